@@ -1,0 +1,106 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Rooms and what each may import. The order is the house's: a room sees only rooms above it in this file.
+/// Sources/README.md explains the house; Tests/HouseRulesTests keeps it.
+
+let ours: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .treatAllWarnings(as: .error),
+]
+/// Rooms without pointers: the compiler proves it.
+let safe: [SwiftSetting] = ours + [.strictMemorySafety()]
+
+let nio = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioConcurrency = Target.Dependency.product(name: "NIOConcurrencyHelpers", package: "swift-nio")
+let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
+let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+
+let package = Package(
+    name: "apus",
+    products: [.executable(name: "apus", targets: ["apus"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-protobuf", exact: "1.39.0", traits: []),
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
+        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+    ],
+    targets: [
+        // System libraries and C
+        .systemLibrary(name: "CNGHTTP2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .target(
+            name: "CKernels",
+            exclude: ["README.md"],
+            cSettings: [
+                .unsafeFlags(["-O3", "-std=c11", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror"])
+            ]),
+
+        // Shared ground
+        .target(name: "Inference", swiftSettings: safe),
+        .target(name: "Text", dependencies: ["Inference", collections("OrderedCollections")], swiftSettings: safe),
+        .target(name: "Weights", swiftSettings: ours),
+        .target(name: "Telemetry", dependencies: [nioConcurrency, logging], swiftSettings: ours),
+        .target(name: "Configuration", dependencies: ["Yams"], swiftSettings: ours),
+        .target(
+            name: "HTTP",
+            dependencies: ["CNGHTTP2", "COpenSSL", nio, nioPosix, nioHTTP1, nioTLS, nioConcurrency],
+            swiftSettings: ours),
+        .target(name: "WorkerProtocol", dependencies: ["Inference", "Text", protobuf], swiftSettings: ours),
+
+        // One step of one worker
+        .target(name: "Kernels", dependencies: ["CKernels"], swiftSettings: ours),
+        .target(name: "Models", dependencies: ["Inference", "Text", "Weights", "Kernels"], swiftSettings: ours),
+        .target(
+            name: "Engine",
+            dependencies: ["Inference", "Models", "Kernels", collections("DequeModule")], swiftSettings: ours),
+        .target(
+            name: "Worker",
+            dependencies: [
+                "Inference", "Text", "Weights", "Telemetry", "HTTP", "WorkerProtocol", "Models", "Engine", nio,
+                nioPosix, logging,
+            ],
+            swiftSettings: ours),
+
+        // Which worker, when
+        .target(
+            name: "Scheduling",
+            dependencies: ["Inference", collections("DequeModule"), collections("HeapModule")],
+            swiftSettings: safe),
+        .target(name: "Serving", dependencies: ["Inference", "Text"], swiftSettings: safe),
+        .target(
+            name: "Router",
+            dependencies: [
+                "Inference", "Text", "Telemetry", "HTTP", "WorkerProtocol", "Scheduling", "Serving", nio, nioPosix,
+                logging,
+            ],
+            swiftSettings: ours),
+
+        // What clients speak
+        .target(
+            name: "API",
+            dependencies: ["Inference", "Text", "Telemetry", "HTTP", "Serving", nio], swiftSettings: ours),
+
+        .executableTarget(
+            name: "apus",
+            dependencies: [
+                "Inference", "Text", "Weights", "Telemetry", "Configuration", "HTTP", "WorkerProtocol", "Kernels",
+                "Models", "Engine", "Worker", "Scheduling", "Serving", "Router", "API", nio, nioPosix, logging,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: ours),
+    ]
+)
+
+func collections(_ product: String) -> Target.Dependency {
+    .product(name: product, package: "swift-collections")
+}

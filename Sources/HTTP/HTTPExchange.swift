@@ -1,0 +1,89 @@
+package import NIOCore
+
+/// One request and its response, whatever the protocol version. Confined to its connection's event loop.
+///
+/// Two implementations: HTTP/1.1 and HTTP/2. Tests of the API have a recording one.
+package protocol HTTPExchange: AnyObject {
+    var request: HTTPRequestHead { get }
+    var eventLoop: any EventLoop { get }
+
+    /// Reads the whole request body, then calls once. A body over `limit` bytes ends in `.tooLarge` without being kept.
+    /// At most one of `collectBody` and `receiveBody` may be used.
+    func collectBody(limit: Int, _ done: @escaping (Result<ByteBuffer, HTTPBodyError>) -> Void)
+
+    /// Hands over the body piece by piece, in order; `nil` is its end. For streams in both directions.
+    func receiveBody(_ receive: @escaping (ByteBuffer?) -> Void)
+
+    /// Sends status and headers. Once. `content-length` is the caller's when it is known; HTTP/1.1 streams without it
+    /// are chunked.
+    func sendHead(status: Int, headers: [HTTPField])
+
+    /// Appends to the response body. What is written in one tick of the loop leaves together.
+    func write(_ bytes: ByteBuffer)
+
+    /// Ends the response. HTTP/1.1 drops trailers (none of its dialects has them).
+    func finish(trailers: [HTTPField])
+
+    /// Gives the response up: RST_STREAM, or the connection closed.
+    func abort()
+
+    /// Bytes written that have not reached the socket. For bounds on slow readers.
+    var unsentByteCount: Int { get }
+
+    /// Called once when the client is gone before `finish` (reset, closed, write timeout). Set it before returning from
+    /// the handler.
+    var onClientGone: (() -> Void)? { get set }
+}
+
+extension HTTPExchange {
+    /// A complete response.
+    package func respond(status: Int, headers: [HTTPField], body: ByteBuffer) {
+        sendHead(status: status, headers: headers + [HTTPField("content-length", String(body.readableBytes))])
+        if body.readableBytes > 0 { write(body) }
+        finish(trailers: [])
+    }
+}
+
+/// Serves exchanges. Called on the connection's event loop.
+package protocol HTTPHandler: AnyObject {
+    func handle(_ exchange: any HTTPExchange)
+}
+
+/// A header field; `name` is lower case.
+package struct HTTPField: Equatable, Sendable {
+    package var name: String
+    package var value: String
+    package init(_ name: String, _ value: String) {
+        self.name = name
+        self.value = value
+    }
+}
+
+package struct HTTPRequestHead: Equatable, Sendable {
+    /// "GET", "POST" …
+    package var method: String
+    /// Path only, still percent-encoded, begins with "/". No "..", no "//", no backslash: such requests end at the door.
+    package var path: String
+    /// What follows "?", without it.
+    package var query: String?
+    package var headers: [HTTPField]
+    /// 1 or 2.
+    package var majorVersion: Int
+
+    package init(method: String, path: String, query: String?, headers: [HTTPField], majorVersion: Int) {
+        self.method = method
+        self.path = path
+        self.query = query
+        self.headers = headers
+        self.majorVersion = majorVersion
+    }
+
+    /// The first field of that (lower-case) name.
+    package func header(_ name: String) -> String? { headers.first { $0.name == name }?.value }
+}
+
+package enum HTTPBodyError: Error, Equatable, Sendable {
+    case tooLarge(limit: Int)
+    /// The client went away or stalled in the middle of the body.
+    case incomplete
+}

@@ -1,0 +1,18 @@
+/// Why a request got no (further) answer. Crosses the floors between router and API; each dialect has its own
+/// words and status for it, in one exhaustive switch.
+package enum ServeError: Error, Equatable, Sendable {
+    /// The client's mistake; `parameter` names the field, `message` is a full sentence with the limit in it.
+    case invalidRequest(message: String, parameter: String?)
+    case modelNotFound(String)
+    /// Prompt, or prompt and output, exceed the model's context.
+    case contextExceeded(promptTokens: Int, maxTokens: Int?, contextLength: Int)
+    /// The queue is full: try again after so many seconds.
+    case queueFull(limit: Int, retryAfterSeconds: Int)
+    /// The request waited longer than it may.
+    case timedOut(afterSeconds: Double)
+    /// No worker serves the model now.
+    case unavailable(String)
+    case shuttingDown
+    /// Ours: a worker failed in a way that moving the request did not cure.
+    case internalFailure(String)
+}

@@ -1,0 +1,68 @@
+package import Inference
+
+/// Runs forward passes over paged KV. Belongs to one thread, the engine's.
+///
+/// The engine decides what runs and which page holds what; the runtime computes. Batch invariance is its duty: a row of
+/// logits depends on that row's tokens alone, bit for bit, whatever else is in the step and however it was cut.
+package protocol ModelRuntime: AnyObject {
+    var description: ModelDescription { get }
+
+    /// Computes one step. Writes K and V of every token of `slices` into their pages, then fills `logits`.
+    /// - Returns: (rows, vocabularySize) row-major, one row for each position asked for, in order of slices and
+    ///   positions. Owned by the runtime, valid until the next call.
+    func execute(_ slices: [StepSlice]) -> UnsafeBufferPointer<Float>
+}
+
+/// What a loaded model needs and is.
+package struct ModelDescription: Equatable, Sendable {
+    package var name: String
+    package var architecture: String
+    package var numericsID: String
+    package var vocabularySize: Int
+    package var contextLength: Int
+    /// Tokens a KV page holds.
+    package var pageTokenCount: Int
+    /// KV pages that exist; page 0...pageCount-1.
+    package var pageCount: Int
+    /// Tokens one step may hold at most.
+    package var stepTokenMax: Int
+
+    package init(
+        name: String, architecture: String, numericsID: String, vocabularySize: Int, contextLength: Int,
+        pageTokenCount: Int, pageCount: Int, stepTokenMax: Int
+    ) {
+        self.name = name
+        self.architecture = architecture
+        self.numericsID = numericsID
+        self.vocabularySize = vocabularySize
+        self.contextLength = contextLength
+        self.pageTokenCount = pageTokenCount
+        self.pageCount = pageCount
+        self.stepTokenMax = stepTokenMax
+    }
+}
+
+/// A sequence's part of one step: consecutive tokens of one sequence.
+package struct StepSlice: Sendable {
+    package enum Logits: Sendable {
+        case none
+        /// Of the last token only: what sampling needs.
+        case last
+        /// Of every token: prompt log-probabilities, verification of drafts.
+        case all
+    }
+
+    package var tokens: [TokenID]
+    /// Position of `tokens[0]` in its sequence.
+    package var startPosition: Int
+    /// Page table of the sequence from position 0: covers `startPosition + tokens.count` tokens.
+    package var pages: [Int32]
+    package var logits: Logits
+
+    package init(tokens: [TokenID], startPosition: Int, pages: [Int32], logits: Logits) {
+        self.tokens = tokens
+        self.startPosition = startPosition
+        self.pages = pages
+        self.logits = logits
+    }
+}

@@ -1,0 +1,81 @@
+package import Inference
+
+/// A validated request for text: tokenized prompts and how to continue them. `prompts.count * choiceCount` choices;
+/// choice `prompt * choiceCount + i` continues prompt `prompt` with seed `CounterRandom.seed(seed, choice: i)`.
+package struct GenerationRequest: Sendable {
+    package var model: String
+    package var prompts: [[TokenID]]
+    package var choiceCount: Int = 1
+    /// `sampling.seed` is the request's seed, drawn by the API when the client gave none.
+    package var sampling: SamplingParameters
+    /// Cut the text before the first of these. At most 8 of at most 64 bytes.
+    package var stopStrings: [String] = []
+    package var includesStopString = false
+    package var skipsSpecialTokens = true
+    /// Higher goes first.
+    package var priority = 0
+    package var salt: UInt64 = 0
+    /// Seconds a request may wait for admission, and live in all. nil: the router's defaults.
+    package var queueTimeoutSeconds: Double? = nil
+    package var requestTimeoutSeconds: Double? = nil
+
+    package init(model: String, prompts: [[TokenID]], sampling: SamplingParameters) {
+        self.model = model
+        self.prompts = prompts
+        self.sampling = sampling
+    }
+}
+
+/// What becomes of a request, in order. After `.finished` or `.failed` nothing follows.
+package enum GenerationEvent: Sendable {
+    /// The request left the queue: its first sequence is in a worker.
+    case admitted
+    /// Text of one choice. Whole characters only. `tokens` are those whose text ended with this delta; with logprobs
+    /// asked for, `logprobs` has one element for each.
+    case delta(choice: Int, text: String, tokens: [TokenID], logprobs: [LoggedToken])
+    /// Log-probabilities of a prompt (positions 1...; position 0 has none), before the choice's first delta.
+    case promptLogprobs(choice: Int, [LoggedToken])
+    case choiceFinished(choice: Int, FinishReason)
+    case finished(Usage)
+    case failed(ServeError)
+}
+
+/// A token with its text and log-probabilities, ready for any dialect.
+package struct LoggedToken: Equatable, Sendable {
+    package struct Alternative: Equatable, Sendable {
+        package var token: TokenID
+        /// The token's own bytes, which may be part of a character.
+        package var bytes: [UInt8]
+        package var logprob: Float
+        package init(token: TokenID, bytes: [UInt8], logprob: Float) {
+            self.token = token
+            self.bytes = bytes
+            self.logprob = logprob
+        }
+    }
+    package var chosen: Alternative
+    /// Most likely first.
+    package var top: [Alternative]
+    package init(chosen: Alternative, top: [Alternative]) {
+        self.chosen = chosen
+        self.top = top
+    }
+}
+
+package enum FinishReason: Equatable, Sendable {
+    /// A stop token or a stop string; the string is named.
+    case stop(String?)
+    case length
+}
+
+/// Token counts of a request, over all its choices. Each prompt counts once.
+package struct Usage: Equatable, Sendable {
+    package var promptTokens: Int
+    package var completionTokens: Int
+    package var cachedTokens: Int
+    package init(promptTokens: Int, completionTokens: Int, cachedTokens: Int) {
+        self.promptTokens = promptTokens
+        self.completionTokens = completionTokens
+        self.cachedTokens = cachedTokens
+    }
+}

@@ -1,0 +1,45 @@
+package import Inference
+package import Text
+
+/// The door between what clients speak and what serves them. Confined to one event loop; never blocks.
+///
+/// The router is one; the API's tests have a scripted one.
+package protocol GenerationService: AnyObject {
+    /// Models that at least one worker has announced, sorted by name. A model stays listed while its workers are away.
+    var models: [ServedModel] { get }
+    /// True when at least one worker of at least one model can take work.
+    var isReady: Bool { get }
+    /// Queues the request. Events come later, on the same event loop, never from inside this call.
+    /// - Throws: what is known at once (unknown model, too long, queue full, shutting down); nothing has changed then.
+    func submit(_ request: GenerationRequest, receiver: any GenerationReceiver) throws(ServeError) -> RequestID
+    /// The client is gone or has had enough. No event follows. Unknown and finished ids are ignored.
+    func cancel(_ id: RequestID)
+}
+
+package protocol GenerationReceiver: AnyObject {
+    func generationProduced(_ event: GenerationEvent)
+}
+
+/// A model as clients see it. Immutable; shared between threads.
+package final class ServedModel: Sendable {
+    package let name: String
+    package let tokenizer: Tokenizer
+    /// nil when the model file has none: then chat requests are refused with a sentence that says so.
+    package let chatTemplate: ChatTemplate?
+    package let contextLength: Int
+    package let numericsID: String
+    /// Seconds since 1970.
+    package let created: Int64
+
+    package init(
+        name: String, tokenizer: Tokenizer, chatTemplate: ChatTemplate?, contextLength: Int, numericsID: String,
+        created: Int64
+    ) {
+        self.name = name
+        self.tokenizer = tokenizer
+        self.chatTemplate = chatTemplate
+        self.contextLength = contextLength
+        self.numericsID = numericsID
+        self.created = created
+    }
+}
