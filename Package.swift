@@ -49,7 +49,7 @@ let package = Package(
         .target(name: "Inference", swiftSettings: safe),
         .target(name: "Text", dependencies: ["Inference", collections("OrderedCollections")], swiftSettings: safe),
         .target(name: "Weights", swiftSettings: ours),
-        .target(name: "Telemetry", dependencies: [nioConcurrency, logging], swiftSettings: ours),
+        .target(name: "Telemetry", swiftSettings: safe),
         .target(name: "Configuration", dependencies: ["Yams"], swiftSettings: ours),
         .target(
             name: "HTTP",

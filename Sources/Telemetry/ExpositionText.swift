@@ -1,0 +1,67 @@
+/// Writes samples as Prometheus reads them.
+///
+/// Source: Prometheus text format 0.0.4; OpenMetrics 1.0.0 (counter families without `_total`, `# EOF` at the end).
+struct ExpositionText {
+    private var text = ""
+    private let openMetrics: Bool
+
+    init(openMetrics: Bool) {
+        self.openMetrics = openMetrics
+    }
+
+    mutating func begin(_ metric: Metric) {
+        let family =
+            openMetrics && metric.kind == .counter && metric.name.hasSuffix("_total")
+            ? String(metric.name.dropLast(6)) : metric.name
+        text += "# HELP \(family) \(Self.escapeHelp(metric.help))\n# TYPE \(family) \(metric.kind.rawValue)\n"
+    }
+
+    mutating func sample(_ metric: Metric, _ values: [String], _ value: Double) {
+        text += metric.name + Self.labels(metric.labels, values) + " " + Self.number(value) + "\n"
+    }
+
+    mutating func histogram(_ metric: Metric, _ values: [String], _ histogram: Histogram.Snapshot) {
+        var total = 0
+        for (index, count) in histogram.counts.enumerated() {
+            total &+= count
+            let bound = index < histogram.bounds.count ? Self.number(histogram.bounds[index]) : "+Inf"
+            text +=
+                "\(metric.name)_bucket\(Self.labels(metric.labels + ["le"], values + [bound])) \(total)\n"
+        }
+        let labels = Self.labels(metric.labels, values)
+        text += "\(metric.name)_sum\(labels) \(Self.number(histogram.sum))\n\(metric.name)_count\(labels) \(total)\n"
+    }
+
+    consuming func finish() -> String {
+        openMetrics ? text + "# EOF\n" : text
+    }
+
+    private static func labels(_ names: [String], _ values: [String]) -> String {
+        guard !names.isEmpty else { return "" }
+        let pairs = zip(names, values).map { "\($0)=\"\(escapeLabel($1))\"" }
+        return "{\(pairs.joined(separator: ","))}"
+    }
+
+    private static func number(_ value: Double) -> String {
+        if value.isNaN { return "NaN" }
+        if value.isInfinite { return value < 0 ? "-Inf" : "+Inf" }
+        if let whole = Int64(exactly: value) { return String(whole) }
+        return String(value)
+    }
+
+    private static func escapeHelp(_ text: String) -> String { escape(text, quotes: false) }
+    private static func escapeLabel(_ text: String) -> String { escape(text, quotes: true) }
+
+    private static func escape(_ text: String, quotes: Bool) -> String {
+        var escaped = ""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\\": escaped += "\\\\"
+            case "\n": escaped += "\\n"
+            case "\"" where quotes: escaped += "\\\""
+            default: escaped.unicodeScalars.append(scalar)
+            }
+        }
+        return escaped
+    }
+}

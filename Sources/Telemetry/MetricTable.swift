@@ -1,0 +1,97 @@
+/// Every metric of Apus, one row each. `vllm:` names where the meaning is vLLM's, so that its dashboards, llm-d and the
+/// Gateway API inference extension read them as they are; `apus_` names for what is ours.
+extension Metric {
+    // Router and worker: what runs, what waits, what the KV cache holds.
+    package static let requestsRunning = gauge(
+        "vllm:num_requests_running", "Sequences in running batches.", labels: ["model_name"])
+    package static let requestsWaiting = gauge(
+        "vllm:num_requests_waiting", "Sequences in the queue.", labels: ["model_name"])
+    package static let kvCacheUsage = gauge(
+        "vllm:kv_cache_usage_perc", "Share of KV pages in use by running sequences, 0 to 1.", labels: ["model_name"])
+    package static let cacheConfiguration = gauge(
+        "vllm:cache_config_info", "Shape of the KV cache; always 1.",
+        labels: ["model_name", "block_size", "num_gpu_blocks"])
+    package static let promptTokens = counter(
+        "vllm:prompt_tokens_total", "Prompt tokens of admitted requests.", labels: ["model_name"])
+    package static let generationTokens = counter(
+        "vllm:generation_tokens_total", "Tokens generated.", labels: ["model_name"])
+    package static let prefixCacheQueries = counter(
+        "vllm:prefix_cache_queries_total", "Prompt tokens looked up in the prefix cache.", labels: ["model_name"])
+    package static let prefixCacheHits = counter(
+        "vllm:prefix_cache_hits_total", "Prompt tokens found in the prefix cache.", labels: ["model_name"])
+    package static let preemptions = counter(
+        "vllm:num_preemptions_total", "Sequences a worker gave back.", labels: ["model_name"])
+    package static let iterationTokens = histogram(
+        "vllm:iteration_tokens_total", "Tokens computed in one step.", buckets: Buckets.stepTokens,
+        labels: ["model_name"])
+
+    // Router: requests.
+    package static let requestsIncoming = counter(
+        "vllm:num_incoming_requests_total", "Requests accepted into the queue.", labels: ["model_name"])
+    package static let requestSuccess = counter(
+        "vllm:request_success_total", "Choices that ended, by reason.", labels: ["model_name", "finished_reason"])
+    package static let timeToFirstToken = histogram(
+        "vllm:time_to_first_token_seconds", "From submission to a request's first token.",
+        buckets: Buckets.timeToFirstToken, labels: ["model_name"])
+    package static let interTokenLatency = histogram(
+        "vllm:inter_token_latency_seconds", "Between consecutive tokens of a sequence.", buckets: Buckets.interToken,
+        labels: ["model_name"])
+    package static let timePerOutputToken = histogram(
+        "vllm:request_time_per_output_token_seconds", "Mean time between a request's tokens.",
+        buckets: Buckets.interToken, labels: ["model_name"])
+    package static let requestLatency = histogram(
+        "vllm:e2e_request_latency_seconds", "From submission to the end.", buckets: Buckets.request,
+        labels: ["model_name"])
+    package static let requestQueueTime = histogram(
+        "vllm:request_queue_time_seconds", "From submission to first admission.", buckets: Buckets.request,
+        labels: ["model_name"])
+    package static let requestPrefillTime = histogram(
+        "vllm:request_prefill_time_seconds", "From first admission to the first token.", buckets: Buckets.request,
+        labels: ["model_name"])
+    package static let requestDecodeTime = histogram(
+        "vllm:request_decode_time_seconds", "From the first token to the last.", buckets: Buckets.request,
+        labels: ["model_name"])
+    package static let requestInferenceTime = histogram(
+        "vllm:request_inference_time_seconds", "From first admission to the last token.", buckets: Buckets.request,
+        labels: ["model_name"])
+    package static let requestPromptTokens = histogram(
+        "vllm:request_prompt_tokens", "Prompt length of requests.", buckets: Buckets.tokens, labels: ["model_name"])
+    package static let requestGenerationTokens = histogram(
+        "vllm:request_generation_tokens", "Output length of requests.", buckets: Buckets.tokens,
+        labels: ["model_name"])
+    package static let requestMaxTokens = histogram(
+        "vllm:request_params_max_tokens", "Output limit that requests asked for.", buckets: Buckets.tokens,
+        labels: ["model_name"])
+    package static let requestChoices = histogram(
+        "vllm:request_params_n", "Choices that requests asked for.", buckets: Buckets.choices,
+        labels: ["model_name"])
+
+    // Router: the cluster.
+    package static let workers = gauge(
+        "apus_workers", "Workers by state.", labels: ["state"])
+    package static let queueTokens = gauge(
+        "apus_queue_tokens", "Prompt and expected output tokens waiting in the queue.", labels: ["model_name"])
+    package static let queueOldest = gauge(
+        "apus_queue_oldest_seconds", "Age of the oldest waiting request.", labels: ["model_name"])
+    package static let requestsRejected = counter(
+        "apus_requests_rejected_total", "Requests refused before the queue, by reason.", labels: ["reason"])
+    package static let requestsFailed = counter(
+        "apus_requests_failed_total", "Requests that ended without a full answer, by reason.", labels: ["reason"])
+    package static let sequenceMoves = counter(
+        "apus_sequence_moves_total", "Running sequences continued on another worker, by cause.", labels: ["cause"])
+    package static let workerRestarts = counter(
+        "apus_worker_restarts_total", "Local worker processes started again after they ended.")
+
+    // Worker.
+    package static let stepDuration = histogram(
+        "apus_step_duration_seconds", "Time one step takes.", buckets: Buckets.interToken, labels: ["model_name"])
+    package static let steps = counter("apus_steps_total", "Steps computed.", labels: ["model_name"])
+    package static let kvPages = gauge("apus_kv_pages", "KV pages by state.", labels: ["model_name", "state"])
+    package static let batchSlots = gauge("apus_batch_slots", "Batch slots by state.", labels: ["model_name", "state"])
+    package static let connectedRouters = gauge("apus_connected_routers", "Routers linked to this worker.")
+
+    // Both: HTTP.
+    package static let httpRequests = counter(
+        "apus_http_requests_total", "HTTP requests answered, by route and status.", labels: ["route", "status"])
+    package static let httpConnections = gauge("apus_http_connections", "Open client connections.")
+}

@@ -1,0 +1,51 @@
+import Testing
+
+@testable import Telemetry
+
+@Suite struct ExpositionTests {
+    static let requests = Metric.counter("apus_test_requests_total", "Requests.", labels: ["route"])
+    static let depth = Metric.gauge("apus_test_depth", "Depth.")
+    static let latency = Metric.histogram("apus_test_seconds", "Latency.", buckets: [0.1, 1])
+
+    @Test func `a registry writes every series once, sorted by name`() {
+        let registry = MetricRegistry()
+        registry.counter(Self.requests, labels: ["/a"]).add(2)
+        registry.counter(Self.requests, labels: ["/a"]).add(1)
+        registry.counter(Self.requests, labels: ["q\"\\\n"]).add()
+        registry.gauge(Self.depth).set(1.5)
+        let histogram = registry.histogram(Self.latency)
+        histogram.observe(0.1)
+        histogram.observe(0.5, count: 2)
+        histogram.observe(3)
+
+        #expect(
+            registry.render() == """
+                # HELP apus_test_depth Depth.
+                # TYPE apus_test_depth gauge
+                apus_test_depth 1.5
+                # HELP apus_test_requests_total Requests.
+                # TYPE apus_test_requests_total counter
+                apus_test_requests_total{route="/a"} 3
+                apus_test_requests_total{route="q\\"\\\\\\n"} 1
+                # HELP apus_test_seconds Latency.
+                # TYPE apus_test_seconds histogram
+                apus_test_seconds_bucket{le="0.1"} 1
+                apus_test_seconds_bucket{le="1"} 3
+                apus_test_seconds_bucket{le="+Inf"} 4
+                apus_test_seconds_sum 4.1
+                apus_test_seconds_count 4
+
+                """)
+    }
+
+    @Test func `OpenMetrics names counter families without their suffix and ends with EOF`() {
+        let registry = MetricRegistry()
+        registry.counter(Self.requests, labels: ["/a"]).add(7)
+
+        let text = registry.render(openMetrics: true)
+
+        #expect(text.contains("# TYPE apus_test_requests counter\n"))
+        #expect(text.contains("apus_test_requests_total{route=\"/a\"} 7\n"))
+        #expect(text.hasSuffix("# EOF\n"))
+    }
+}
