@@ -1,0 +1,51 @@
+# make run    a router and two workers on this machine, serving a real model
+# make test   everything that CI runs
+.PHONY: run build test lint format model packages protos bench image clean
+
+MODEL ?= .models/SmolLM2-135M-Instruct.Q4_1.gguf
+NAME ?= smollm2-135m
+WORKERS ?= 2
+SERVE_FLAGS ?=
+
+LIBRARIES := libnghttp2-dev libssl-dev pkg-config
+TEST_TOOLS := python3-venv nghttp2-client curl openssl clang-format
+TEST_BUILD := --scratch-path .build-test -c release -Xswiftc -enable-testing
+
+run: build model
+	@exec .build/release/apus serve $(MODEL) --name $(NAME) --workers $(WORKERS) $(SERVE_FLAGS)
+
+build: packages
+	swift build -c release --product apus
+
+test: packages model lint
+	Deploy/local/install-packages.sh $(TEST_TOOLS)
+	swift build $(TEST_BUILD) --build-tests
+	swift test $(TEST_BUILD) --skip-build
+
+# Formatting of Swift and C, as .swift-format and .clang-format say.
+SWIFT_FILES = $(shell git ls-files '*.swift' ':!Sources/WorkerProtocol/Generated')
+C_FILES = $(shell git ls-files 'Sources/CKernels/*.[ch]')
+lint:
+	Deploy/local/install-packages.sh clang-format
+	swift format lint --strict $(SWIFT_FILES)
+	clang-format --dry-run -Werror $(C_FILES)
+
+format:
+	swift format --in-place $(SWIFT_FILES)
+	clang-format -i $(C_FILES)
+
+model: $(MODEL)
+	@Deploy/local/fetch-model.sh .models/SmolLM2-135M-Instruct.Q4_1.gguf
+
+.models/SmolLM2-135M-Instruct.Q4_1.gguf:
+	@Deploy/local/fetch-model.sh $@
+
+packages:
+	@Deploy/local/install-packages.sh $(LIBRARIES)
+
+# Generated Swift is checked in; this is for who changes a .proto file.
+protos:
+	Protos/generate.sh
+
+clean:
+	rm -rf .build .build-test
