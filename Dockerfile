@@ -1,0 +1,35 @@
+# syntax=docker/dockerfile:1
+# Build stage: the official Swift image. `--static-swift-stdlib` leaves only system libraries to the runtime stage.
+FROM swift:6.3.1-bookworm AS build
+RUN apt-get update -qq \
+    && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+        libnghttp2-dev libssl-dev pkg-config \
+    && rm -rf /var/lib/apt/lists/*
+WORKDIR /source
+COPY Package.swift ./
+RUN swift package resolve
+COPY Sources Sources
+RUN swift build -c release --product apus --static-swift-stdlib \
+    && strip -o /apus .build/release/apus
+
+# Runtime stage: the binary, three shared libraries, no shell needed to run it, nobody's user.
+FROM debian:bookworm-slim
+RUN apt-get update -qq \
+    && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+        libssl3 libnghttp2-14 libstdc++6 ca-certificates \
+    && rm -rf /var/lib/apt/lists/* \
+    && groupadd --gid 65532 apus && useradd --uid 65532 --gid 65532 --no-create-home --shell /usr/sbin/nologin apus
+COPY --from=build /apus /usr/local/bin/apus
+COPY Config /etc/apus
+USER 65532:65532
+# 8000 HTTP, 8001 gRPC, 8002 metrics and admin; a worker: 8101 link and health, 8102 metrics.
+EXPOSE 8000 8001 8002 8101 8102
+# `apus health` asks the admin port whether the process is alive; containers that run a worker name its port.
+HEALTHCHECK --interval=10s --timeout=2s --start-period=60s --retries=3 \
+    CMD ["/usr/local/bin/apus", "health"]
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["/usr/local/bin/apus"]
+CMD ["--help"]
+LABEL org.opencontainers.image.title="Apus" \
+    org.opencontainers.image.description="Distributed inference serving for open models on machines you own" \
+    org.opencontainers.image.licenses="Apache-2.0"
