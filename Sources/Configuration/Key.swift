@@ -53,7 +53,8 @@ extension Key where Value == Int {
             ]
             let unit = units.first { text.hasSuffix($0.0) }
             let digits = text.dropLast(unit?.0.count ?? 0)
-            guard let count = Int(digits), case let (value, overflow) = count.multipliedReportingOverflow(by: unit?.1 ?? 1),
+            guard let count = Int(digits),
+                case let (value, overflow) = count.multipliedReportingOverflow(by: unit?.1 ?? 1),
                 !overflow, range.contains(value)
             else {
                 return .expected("a number of bytes such as 512MiB, from \(range.lowerBound) to \(range.upperBound)")
@@ -94,7 +95,9 @@ extension Key where Value == String {
         }
     }
 
-    package static func choice(_ name: String, _ help: String, of choices: [String], default defaultValue: String) -> Key {
+    package static func choice(_ name: String, _ help: String, of choices: [String], default defaultValue: String)
+        -> Key
+    {
         Key(
             name: name, help: help, valueName: choices.joined(separator: "|"), defaultValue: defaultValue,
             defaultText: defaultValue

@@ -15,9 +15,10 @@ package struct Settings: Sendable {
         environment: [String: String], yaml: String?, filePath: String?, known: [String], knownElsewhere: [String] = []
     ) throws(ConfigurationError) {
         self.filePath = filePath
-        self.file = try yaml.map { text throws(ConfigurationError) in
-            try Self.read(text, path: filePath ?? "configuration", known: known)
-        } ?? [:]
+        self.file =
+            try yaml.map { text throws(ConfigurationError) in
+                try Self.read(text, path: filePath ?? "configuration", known: known)
+            } ?? [:]
         self.environment = try Self.check(environment, known: known + knownElsewhere)
     }
 

@@ -1,0 +1,21 @@
+/// Settings that several programs share.
+package enum CommonKeys {
+    package static let logLevel = Key<String>.choice(
+        "log-level", "Least severe messages to log.", of: ["trace", "debug", "info", "warning", "error"],
+        default: "info")
+    package static let drainTimeout = Key<Double>.seconds(
+        "drain-timeout", "After SIGTERM, running streams may take this long to end or move.", default: 30, in: 0...3600)
+
+    package static let names = [logLevel.name, drainTimeout.name]
+}
+
+/// Settings of TLS between routers and workers. All three together turn it on, on both sides.
+package enum LinkTLSKeys {
+    package static let certificate = Key<String>.text(
+        "link-tls-cert", "PEM file with this process's certificate for the link between routers and workers.", "FILE")
+    package static let key = Key<String>.text("link-tls-key", "PEM file with the certificate's private key.", "FILE")
+    package static let authority = Key<String>.text(
+        "link-tls-ca", "PEM file with the authorities that the other side's certificate must come from.", "FILE")
+
+    package static let names = [certificate.name, key.name, authority.name]
+}

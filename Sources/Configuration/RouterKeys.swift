@@ -1,0 +1,35 @@
+/// Settings of a router, for `apus router` and for the router inside `apus serve`.
+package enum RouterKeys {
+    package static let host = Key<String>.text(
+        "host", "Address to listen on; 0.0.0.0 for all.", "HOST", default: "127.0.0.1", maxLength: 253)
+    package static let httpPort = Key<Int>.integer(
+        "http-port", "Port of the REST API, HTTP/1.1 and HTTP/2.", "PORT", default: 8000, in: 0...65535)
+    package static let grpcPort = Key<Int>.integer(
+        "grpc-port", "Port of the gRPC API.", "PORT", default: 8001, in: 0...65535)
+    package static let adminPort = Key<Int>.integer(
+        "admin-port", "Port of metrics and health.", "PORT", default: 8002, in: 0...65535)
+    package static let workerAddress = Key<[String]>.list(
+        "worker-address", "Workers, or names that resolve to them, separated by commas.", "HOST:PORT,…")
+    package static let queueLimit = Key<Int>.integer(
+        "queue-limit", "Requests that may wait; more are refused with 429.", default: 4096, in: 1...1_000_000)
+    package static let queueTokenLimit = Key<Int>.integer(
+        "queue-token-limit", "Prompt tokens that may wait; more are refused with 429.", default: 4_194_304,
+        in: 1...1_000_000_000)
+    package static let queueTimeout = Key<Double>.seconds(
+        "queue-timeout", "A request that waits longer fails.", default: 60, in: 0.01...86_400)
+    package static let requestTimeout = Key<Double>.seconds(
+        "request-timeout", "A request that takes longer in all fails.", default: 600, in: 0.01...86_400)
+    package static let maxBodyBytes = Key<Int>.bytes(
+        "max-body-size", "Largest request body.", default: 8 << 20, defaultText: "8MiB", in: 1024...(1 << 30))
+    package static let tlsCertificate = Key<String>.text(
+        "tls-cert", "PEM file with the certificate chain of the API; turns TLS on.", "FILE")
+    package static let tlsKey = Key<String>.text("tls-key", "PEM file with the certificate's private key.", "FILE")
+
+    package static let listening = [host.name, httpPort.name, grpcPort.name, adminPort.name]
+    package static let serving = [
+        queueLimit.name, queueTokenLimit.name, queueTimeout.name, requestTimeout.name, maxBodyBytes.name,
+        tlsCertificate.name, tlsKey.name,
+    ]
+    package static let names =
+        listening + serving + [workerAddress.name] + LinkTLSKeys.names + CommonKeys.names
+}

@@ -1,0 +1,49 @@
+/// Settings of a worker, for `apus worker` and for each worker of `apus serve`.
+package enum WorkerKeys {
+    package static let model = Key<String>.text("model", "The model: a GGUF file.", "FILE")
+    package static let name = Key<String>.text(
+        "name", "Name under which the model is served; without it, the file's name.", "NAME", maxLength: 96)
+    package static let host = Key<String>.text(
+        "host", "Address to listen on; 0.0.0.0 for all.", "HOST", default: "127.0.0.1", maxLength: 253)
+    package static let port = Key<Int>.integer(
+        "port", "Port of the link to routers, and of gRPC health.", "PORT", default: 8101, in: 0...65535)
+    package static let metricsPort = Key<Int>.integer(
+        "metrics-port", "Port of metrics and health over HTTP.", "PORT", default: 8102, in: 0...65535)
+    package static let threads = Key<Int>.integer(
+        "threads", "Threads that compute; without it, the CPUs this process may use.", in: 1...256)
+    package static let slots = Key<Int>.integer(
+        "slots", "Sequences that may run at once.", default: 32, in: 1...1024)
+    package static let kvMemory = Key<Int>.bytes(
+        "kv-memory", "Memory for the KV cache; without it, enough for the slots within what the machine has.",
+        in: (1 << 20)...(1 << 44))
+    package static let stepTokenBudget = Key<Int>.integer(
+        "step-token-budget", "Tokens one step computes at most, prefill and decode together.", default: 256,
+        in: 1...8192)
+    package static let contextLength = Key<Int>.integer(
+        "context-length", "Tokens a sequence may have; without it, what the model was trained for.",
+        in: 16...1_048_576)
+    package static let prefixCache = Key<Bool>.boolean(
+        "prefix-cache", "Reuse the KV pages of prompts that begin alike.", default: true)
+
+    package static let computing = [
+        threads.name, slots.name, kvMemory.name, stepTokenBudget.name, contextLength.name, prefixCache.name,
+    ]
+    package static let names =
+        [model.name, name.name, host.name, port.name, metricsPort.name] + computing + LinkTLSKeys.names
+        + CommonKeys.names
+}
+
+/// Settings of `apus serve`: a router's and its workers'.
+package enum ServeKeys {
+    package static let workers = Key<Int>.integer(
+        "workers", "Worker processes to start; without it, one.", default: 1, in: 1...64)
+
+    package static let names =
+        [WorkerKeys.model.name, WorkerKeys.name.name, workers.name] + RouterKeys.listening + RouterKeys.serving
+        + WorkerKeys.computing + CommonKeys.names
+}
+
+/// Every name any program knows: what the environment may contain.
+package enum EveryKey {
+    package static let names = Set(RouterKeys.names + WorkerKeys.names + ServeKeys.names + ["config"]).sorted()
+}
