@@ -1,0 +1,100 @@
+import Foundation
+import Synchronization
+
+/// A real `apus` process and what it prints. Stopped at the latest when the value goes away.
+final class ApusProcess: Sendable {
+    struct Failure: Error, CustomStringConvertible {
+        var description: String
+    }
+
+    private let process: Process
+    private let output = Mutex<String>("")
+
+    var processID: Int32 { process.processIdentifier }
+    /// Standard output and standard error so far.
+    var text: String { output.withLock { $0 } }
+
+    /// The binary beside the running test bundle.
+    static let binary: URL = {
+        let given = ProcessInfo.processInfo.environment["APUS_TEST_BINARY"].map { URL(filePath: $0) }
+        return given ?? Bundle.main.executableURL?.deletingLastPathComponent().appending(path: "apus")
+            ?? URL(filePath: "apus")
+    }()
+
+    static let repository = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent()
+
+    /// The default model, which `make model` fetches.
+    static let model: String = {
+        ProcessInfo.processInfo.environment["APUS_TEST_MODEL"]
+            ?? repository.appending(path: ".models/SmolLM2-135M-Instruct.Q4_1.gguf").path
+    }()
+
+    init(_ arguments: [String], environment: [String: String] = [:]) throws {
+        process = Process()
+        process.executableURL = Self.binary
+        process.arguments = arguments
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        let pipe = Pipe()
+        process.standardOutput = pipe
+        process.standardError = pipe
+        pipe.fileHandleForReading.readabilityHandler = { [weak self] handle in
+            let data = handle.availableData
+            guard let self, !data.isEmpty else {
+                handle.readabilityHandler = nil
+                return
+            }
+            self.output.withLock { $0 += String(decoding: data, as: UTF8.self) }
+        }
+        try process.run()
+    }
+
+    deinit {
+        if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+    }
+
+    /// Waits until the process has printed `text`, or fails with what it printed instead.
+    func waitFor(_ wanted: String, seconds: Double = 30) throws {
+        try eventually("'\(wanted)' in the output of apus", seconds: seconds) {
+            text.contains(wanted) || !process.isRunning
+        }
+        guard text.contains(wanted) else { throw Failure(description: "apus ended early and said:\n\(text)") }
+    }
+
+    func signal(_ number: Int32) { kill(process.processIdentifier, number) }
+
+    /// - Returns: the exit status, or 128 + signal.
+    func waitForExit(seconds: Double = 30) throws -> Int32 {
+        try eventually("the end of apus, which said:\n\(text)", seconds: seconds) { !process.isRunning }
+        return process.terminationReason == .uncaughtSignal
+            ? 128 + process.terminationStatus : process.terminationStatus
+    }
+
+    /// Process ids of the children, oldest first.
+    var children: [Int32] {
+        var ids: [Int32] = []
+        // A child belongs to the thread that made it: ask all threads.
+        let tasks = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(processID)/task")) ?? []
+        for task in tasks {
+            let text = try? String(contentsOfFile: "/proc/\(processID)/task/\(task)/children", encoding: .utf8)
+            ids += (text ?? "").split(separator: " ").compactMap { Int32($0.filter(\.isNumber)) }
+        }
+        return ids.sorted()
+    }
+}
+
+/// Polls until `condition` holds.
+func eventually(_ what: String, seconds: Double = 10, _ condition: () throws -> Bool) throws {
+    let deadline = Date().addingTimeInterval(seconds)
+    while Date() < deadline {
+        if try condition() { return }
+        usleep(10_000)
+    }
+    throw ApusProcess.Failure(description: "waited \(seconds) s in vain for \(what)")
+}
+
+func isAlive(_ processID: Int32) -> Bool {
+    // A zombie still answers kill(0): its state in /proc tells.
+    guard let stat = try? String(contentsOfFile: "/proc/\(processID)/stat", encoding: .utf8) else { return false }
+    return stat.split(separator: ")").last?.split(separator: " ").first != "Z"
+}
