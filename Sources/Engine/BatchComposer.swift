@@ -1,0 +1,204 @@
+package import Inference
+package import Models
+
+/// Decides which tokens the next step computes, and which page holds what.
+///
+/// Knows: sequences, slots, the step's token budget, KV pages as numbers.
+/// Does not know: time, threads, logits, routers' shares.
+///
+///     admit ─▶ plan ─▶ (runtime executes, sampler chooses) ─▶ advance ─▶ remove
+///               ▲                                                │
+///               └────────────────────────────────────────────────┘
+///
+/// Rank decides every conflict: higher priority first, then who came first. Every sequence in decode gets its token in
+/// every step; what is left of the budget goes to prefill in order of rank, and never less than one token. When pages
+/// run out, the last in rank gives its own back, so the first in rank always advances and a step is never empty
+/// while sequences run.
+package struct BatchComposer: Sendable {
+    package enum Admission: Equatable, Sendable {
+        case admitted
+        /// No slot, or not enough pages for the first chunk: nothing has changed.
+        case refused
+        /// Nothing to run: it cannot run here, or a journal that is complete already.
+        case finished(SequenceFinish)
+    }
+
+    /// In order of rank.
+    package private(set) var sequences: [RunningSequence] = []
+    package private(set) var pool: KVPagePool
+    /// Prompt tokens looked up in the prefix cache at admission, and found.
+    package private(set) var queriedTokenCount = 0
+    package private(set) var hitTokenCount = 0
+
+    private let model: ModelDescription
+    private let options: EngineOptions
+
+    /// - Parameter options: already fitted to `model`.
+    package init(model: ModelDescription, options: EngineOptions) {
+        self.model = model
+        self.options = options
+        pool = KVPagePool(
+            pageCount: model.pageCount, pageTokenCount: model.pageTokenCount, isCaching: options.prefixCacheEnabled)
+    }
+
+    // MARK: - Coming and going
+
+    /// Takes a sequence in with pages for its first chunk, as much of its prefix as there is from the cache.
+    /// - Parameter pageLimit: pages it may take now, idle ones that it reuses included.
+    package mutating func admit(_ admitted: AdmittedSequence, router: Int, pageLimit: Int) -> Admission {
+        if let objection = AdmissionCheck.objection(to: admitted, model: model, pageCount: pool.pageCount) {
+            return .finished(.failed(objection))
+        }
+        var sequence = RunningSequence(admitted, router: router)
+        if let finish = sequence.finish(contextLength: model.contextLength) { return .finished(finish) }
+        guard sequences.count < options.slotCount else { return .refused }
+
+        let pageFloor = pool.availableCount - pageLimit
+        Self.reusePrefix(of: &sequence, from: &pool)
+        let firstChunkEnd = sequence.computedCount + min(sequence.pendingCount, options.stepTokenBudget)
+        let pagesLeft = pool.availableCount - pool.pagesNeeded(forTokens: firstChunkEnd) + sequence.pages.pages.count
+        guard pagesLeft >= max(0, pageFloor), pool.extend(&sequence.pages, toCover: firstChunkEnd) else {
+            pool.release(&sequence.pages)
+            return .refused
+        }
+        if options.prefixCacheEnabled {
+            queriedTokenCount += sequence.tokens.count
+            hitTokenCount += sequence.computedCount
+        }
+        sequence.unreportedCachedCount = min(sequence.computedCount, sequence.promptTokenCount)
+        let place = sequences.firstIndex { $0.priority < sequence.priority } ?? sequences.endIndex
+        sequences.insert(sequence, at: place)
+        return .admitted
+    }
+
+    /// Frees the slot and the pages of a sequence; what it computed stays in the prefix cache until evicted.
+    /// - Returns: false when there is no such sequence.
+    @discardableResult
+    package mutating func remove(_ key: SequenceKey) -> Bool {
+        guard let place = sequences.firstIndex(where: { $0.key == key }) else { return false }
+        remove(at: place)
+        return true
+    }
+
+    package mutating func removeAll(where isLeaving: (SequenceKey) -> Bool) {
+        for place in sequences.indices.reversed() where isLeaving(sequences[place].key) { remove(at: place) }
+    }
+
+    private mutating func remove(at place: Int) {
+        pool.release(&sequences[place].pages)
+        sequences.remove(at: place)
+    }
+
+    // MARK: - A step
+
+    package mutating func plan() -> StepPlan {
+        var plan = StepPlan()
+        var place = 0
+        while place < sequences.count {
+            if sequences[place].pendingCount == 1 { schedule(place, tokenCount: 1, in: &plan) }
+            place += 1
+        }
+        // Slots are fewer than the tokens of a step, so there is always room for one of prefill.
+        var budget = max(1, options.stepTokenBudget - plan.slices.count)
+        place = 0
+        while place < sequences.count && budget > 0 {
+            if sequences[place].pendingCount > 1 {
+                Self.reusePrefix(of: &sequences[place], from: &pool)
+                budget -= schedule(place, tokenCount: min(budget, sequences[place].pendingCount), in: &plan)
+            }
+            place += 1
+        }
+        return plan
+    }
+
+    /// The tokens of a slice have K and V now.
+    package mutating func advance(_ place: Int, by tokenCount: Int) {
+        sequences[place].computedCount += tokenCount
+    }
+
+    /// A token was chosen.
+    package mutating func append(_ token: TokenID, to place: Int) {
+        sequences[place].append(token)
+    }
+
+    /// Lets others use the pages that became full. Not before the step's logits are known to be sound.
+    package mutating func publish(_ place: Int) {
+        let (tokens, computedCount) = (sequences[place].tokens, sequences[place].computedCount)
+        pool.publish(tokens, computedCount: computedCount, of: &sequences[place].pages)
+    }
+
+    /// Prompt tokens from the cache, told once.
+    package mutating func takeCachedCount(_ place: Int) -> Int? {
+        defer { sequences[place].unreportedCachedCount = nil }
+        return sequences[place].unreportedCachedCount
+    }
+
+    package mutating func takePrefixChanges() -> (added: [UInt64], removed: [UInt64]) { pool.takeChanges() }
+
+    /// Every page counted once; see ``KVPagePool/invariantViolation(tables:)``.
+    package func invariantViolation() -> String? {
+        if let stray = sequences.first(where: { $0.pages.pages.count < pool.pagesNeeded(forTokens: $0.computedCount) }) {
+            return "\(stray.key) has \(stray.pages.pages.count) pages for \(stray.computedCount) tokens"
+        }
+        return pool.invariantViolation(tables: sequences.map(\.pages))
+    }
+
+    // MARK: - Parts of a plan
+
+    /// Puts up to `tokenCount` tokens of a sequence into the plan, as many as there are pages for.
+    /// Sequences leave from the end only, so places before `place` stay what they were.
+    @discardableResult
+    private mutating func schedule(_ place: Int, tokenCount: Int, in plan: inout StepPlan) -> Int {
+        let start = sequences[place].computedCount
+        while !pool.extend(&sequences[place].pages, toCover: start + tokenCount) {
+            if sequences[place].pages.pages.count * pool.pageTokenCount > start { break }
+            let last = sequences.count - 1
+            if last > place {
+                preempt(last, in: &plan)
+            } else if last == 0 {
+                plan.outgrown.append(sequences[place].key)
+                remove(at: place)
+                return 0
+            } else {
+                // A prompt can wait for those that run to end; whoever needs its pages takes them as from anyone.
+                let canWait = tokenCount > 1 && !plan.slices.isEmpty
+                if !canWait { preempt(place, in: &plan) }
+                return 0
+            }
+        }
+        let covered = sequences[place].pages.pages.count * pool.pageTokenCount
+        let end = min(start + tokenCount, covered)
+        plan.slices.append(slice(of: sequences[place], from: start, to: end))
+        plan.places.append(place)
+        return end - start
+    }
+
+    private mutating func preempt(_ place: Int, in plan: inout StepPlan) {
+        if let planned = plan.places.firstIndex(of: place) {
+            plan.places.remove(at: planned)
+            plan.slices.remove(at: planned)
+        }
+        plan.preempted.append(sequences[place].key)
+        remove(at: place)
+    }
+
+    private func slice(of sequence: RunningSequence, from start: Int, to end: Int) -> StepSlice {
+        let logits: StepSlice.Logits
+        if sequence.sampling.promptLogprobs != nil && start < sequence.promptTokenCount - 1 {
+            logits = .all
+        } else {
+            logits = end == sequence.tokens.count && sequence.wantsToken ? .last : .none
+        }
+        return StepSlice(
+            tokens: Array(sequence.tokens[start..<end]), startPosition: start, pages: sequence.pages.pages, logits: logits)
+    }
+
+    /// Skips what another sequence has computed by now. The last token is always computed: its logits are needed.
+    private static func reusePrefix(of sequence: inout RunningSequence, from pool: inout KVPagePool) {
+        guard sequence.sampling.promptLogprobs == nil,
+            sequence.computedCount == sequence.pages.indexedCount * pool.pageTokenCount
+        else { return }
+        sequence.computedCount = pool.reuse(
+            sequence.tokens, in: &sequence.pages, pageLimit: (sequence.tokens.count - 1) / pool.pageTokenCount)
+    }
+}

@@ -1,0 +1,41 @@
+package import Inference
+package import Models
+
+/// What the operator decides about an engine; the rest follows from the model.
+package struct EngineOptions: Equatable, Sendable {
+    /// Name under which the model is served; nil takes the model's own.
+    package var servedName: String?
+    /// Distinguishes a restarted process from the one before.
+    package var epoch: UInt64
+    /// Sequences that may run at once.
+    package var slotCount: Int
+    /// Tokens a step computes, prefill and decode together. Decode tokens are never held back by it, and prefill
+    /// advances by at least one token a step. 256: a 64-row tile is at full rate already, and a step of 256 tokens of
+    /// a small model still ends soon enough for those who wait for their next token.
+    package var stepTokenBudget: Int
+    /// Whether full pages are kept for later sequences with the same beginning.
+    package var prefixCacheEnabled: Bool
+
+    package init(
+        servedName: String? = nil, epoch: UInt64 = 0, slotCount: Int = 32, stepTokenBudget: Int = 256,
+        prefixCacheEnabled: Bool = true
+    ) {
+        self.servedName = servedName
+        self.epoch = epoch
+        self.slotCount = slotCount
+        self.stepTokenBudget = stepTokenBudget
+        self.prefixCacheEnabled = prefixCacheEnabled
+    }
+
+    /// The same within what the model can do: one step must hold a token of every slot and one of prefill.
+    package func fitted(to model: ModelDescription) -> EngineOptions {
+        var fitted = self
+        let stepTokenMax = max(1, model.stepTokenMax)
+        fitted.slotCount = min(max(1, slotCount), max(1, stepTokenMax - 1))
+        fitted.stepTokenBudget = min(max(1, stepTokenBudget), stepTokenMax)
+        return fitted
+    }
+}
+
+/// An event and the router it is for.
+package typealias RoutedEvent = (router: Int, event: WorkerEvent)

@@ -1,0 +1,65 @@
+package import Inference
+
+/// A sequence among those of all routers.
+package struct SequenceKey: Hashable, Sendable {
+    package var router: Int
+    package var id: SequenceID
+
+    package init(router: Int, id: SequenceID) {
+        self.router = router
+        self.id = id
+    }
+}
+
+/// A sequence that holds a slot: its tokens so far, and how many of them have K and V in its pages.
+package struct RunningSequence: Sendable {
+    package let key: SequenceKey
+    package let sampling: SamplingParameters
+    package let priority: Int
+    package let promptTokenCount: Int
+    /// Prompt and journal: what there was to compute when it came.
+    package let admittedTokenCount: Int
+    /// Prompt, journal and what was produced here.
+    package internal(set) var tokens: [TokenID]
+    /// Leading tokens whose K and V are in the pages.
+    package internal(set) var computedCount = 0
+    package internal(set) var pages: PageTable
+    /// Prompt tokens found in the prefix cache; taken by the first entry reported.
+    package internal(set) var unreportedCachedCount: Int?
+    package internal(set) var counts: TokenCounts
+
+    init(_ admitted: AdmittedSequence, router: Int) {
+        key = SequenceKey(router: router, id: admitted.id)
+        sampling = admitted.sampling
+        priority = admitted.priority
+        promptTokenCount = admitted.promptTokenCount
+        admittedTokenCount = admitted.tokens.count
+        tokens = admitted.tokens
+        pages = PageTable(salt: admitted.salt)
+        counts = TokenCounts(
+            admitted.tokens, promptTokenCount: admitted.promptTokenCount, isNeeded: admitted.sampling.hasPenalties)
+    }
+
+    package var outputCount: Int { tokens.count - promptTokenCount }
+    /// Tokens to compute before the next one can be chosen: 1 in decode, more in prefill.
+    package var pendingCount: Int { tokens.count - computedCount }
+    package var waitingPrefillCount: Int { max(0, admittedTokenCount - computedCount) }
+    /// False where only the prompt's own log-probabilities are wanted.
+    package var wantsToken: Bool { sampling.maxTokens > 0 }
+
+    /// How the sequence ends with the tokens it has; nil while it goes on.
+    package func finish(contextLength: Int) -> SequenceFinish? {
+        if outputCount > 0, let last = tokens.last, sampling.stopTokens.contains(last) { return .stop }
+        if wantsToken ? outputCount >= sampling.maxTokens : pendingCount == 0 { return .length }
+        return wantsToken && tokens.count >= contextLength ? .length : nil
+    }
+
+    mutating func append(_ token: TokenID) {
+        tokens.append(token)
+        counts.add(token)
+    }
+}
+
+extension SamplingParameters {
+    var hasPenalties: Bool { repetitionPenalty != 1 || presencePenalty != 0 || frequencyPenalty != 0 }
+}

@@ -1,0 +1,190 @@
+package import Inference
+
+/// Why a row of logits gives no token.
+package enum SamplingError: Error, Equatable, Sendable {
+    /// The row holds a NaN or positive infinity, or nothing but negative infinities.
+    case unsoundLogits
+}
+
+/// Chooses tokens from rows of logits, as ``SamplingParameters`` says, and reports log-probabilities.
+///
+/// The token is a function of the row, the parameters, the tokens so far and its position: the state here is scratch
+/// memory. What is kept by top-k, top-p and min-p is a leading part of all tokens ordered by logit, then id; the draw
+/// walks the kept ones in order of id. Weights are exact numbers (see ``TokenWeight``), so the shortcuts taken here
+/// (no row is ever sorted) give what a full sort would.
+package struct Sampler {
+    private var scan = RowScan()
+    /// The row after bias and penalties, where there are any.
+    private var adjusted: [Float]
+    private var candidates: [Candidate] = []
+    private var reordered: [Candidate] = []
+
+    package init(vocabularySize: Int) { adjusted = Array(repeating: 0, count: vocabularySize) }
+
+    /// Chooses the next token of a sequence; see below.
+    mutating func choose(_ logits: Span<Float>, for sequence: RunningSequence) throws(SamplingError) -> TokenID {
+        try choose(
+            logits, sequence.sampling, counts: sequence.counts, outputCount: sequence.outputCount,
+            position: sequence.tokens.count)
+    }
+
+    /// Chooses the token for `position`.
+    /// - Parameters:
+    ///   - logits: (vocabularySize), raw.
+    ///   - outputCount: tokens of output before this one.
+    package mutating func choose(
+        _ logits: Span<Float>, _ sampling: SamplingParameters, counts: TokenCounts, outputCount: Int, position: Int
+    ) throws(SamplingError) -> TokenID {
+        let masksStops = outputCount < sampling.minTokens && !sampling.stopTokens.isEmpty
+        guard sampling.hasPenalties || masksStops || !sampling.logitBias.isEmpty else {
+            return try choose(from: logits, sampling, position)
+        }
+        guard scan.maximum(of: logits) != nil else { throw .unsoundLogits }
+        for index in 0..<min(adjusted.count, logits.count) { adjusted[index] = logits[index] }
+        for bias in sampling.logitBias { adjust(bias.token) { $0 + bias.bias } }
+        for (token, count) in counts.outputCounts {
+            adjust(token) { Self.penalized($0, sampling, outputCount: count) }
+        }
+        if masksStops { for token in sampling.stopTokens { adjust(token) { _ in -.infinity } } }
+        return try chooseAdjusted(sampling, position)
+    }
+
+    /// Log-probabilities of the raw row: of `token` and of the `topCount` likeliest, most likely first.
+    package mutating func logprobs(
+        _ logits: Span<Float>, of token: TokenID, topCount: Int
+    ) throws(SamplingError) -> TokenLogprobs {
+        guard let maximum = scan.maximum(of: logits) else { throw .unsoundLogits }
+        let total = scan.sumWeights(of: logits, TokenWeight(maximum: maximum, temperature: 1))
+        let logTotal = Double(maximum) + TokenWeight.logarithm(total)
+        func logprob(_ logit: Float) -> Float {
+            // The wire carries no infinities: an impossible token has the lowest finite log-probability.
+            max(Float(Double(logit) - logTotal), -.greatestFiniteMagnitude)
+        }
+        let own = token >= 0 && Int(token) < logits.count ? logits[Int(token)] : -.infinity
+        let top = scan.best(min(topCount, Self.topCountMax, logits.count), of: logits)
+        return TokenLogprobs(
+            token: token, logprob: logprob(own), top: top.map { .init(token: $0.token, logprob: logprob($0.logit)) })
+    }
+
+    /// Alternatives reported for one token at most: what the OpenAI API allows.
+    package static let topCountMax = 20
+
+    // MARK: - Bias and penalties
+
+    private mutating func adjust(_ token: TokenID, _ change: (Float) -> Float) {
+        guard token >= 0 && Int(token) < adjusted.count else { return }
+        adjusted[Int(token)] = change(adjusted[Int(token)])
+    }
+
+    private static func penalized(_ logit: Float, _ sampling: SamplingParameters, outputCount: Int32) -> Float {
+        let penalty = sampling.repetitionPenalty
+        var logit = penalty == 1 ? logit : logit > 0 ? logit / penalty : logit * penalty
+        if outputCount > 0 {
+            logit -= sampling.presencePenalty
+            logit -= sampling.frequencyPenalty * Float(outputCount)
+        }
+        return logit
+    }
+
+    // MARK: - Choice
+
+    private mutating func chooseAdjusted(_ sampling: SamplingParameters, _ position: Int) throws(SamplingError) -> TokenID {
+        // The row leaves its place while it is read, so that the rest of the scratch memory may change.
+        let row = adjusted
+        return try choose(from: row.span, sampling, position)
+    }
+
+    private mutating func choose(
+        from row: Span<Float>, _ sampling: SamplingParameters, _ position: Int
+    ) throws(SamplingError) -> TokenID {
+        guard let maximum = scan.maximum(of: row) else { throw .unsoundLogits }
+        guard sampling.temperature > 0 else { return scan.firstToken(with: maximum, in: row) }
+        let weight = TokenWeight(maximum: maximum, temperature: sampling.temperature)
+        let chance = CounterRandom.uniform(seed: sampling.seed, position: position)
+        let keepsAll = sampling.topK <= 0 || sampling.topK >= row.count
+
+        if keepsAll && sampling.topP >= 1 && sampling.minP <= 0 { return drawFromAll(row, weight, chance) }
+        if !keepsAll {
+            candidates = scan.best(sampling.topK, of: row)
+            weigh(weight)
+            if sampling.topP < 1 { keepLeading(sampling.topP) }
+            candidates.sort { $0.token < $1.token }
+        } else if sampling.topP < 1 {
+            collectNucleus(of: row, weight, share: Double(sampling.topP))
+        } else {
+            scan.collect(atLeast: weight.logitBound(ofWeight: Double(sampling.minP)), of: row, into: &candidates)
+            weigh(weight)
+        }
+        if sampling.minP > 0 { candidates.removeAll { weight.unrounded($0.logit) < sampling.minP } }
+        return draw(chance)
+    }
+
+    private mutating func weigh(_ weight: TokenWeight) {
+        for place in candidates.indices { candidates[place].weight = weight(candidates[place].logit) }
+    }
+
+    /// Top-p among candidates in order of rank.
+    private mutating func keepLeading(_ share: Float) {
+        let mass = Double(share) * candidates.reduce(0) { $0 + $1.weight }
+        var sum = 0.0
+        for place in candidates.indices {
+            sum += candidates[place].weight
+            if sum >= mass {
+                candidates.removeSubrange((place + 1)...)
+                return
+            }
+        }
+    }
+
+    /// Top-p of the whole row: candidates become the nucleus, in order of id.
+    private mutating func collectNucleus(of row: Span<Float>, _ weight: TokenWeight, share: Double) {
+        let total = scan.sumWeights(of: row, weight)
+        let mass = max(share * total, 0x1p-40)
+        // Tokens lighter than an equal share of what may be left out are left out. Most rows are decided by far fewer.
+        let lightest = max((1 - share) * total / Double(row.count), 0x1p-36)
+        for bound in [max(total * 1e-4, lightest), lightest, 0x1p-40] {
+            scan.collect(atLeast: weight.logitBound(ofWeight: bound), of: row, into: &candidates)
+            weigh(weight)
+            reordered.removeAll(keepingCapacity: true)
+            reordered.append(contentsOf: candidates)
+            if let last = MassCut.last(reaching: mass, in: &reordered) {
+                candidates.removeAll { last.isBefore($0) }
+                return
+            }
+        }
+    }
+
+    /// Draws among candidates in order of id.
+    private func draw(_ chance: Double) -> TokenID {
+        let mark = chance * candidates.reduce(0) { $0 + $1.weight }
+        var sum = 0.0
+        var last: TokenID = 0
+        for candidate in candidates where candidate.weight > 0 {
+            sum += candidate.weight
+            last = candidate.token
+            if sum > mark { break }
+        }
+        return last
+    }
+
+    /// Draws from the whole row in order of id: whole runs are skipped by their sums.
+    private mutating func drawFromAll(_ row: Span<Float>, _ weight: TokenWeight, _ chance: Double) -> TokenID {
+        let mark = chance * scan.sumWeights(of: row, weight)
+        var sum = 0.0
+        var last: TokenID = 0
+        for (run, runSum) in scan.sums.enumerated() {
+            if sum + runSum <= mark && run < scan.sums.count - 1 {
+                sum += runSum
+                continue
+            }
+            for index in run * RowScan.sumSize..<min(row.count, (run + 1) * RowScan.sumSize) {
+                let weight = weight(row[index])
+                guard weight > 0 else { continue }
+                sum += weight
+                last = TokenID(index)
+                if sum > mark { return last }
+            }
+        }
+        return last
+    }
+}

@@ -1,0 +1,294 @@
+package import Inference
+package import Models
+
+/// One worker's engine without its thread: commands in, one step at a time, events out.
+///
+///     apply(command)* ─▶ step ─▶ events
+///
+/// Belongs to one thread. Time comes in as an argument. Several routers may be connected; each owns its sequences,
+/// gets an equal share of slots and pages, and hears of every step, with its own entries and load.
+/// Sequences that a cancel or a lost router removes are freed at once, for ``apply`` runs between steps only.
+package final class StepLoop {
+    private let runtime: any ModelRuntime
+    private let model: ModelDescription
+    private let options: EngineOptions
+    private var composer: BatchComposer
+    private var sampler: Sampler
+    private var shares: [RouterShare] = []
+    private var outbox: [RoutedEvent] = []
+    private var drainDeadline: Instant?
+    private var stepNumber: UInt64 = 0
+    private var preemptionCount = 0
+    private var lastTokenCounts = (all: 0, prefill: 0)
+
+    package init(runtime: any ModelRuntime, options: EngineOptions) {
+        self.runtime = runtime
+        model = runtime.description
+        self.options = options.fitted(to: runtime.description)
+        composer = BatchComposer(model: runtime.description, options: self.options)
+        sampler = Sampler(vocabularySize: runtime.description.vocabularySize)
+    }
+
+    package var runningCount: Int { composer.sequences.count }
+    package var isDraining: Bool { drainDeadline != nil }
+    /// Whether ``step(clock:)`` would compute or report entries. Without work it only tells what changed.
+    package var hasWork: Bool { !composer.sequences.isEmpty || shares.contains { !$0.entries.isEmpty } }
+
+    /// Every page counted once, and no page or slot without an owner.
+    package func invariantViolation() -> String? { composer.invariantViolation() }
+
+    package var statistics: EngineStatistics {
+        EngineStatistics(
+            stepCount: stepNumber, stepTokenCount: lastTokenCounts.all, prefillTokenCount: lastTokenCounts.prefill,
+            cacheQueriedTokenCount: composer.queriedTokenCount, cacheHitTokenCount: composer.hitTokenCount,
+            preemptionCount: preemptionCount, runningCount: composer.sequences.count,
+            waitingPrefillTokenCount: composer.sequences.reduce(0) { $0 + $1.waitingPrefillCount },
+            slotCount: options.slotCount, usedPageCount: composer.pool.usedCount, pageCount: composer.pool.pageCount)
+    }
+
+    // MARK: - Routers
+
+    /// A router is there: it is welcomed with its share and the whole prefix index; the others hear of their new shares.
+    package func register(router: Int) {
+        unregister(router: router)
+        // Before it is there: its snapshot holds these changes already.
+        tellPrefixChanges()
+        shares.append(RouterShare(router: router))
+        divide()
+        let place = shares.count - 1
+        outbox.append((router, .welcome(description(of: shares[place]))))
+        outbox.append((router, .prefix(added: composer.pool.indexedHashes, removed: [], isSnapshot: true)))
+        if isDraining { outbox.append((router, .draining)) }
+        shares[place].told = tellable(shares[place])
+    }
+
+    /// A router is gone, its sequences with it.
+    package func unregister(router: Int) {
+        guard let place = shares.firstIndex(where: { $0.router == router }) else { return }
+        shares.remove(at: place)
+        composer.removeAll { $0.router == router }
+        outbox.removeAll { $0.router == router }
+        divide()
+    }
+
+    private func divide() {
+        shares.divide(slotCount: options.slotCount, pageCount: model.pageCount)
+    }
+
+    private func description(of share: RouterShare) -> WorkerDescription {
+        WorkerDescription(
+            model: options.servedName ?? model.name, numericsID: model.numericsID, epoch: options.epoch,
+            slotCount: share.slotCount, pageCount: share.pageCount, pageTokenCount: model.pageTokenCount,
+            contextLength: model.contextLength, vocabularySize: model.vocabularySize,
+            stepTokenBudget: options.stepTokenBudget)
+    }
+
+    // MARK: - Commands
+
+    /// Takes effect at once, between two steps. Commands of a router that is not registered are too late and ignored.
+    package func apply(_ command: WorkerCommand, from router: Int, now: Instant) {
+        guard let place = shares.firstIndex(where: { $0.router == router }) else { return }
+        shares[place].commandsSeen += 1
+        func key(_ id: SequenceID) -> SequenceKey { SequenceKey(router: router, id: id) }
+        switch command {
+        case .admit(let sequence): admit(sequence, place)
+        case .cancel(let id): composer.remove(key(id))
+        case .preempt(let id):
+            if composer.remove(key(id)) { tellPreempted(key(id)) }
+        case .drain(let seconds): drain(until: now.advanced(bySeconds: seconds.isFinite ? max(0, seconds) : 0))
+        }
+    }
+
+    /// Admits nothing more; what still runs at the deadline is given back. A second call can only hasten the end.
+    package func drain(until deadline: Instant) {
+        guard let earlier = drainDeadline else {
+            drainDeadline = deadline
+            for share in shares { outbox.append((share.router, .draining)) }
+            return
+        }
+        drainDeadline = min(earlier, deadline)
+    }
+
+    private func admit(_ sequence: AdmittedSequence, _ place: Int) {
+        let share = shares[place]
+        let key = SequenceKey(router: share.router, id: sequence.id)
+        guard !composer.sequences.contains(where: { $0.key == key }) else {
+            composer.remove(key)
+            end(key, .failed("Sequence \(sequence.id) was admitted while it was running."))
+            return
+        }
+        let load = load(of: share)
+        guard load.freeSlots > 0 else {
+            outbox.append((share.router, .refused(sequence.id)))
+            return
+        }
+        switch composer.admit(sequence, router: share.router, pageLimit: load.freePages) {
+        case .admitted: break
+        case .refused: outbox.append((share.router, .refused(sequence.id)))
+        case .finished(let finish): end(key, finish)
+        }
+    }
+
+    private func end(_ key: SequenceKey, _ finish: SequenceFinish) {
+        guard let place = shares.firstIndex(where: { $0.router == key.router }) else { return }
+        shares[place].entries.append(StepEntry(sequence: key.id, finish: finish))
+    }
+
+    private func tellPreempted(_ key: SequenceKey) {
+        preemptionCount += 1
+        outbox.append((key.router, .preempted(key.id)))
+    }
+
+    // MARK: - A step
+
+    /// Computes one step, where there is something to compute, and tells what there is to tell.
+    /// - Returns: events in order; a router's share of a step comes after what led to it.
+    package func step(clock: () -> Instant) -> [RoutedEvent] {
+        let start = clock()
+        if let drainDeadline, drainDeadline <= start {
+            for sequence in composer.sequences { tellPreempted(sequence.key) }
+            composer.removeAll { _ in true }
+        }
+        if hasWork {
+            let plan = composer.plan()
+            for key in plan.preempted { tellPreempted(key) }
+            for key in plan.outgrown {
+                let room = model.pageCount * model.pageTokenCount
+                end(key, .failed("The sequence outgrew this worker, whose KV pages hold \(room) tokens in all."))
+            }
+            compute(plan)
+            stepNumber += 1
+            tellPrefixChanges()
+            report(plan.tokenCount, since: start, until: clock())
+        } else {
+            lastTokenCounts = (0, 0)
+            tellPrefixChanges()
+        }
+        tellCredits()
+        defer { outbox.removeAll() }
+        return outbox
+    }
+
+    private func compute(_ plan: StepPlan) {
+        lastTokenCounts = (plan.tokenCount, 0)
+        guard !plan.slices.isEmpty else { return }
+        let rowCount = plan.slices.reduce(0) { $0 + $1.rowCount }
+        let logits = LogitRows(
+            runtime.execute(plan.slices), rowCount: rowCount, vocabularySize: model.vocabularySize)
+        var firstRow = 0
+        var ended: [SequenceKey] = []
+        for (slice, place) in zip(plan.slices, plan.places) {
+            if composer.sequences[place].waitingPrefillCount > 0 { lastTokenCounts.prefill += slice.tokens.count }
+            composer.advance(place, by: slice.tokens.count)
+            var entry = StepEntry(sequence: composer.sequences[place].key.id)
+            entry.cachedTokenCount = composer.takeCachedCount(place)
+            do throws(SamplingError) {
+                try readPromptLogprobs(slice, place, logits, firstRow, into: &entry)
+                try chooseToken(slice, place, logits, firstRow, into: &entry)
+                composer.publish(place)
+                entry.finish = composer.sequences[place].finish(contextLength: model.contextLength)
+            } catch {
+                let position = composer.sequences[place].computedCount
+                entry.finish = .failed("The model's logits for position \(position) are not finite numbers.")
+            }
+            firstRow += slice.rowCount
+            let key = composer.sequences[place].key
+            if entry.finish != nil { ended.append(key) }
+            if let share = shares.firstIndex(where: { $0.router == key.router }) { shares[share].entries.append(entry) }
+        }
+        for key in ended { composer.remove(key) }
+    }
+
+    private func readPromptLogprobs(
+        _ slice: StepSlice, _ place: Int, _ logits: LogitRows, _ firstRow: Int, into entry: inout StepEntry
+    ) throws(SamplingError) {
+        guard case .all = slice.logits, let topCount = composer.sequences[place].sampling.promptLogprobs else { return }
+        for offset in slice.tokens.indices {
+            let next = slice.startPosition + offset + 1
+            guard next < composer.sequences[place].promptTokenCount else { break }
+            let token = composer.sequences[place].tokens[next]
+            let row = logits[firstRow + offset].span
+            entry.promptLogprobs.append(try sampler.logprobs(row, of: token, topCount: topCount))
+        }
+    }
+
+    private func chooseToken(
+        _ slice: StepSlice, _ place: Int, _ logits: LogitRows, _ firstRow: Int, into entry: inout StepEntry
+    ) throws(SamplingError) {
+        guard composer.sequences[place].pendingCount == 0, composer.sequences[place].wantsToken else { return }
+        let row = logits[firstRow + slice.rowCount - 1].span
+        let token = try sampler.choose(row, for: composer.sequences[place])
+        if let topCount = composer.sequences[place].sampling.logprobs {
+            entry.logprobs.append(try sampler.logprobs(row, of: token, topCount: topCount))
+        }
+        entry.tokens.append(token)
+        composer.append(token, to: place)
+    }
+
+    // MARK: - What routers hear
+
+    private func report(_ tokenCount: Int, since start: Instant, until end: Instant) {
+        let microseconds = max(0, end.nanoseconds &- start.nanoseconds) / 1000
+        for place in shares.indices {
+            let entries = shares[place].entries
+            shares[place].entries = []
+            let told = tellable(shares[place])
+            shares[place].told = told
+            let report = StepReport(
+                number: stepNumber, durationMicroseconds: UInt32(clamping: microseconds), tokenCount: tokenCount,
+                entries: entries, load: told.load, commandsSeen: told.commandsSeen)
+            outbox.append((shares[place].router, .step(report)))
+        }
+    }
+
+    private func tellCredits() {
+        for place in shares.indices {
+            let told = tellable(shares[place])
+            guard shares[place].told != told else { continue }
+            shares[place].told = told
+            outbox.append(
+                (
+                    shares[place].router,
+                    .credit(
+                        slotCount: told.slotCount, pageCount: told.pageCount, load: told.load,
+                        commandsSeen: told.commandsSeen)
+                ))
+        }
+    }
+
+    private func tellPrefixChanges() {
+        let (added, removed) = composer.takePrefixChanges()
+        guard !added.isEmpty || !removed.isEmpty else { return }
+        for share in shares {
+            outbox.append((share.router, .prefix(added: added, removed: removed, isSnapshot: false)))
+        }
+    }
+
+    private func tellable(_ share: RouterShare) -> RouterShare.Told {
+        RouterShare.Told(
+            slotCount: share.slotCount, pageCount: share.pageCount, load: load(of: share),
+            commandsSeen: share.commandsSeen)
+    }
+
+    /// What is left for a router: of its share, and of what there is.
+    private func load(of share: RouterShare) -> WorkerLoad {
+        var (running, waitingPrefill) = (0, 0)
+        for sequence in composer.sequences where sequence.key.router == share.router {
+            running += 1
+            waitingPrefill += sequence.waitingPrefillCount
+        }
+        var freePages = composer.pool.availableCount
+        if shares.count > 1 { freePages = min(freePages, max(0, share.pageCount - pagesHeld(by: share.router))) }
+        let freeSlots = min(share.slotCount - running, options.slotCount - composer.sequences.count)
+        return WorkerLoad(
+            freeSlots: isDraining ? 0 : max(0, freeSlots), freePages: freePages, runningSequences: running,
+            waitingPrefillTokens: waitingPrefill)
+    }
+
+    /// Pages in tables of a router's sequences, each once.
+    private func pagesHeld(by router: Int) -> Int {
+        var held: Set<Int32> = []
+        for sequence in composer.sequences where sequence.key.router == router { held.formUnion(sequence.pages.pages) }
+        return held.count
+    }
+}
