@@ -1,0 +1,126 @@
+import Glibc
+package import HTTP
+package import Serving
+package import Telemetry
+
+/// Answers the public port: every row of the route tables that is not for administrators alone.
+///
+/// Confined to one event loop, which is that of its service and of every exchange it is given.
+package final class APIHandler: HTTPHandler {
+    private let core: APICore
+    private let routes: [Route]
+
+    /// - Parameter offload: runs work on some other thread, soon and always; see ``Offload``.
+    package init(
+        service: any GenerationService, metrics: MetricRegistry, options: APIOptions = APIOptions(),
+        offload: @escaping Offload, surroundings: APISurroundings = .system
+    ) {
+        core = APICore(
+            service: service, metrics: metrics, options: options, offload: offload, surroundings: surroundings)
+        routes = RouteTable.all.filter {
+            $0.role != .admin && (options.servesMetricsPublicly || $0.pattern != "/metrics")
+        }
+    }
+
+    package func handle(_ exchange: any HTTPExchange) { core.handle(exchange, among: routes) }
+}
+
+/// Answers the admin port: metrics, health, version.
+package final class AdminHandler: HTTPHandler {
+    private let core: APICore
+    private let routes = RouteTable.all.filter { $0.role != .open }
+
+    package init(
+        service: any GenerationService, metrics: MetricRegistry, options: APIOptions = APIOptions(),
+        surroundings: APISurroundings = .system
+    ) {
+        // No admin route has a body that is worth a thread.
+        core = APICore(
+            service: service, metrics: metrics, options: options, offload: { $0() }, surroundings: surroundings)
+    }
+
+    package func handle(_ exchange: any HTTPExchange) { core.handle(exchange, among: routes) }
+}
+
+/// Runs work on a thread that may block: a pool's `submit`, as a rule. Every piece handed in must run, once.
+package typealias Offload = @Sendable (_ work: @escaping @Sendable () -> Void) -> Void
+
+/// Time and chance, so that tests can choose them.
+package struct APISurroundings {
+    /// Seconds since 1970.
+    package var unixSeconds: () -> Int64
+    package var randomWord: () -> UInt64
+
+    package init(unixSeconds: @escaping () -> Int64, randomWord: @escaping () -> UInt64) {
+        self.unixSeconds = unixSeconds
+        self.randomWord = randomWord
+    }
+
+    package static var system: APISurroundings {
+        APISurroundings(
+            unixSeconds: { Int64(time(nil)) },
+            randomWord: {
+                var generator = SystemRandomNumberGenerator()
+                return generator.next()
+            })
+    }
+}
+
+/// What all calls of a handler share.
+final class APICore {
+    let service: any GenerationService
+    let metrics: MetricRegistry
+    let options: APIOptions
+    let offload: Offload
+    let surroundings: APISurroundings
+    /// Bodies on another thread now.
+    var preparationCount = 0
+    private var answered: [AnsweredKey: Counter] = [:]
+
+    private struct AnsweredKey: Hashable {
+        var route: String
+        var status: Int
+    }
+
+    init(
+        service: any GenerationService, metrics: MetricRegistry, options: APIOptions, offload: @escaping Offload,
+        surroundings: APISurroundings
+    ) {
+        self.service = service
+        self.metrics = metrics
+        self.options = options
+        self.offload = offload
+        self.surroundings = surroundings
+    }
+
+    func handle(_ exchange: any HTTPExchange, among routes: [Route]) {
+        let (method, path) = (exchange.request.method, exchange.request.path)
+        switch RouteTable.match(method: method, path: path, among: routes) {
+        case .route(let route, let id):
+            route.handle(APICall(exchange, core: self, route: route.pattern, id: id))
+        case .otherMethods(let methods):
+            APICall(exchange, core: self, route: "other", id: "").fail(
+                .methodNotAllowed(method, path: path, allowed: methods),
+                headers: [HTTPField("allow", methods.joined(separator: ", "))])
+        case .none:
+            APICall(exchange, core: self, route: "other", id: "").fail(.notFound(path: path))
+        }
+    }
+
+    /// Counts an answer. Both labels are from closed sets: patterns of the tables, statuses of the code.
+    func answered(route: String, status: Int) {
+        let key = AnsweredKey(route: route, status: status)
+        if let counter = answered[key] { return counter.add() }
+        let counter = metrics.counter(.httpRequests, labels: [route, String(status)])
+        answered[key] = counter
+        counter.add()
+    }
+
+    /// 128 random bits in hexadecimal: names of answers and of requests that came without one.
+    func freshName() -> String {
+        [surroundings.randomWord(), surroundings.randomWord()].map { word in
+            let digits = String(word, radix: 16)
+            return String(repeating: "0", count: 16 - digits.utf8.count) + digits
+        }.joined()
+    }
+}

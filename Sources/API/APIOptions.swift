@@ -1,0 +1,41 @@
+/// What the API accepts and how it behaves. Every limit has its reason; all are the operator's to change.
+package struct APIOptions: Sendable {
+    /// Shown by `/version`.
+    package var version = "0.1.0"
+    /// Request bodies, in bytes. 8 MiB holds every honest prompt and bounds what parsing may cost.
+    package var bodyByteCountMax = 8 << 20
+    /// Bodies up to this are parsed and tokenized on the event loop: about 1 ms at most. Longer ones go to a thread.
+    package var inlineByteCountMax = 16 << 10
+    /// Bodies on their way through a thread at once; more are answered with 429.
+    package var preparationCountMax = 256
+    /// Choices per prompt (`n`). Each is a sequence of its own.
+    package var choiceCountMax = 8
+    /// Prompts in one completion request.
+    package var promptCountMax = 128
+    /// Prompts times choices.
+    package var sequenceCountMax = 256
+    /// Messages in one chat.
+    package var messageCountMax = 4_096
+    /// Alternatives per token.
+    package var logprobCountMax = 20
+    package var stopStringCountMax = 8
+    /// Bytes of a stop string: so much text may be held back.
+    package var stopStringByteCountMax = 64
+    package var stopTokenCountMax = 64
+    package var logitBiasCountMax = 1_024
+    /// Response bytes that may wait for a slow reader before its connection is given up.
+    package var unsentByteCountMax = 4 << 20
+    /// A comment goes down a silent stream this often, so that proxies in between keep it open.
+    package var keepAliveSeconds: Int64 = 10
+    /// When the client says nothing.
+    package var defaultTemperature: Float = 1
+    package var defaultTopP: Float = 1
+    package var defaultTopK = 0
+    package var defaultCompletionTokens = 16
+    /// `Retry-After` where the service gives no figure of its own.
+    package var retryAfterSeconds = 2
+    /// Whether `/metrics` is on the public port as well as on the admin port.
+    package var servesMetricsPublicly = true
+
+    package init() {}
+}

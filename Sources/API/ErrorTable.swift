@@ -1,0 +1,67 @@
+import HTTP
+import Inference
+
+/// Every error of the floors below, in this dialect's words: status, type, code, and whether trying again can help.
+enum ErrorTable {
+    /// - Parameter promptField: the field that holds the text here (`messages` or `prompt`).
+    static func error(_ error: ServeError, promptField: String, options: APIOptions) -> APIError {
+        switch error {
+        case .invalidRequest(let message, let parameter):
+            .invalid(parameter, code: "invalid_value", message)
+        case .modelNotFound(let name):
+            APIError(
+                status: 404, message: "The model \"\(name.prefix(200))\" does not exist here.",
+                type: "not_found_error", parameter: "model", code: "model_not_found")
+        case .contextExceeded(let promptTokens, let maxTokens, let contextLength):
+            .invalid(
+                promptField, code: "context_length_exceeded",
+                contextSentence(promptTokens, maxTokens, contextLength))
+        case .queueFull(let limit, let retryAfterSeconds):
+            APIError(
+                status: 429, message: "The queue is full (\(limit) requests). Try again in \(retryAfterSeconds) s.",
+                type: "rate_limit_error", code: "queue_full", retryAfterSeconds: retryAfterSeconds)
+        case .timedOut(let seconds):
+            APIError(
+                status: 503, message: "The request was given up after \(tenths(seconds)) s.",
+                type: "server_error", code: "timeout", retryAfterSeconds: options.retryAfterSeconds)
+        case .unavailable(let why):
+            APIError(
+                status: 503, message: why, type: "server_error", code: "unavailable",
+                retryAfterSeconds: options.retryAfterSeconds)
+        case .shuttingDown:
+            APIError(
+                status: 503, message: "The server is shutting down.", type: "server_error", code: "shutting_down",
+                retryAfterSeconds: options.retryAfterSeconds)
+        case .internalFailure(let what):
+            APIError(
+                status: 500, message: what, type: "server_error", code: "internal_error", mayRetry: false)
+        }
+    }
+
+    static func error(_ error: HTTPBodyError) -> APIError {
+        switch error {
+        case .tooLarge(let limit):
+            APIError(
+                status: 413, message: "The body is larger than \(limit) bytes.", type: "invalid_request_error",
+                code: "body_too_large")
+        case .incomplete:
+            APIError(
+                status: 408, message: "The body did not arrive in full.", type: "invalid_request_error",
+                code: "incomplete_body")
+        }
+    }
+
+    private static func contextSentence(_ promptTokens: Int, _ maxTokens: Int?, _ contextLength: Int) -> String {
+        guard let maxTokens else {
+            return "The prompt has \(promptTokens) tokens, but the model's context holds \(contextLength), "
+                + "of which one at least is for the answer."
+        }
+        return "The prompt has \(promptTokens) tokens and up to \(maxTokens) are asked for, but the model's context "
+            + "holds \(contextLength)."
+    }
+
+    private static func tenths(_ seconds: Double) -> String {
+        guard seconds.isFinite, abs(seconds) < 1e9 else { return "too many" }
+        return String((seconds * 10).rounded() / 10)
+    }
+}

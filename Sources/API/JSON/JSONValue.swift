@@ -1,0 +1,39 @@
+/// A JSON text as values. Numbers keep what they were: whole ones that fit are exact integers, all others doubles.
+enum JSONValue: Equatable, Sendable {
+    case null
+    case bool(Bool)
+    /// A whole number without fraction or exponent, -2^63...2^63 - 1.
+    case integer(Int64)
+    /// The same, 2^63...2^64 - 1.
+    case unsigned(UInt64)
+    /// Finite.
+    case double(Double)
+    case string(String)
+    case array([JSONValue])
+    case object(JSONObject)
+
+    /// "a string", "a list" …: for sentences that say what came instead of what was wanted.
+    var kind: String {
+        switch self {
+        case .null: "null"
+        case .bool: "a boolean"
+        case .integer, .unsigned, .double: "a number"
+        case .string: "a string"
+        case .array: "a list"
+        case .object: "an object"
+        }
+    }
+}
+
+/// The members of an object in the order they came. No name comes twice.
+struct JSONObject: Equatable, Sendable {
+    struct Member: Equatable, Sendable {
+        var name: String
+        var value: JSONValue
+    }
+
+    var members: [Member] = []
+
+    /// Linear: requests have a dozen members, and whoever expects thousands walks through `members`.
+    subscript(name: String) -> JSONValue? { members.first { $0.name == name }?.value }
+}

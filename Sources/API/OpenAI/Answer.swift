@@ -1,0 +1,189 @@
+import Inference
+import NIOCore
+import Serving
+
+/// A token where it stands in a choice's text.
+struct PlacedToken: Equatable, Sendable {
+    var bytes: [UInt8]
+    /// nil for the first token of a prompt, which follows nothing.
+    var logprob: Float?
+    var top: [LoggedToken.Alternative]
+    /// Unicode scalars of the choice's text before it.
+    var textOffset: Int
+}
+
+/// A stretch of a choice's text: a delta, or all of it. Tokens are there only when log-probabilities are asked for.
+struct AnswerPiece: Equatable, Sendable {
+    var text = ""
+    var tokens: [PlacedToken] = []
+
+    mutating func append(_ piece: AnswerPiece) {
+        text += piece.text
+        tokens += piece.tokens
+    }
+}
+
+/// One choice as it grows.
+struct AnswerChoice: Sendable {
+    private(set) var completionTokenCount = 0
+    /// All so far; kept only where the answer is sent in one.
+    private(set) var folded = AnswerPiece()
+    var finish: FinishReason?
+    var hasEchoed = false
+    private var scalarCount = 0
+
+    /// Takes the next stretch and gives it its place.
+    mutating func append(
+        text: String, tokenCount: Int, logprobs: [LoggedToken], alternativeCount: Int, folds: Bool
+    ) -> AnswerPiece {
+        var piece = AnswerPiece(text: text)
+        let end = scalarCount + text.unicodeScalars.count
+        for logged in logprobs {
+            piece.tokens.append(
+                PlacedToken(
+                    bytes: logged.chosen.bytes, logprob: logged.chosen.logprob,
+                    top: Array(logged.top.prefix(alternativeCount)), textOffset: scalarCount))
+            // Tokens that are left out of the text, such as end-of-turn marks, must not run ahead of it.
+            scalarCount = min(scalarCount + logged.chosen.bytes.count { $0 & 0xC0 != 0x80 }, end)
+        }
+        scalarCount = end
+        completionTokenCount += tokenCount
+        if folds { folded.append(piece) }
+        return piece
+    }
+
+    /// Puts the prompt in front.
+    /// - Parameters:
+    ///   - tokens: the prompt's, when log-probabilities are asked for; else none.
+    ///   - logprobs: of `tokens` from the second on.
+    mutating func echo(
+        _ text: String, tokens: [[UInt8]], logprobs: [LoggedToken], alternativeCount: Int, folds: Bool
+    ) -> AnswerPiece {
+        var logged: [LoggedToken] = []
+        for (index, bytes) in tokens.enumerated() {
+            let known = index >= 1 && logprobs.indices.contains(index - 1) ? logprobs[index - 1] : nil
+            logged.append(known ?? LoggedToken(chosen: .init(token: 0, bytes: bytes, logprob: .nan), top: []))
+        }
+        var piece = append(
+            text: text, tokenCount: 0, logprobs: logged, alternativeCount: alternativeCount, folds: false)
+        for index in piece.tokens.indices where piece.tokens[index].logprob?.isNaN ?? false {
+            piece.tokens[index].logprob = nil
+        }
+        if folds { folded.append(piece) }
+        hasEchoed = true
+        return piece
+    }
+}
+
+/// What differs between the answers of chats and of completions. A choice is written in one way whether it is sent
+/// in pieces or in one.
+protocol AnswerEncoder {
+    /// "chatcmpl-" or "cmpl-".
+    static var namePrefix: StaticString { get }
+    static var object: StaticString { get }
+    static var chunkObject: StaticString { get }
+    /// Whether `prompt_logprobs` belongs to each choice or stands beside them.
+    static var putsPromptLogprobsIntoChoices: Bool { get }
+
+    /// The first chunk of a choice, before anything is known of it.
+    /// - Returns: false when this dialect has none.
+    func writeOpening(choice: Int, into buffer: inout ByteBuffer) -> Bool
+    func writeDelta(choice: Int, _ piece: AnswerPiece, into buffer: inout ByteBuffer)
+    func writeFinish(choice: Int, _ reason: FinishReason, into buffer: inout ByteBuffer)
+    /// A whole choice, without the brace that closes it.
+    func writeChoice(choice: Int, _ piece: AnswerPiece, _ reason: FinishReason?, into buffer: inout ByteBuffer)
+}
+
+/// What all chunks of an answer, and the answer in one, begin with.
+struct AnswerEnvelope {
+    private let fields: ByteBuffer
+    /// `data: {…,"choices":[`
+    let chunkHead: ByteBuffer
+
+    init<Encoder: AnswerEncoder>(_: Encoder.Type, name: String, created: Int64, model: ServedModel) {
+        fields = Self.fields(Encoder.namePrefix, Encoder.object, name, created, model)
+        var head = ByteBuffer()
+        head.writeStaticString("data: ")
+        head.writeImmutableBuffer(Self.fields(Encoder.namePrefix, Encoder.chunkObject, name, created, model))
+        chunkHead = head
+    }
+
+    /// `{…,"choices":[`
+    func writeHead(into buffer: inout ByteBuffer) { buffer.writeImmutableBuffer(fields) }
+
+    private static func fields(
+        _ prefix: StaticString, _ object: StaticString, _ name: String, _ created: Int64, _ model: ServedModel
+    ) -> ByteBuffer {
+        var buffer = ByteBuffer()
+        buffer.writeStaticString("{\"id\":\"")
+        buffer.writeStaticString(prefix)
+        buffer.writeString(name)
+        buffer.writeStaticString("\",\"object\":\"")
+        buffer.writeStaticString(object)
+        buffer.writeStaticString("\",\"created\":")
+        buffer.writeJSON(created)
+        buffer.writeStaticString(",\"model\":")
+        buffer.writeJSON(model.name)
+        buffer.writeStaticString(",\"system_fingerprint\":")
+        // Equal fingerprints mean equal bits for equal seeds: that is what the numerics id is.
+        buffer.writeJSON("fp_" + model.numericsID.prefix(12))
+        buffer.writeStaticString(",\"choices\":[")
+        return buffer
+    }
+}
+
+extension ByteBuffer {
+    /// - Parameter cachedTokens: nil while it is not known.
+    mutating func writeUsage(promptTokens: Int, completionTokens: Int, cachedTokens: Int?) {
+        writeStaticString("{\"prompt_tokens\":")
+        writeJSON(promptTokens)
+        writeStaticString(",\"completion_tokens\":")
+        writeJSON(completionTokens)
+        writeStaticString(",\"total_tokens\":")
+        writeJSON(promptTokens + completionTokens)
+        if let cachedTokens {
+            writeStaticString(",\"prompt_tokens_details\":{\"cached_tokens\":")
+            writeJSON(cachedTokens)
+            writeStaticString("}")
+        }
+        writeStaticString("}")
+    }
+
+    mutating func writeFinishReason(_ reason: FinishReason?) {
+        switch reason {
+        case .stop: writeStaticString("\"stop\"")
+        case .length: writeStaticString("\"length\"")
+        case nil: writeStaticString("null")
+        }
+    }
+
+    /// vLLM's `prompt_logprobs`: for each prompt token its own entry and those of its alternatives, by token id.
+    /// - Parameter logprobs: of the prompt's tokens from the second on.
+    mutating func writePromptLogprobs(_ logprobs: [LoggedToken], alternativeCount: Int) {
+        writeStaticString("[null")
+        for logged in logprobs {
+            writeStaticString(",{")
+            let rank = logged.top.firstIndex { $0.token == logged.chosen.token }.map { $0 + 1 }
+            writePromptLogprob(logged.chosen, rank: rank)
+            for (index, other) in logged.top.prefix(alternativeCount).enumerated()
+            where other.token != logged.chosen.token {
+                writeStaticString(",")
+                writePromptLogprob(other, rank: index + 1)
+            }
+            writeStaticString("}")
+        }
+        writeStaticString("]")
+    }
+
+    private mutating func writePromptLogprob(_ token: LoggedToken.Alternative, rank: Int?) {
+        writeStaticString("\"")
+        writeJSON(Int(token.token))
+        writeStaticString("\":{\"logprob\":")
+        writeJSON(token.logprob)
+        writeStaticString(",\"rank\":")
+        if let rank { writeJSON(rank) } else { writeStaticString("null") }
+        writeStaticString(",\"decoded_token\":")
+        writeJSON(String(decoding: token.bytes, as: UTF8.self))
+        writeStaticString("}")
+    }
+}

@@ -1,0 +1,60 @@
+import Inference
+import NIOCore
+import Serving
+import Text
+
+/// `POST /v1/chat/completions`
+enum ChatCompletions {
+    static func answer(_ call: APICall) {
+        call.withBody { (body, preparation) throws(APIError) in
+            try prepare(body, preparation)
+        } then: { prepared in
+            GenerationSession.start(call, prepared, promptField: "messages") { ChatEncoder($0) }
+        }
+    }
+
+    static func prepare(_ body: [UInt8], _ preparation: Preparation) throws(APIError) -> PreparedGeneration {
+        let fields = try FieldReader.body(body)
+        let model = try preparation.model(fields, promptField: "messages")
+        try RefusedFields.check(fields, against: RefusedFields.chat)
+        let messages = try ChatMessages.read(fields, options: preparation.options)
+        var shared = try SamplingFields(fields, model: model, preparation: preparation)
+        let logprobCount = try logprobCount(fields, countMax: preparation.options.logprobCountMax)
+        let wanted = try outputLimit(fields)
+
+        let text = try ChatMessages.render(
+            messages, addsGenerationPrompt: try fields.bool("add_generation_prompt") ?? true, model: model)
+        let prompt = model.tokenizer.encode(
+            text, parsesSpecialTokens: true, addsBOS: try fields.bool("add_special_tokens") ?? true)
+        guard !prompt.isEmpty else {
+            throw .invalid("messages", code: "invalid_value", "The messages make an empty prompt.")
+        }
+        try shared.setOutputTokenCount(
+            try PreparedGeneration.outputTokenCount(
+                prompts: [prompt], wanted: wanted, fallback: nil, promptField: "messages", model: model,
+                options: preparation.options), fields)
+        shared.sampling.logprobs = logprobCount
+        shared.sampling.promptLogprobs = shared.promptLogprobCount
+        return PreparedGeneration(
+            model: model, request: shared.request(model: model, prompts: [prompt]), streams: shared.streams,
+            includesUsage: shared.includesUsage, reportsUsageContinuously: shared.reportsUsageContinuously,
+            logprobCount: logprobCount, promptLogprobCount: shared.promptLogprobCount)
+    }
+
+    /// `max_completion_tokens`, or `max_tokens` as it was called before.
+    private static func outputLimit(_ fields: FieldReader) throws(APIError) -> Int? {
+        let range = 1...Int(Int32.max)
+        let old = try fields.integer("max_tokens", in: range)
+        return try fields.integer("max_completion_tokens", in: range) ?? old
+    }
+
+    private static func logprobCount(_ fields: FieldReader, countMax: Int) throws(APIError) -> Int? {
+        let isWanted = try fields.bool("logprobs") ?? false
+        let count = try fields.integer("top_logprobs", in: 0...countMax)
+        guard isWanted || count == nil else {
+            throw .invalid(
+                "top_logprobs", code: "invalid_value", "top_logprobs is only allowed when logprobs is true.")
+        }
+        return isWanted ? count ?? 0 : nil
+    }
+}

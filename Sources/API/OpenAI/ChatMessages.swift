@@ -1,0 +1,111 @@
+import Serving
+import Text
+
+/// `messages`: from JSON to what a chat template sees.
+enum ChatMessages {
+    static func read(_ fields: FieldReader, options: APIOptions) throws(APIError) -> [ChatMessage] {
+        guard let list = try fields.array("messages", countMax: options.messageCountMax) else {
+            throw fields.missing("messages")
+        }
+        guard !list.isEmpty else { throw .invalid("messages", code: "empty_array", "messages is empty.") }
+        var messages: [ChatMessage] = []
+        messages.reserveCapacity(list.count)
+        for (index, value) in list.enumerated() {
+            let path = "messages[\(index)]"
+            guard case .object(let object) = value else {
+                throw FieldReader.wrongKind(path, wanted: "an object", value)
+            }
+            messages.append(try message(FieldReader(object, path: path)))
+        }
+        return messages
+    }
+
+    private static func message(_ fields: FieldReader) throws(APIError) -> ChatMessage {
+        guard let role = try fields.string("role") else { throw fields.missing("role") }
+        try RefusedFields.check(
+            fields,
+            against: [
+                .init("tool_calls", .empty, noTools), .init("function_call", .nothing, noTools),
+                .init("tool_call_id", .nothing, noTools), .init("audio", .nothing, "messages are text"),
+            ])
+        return ChatMessage(
+            role: try known(role, fields), content: try content(fields), name: try fields.string("name"))
+    }
+
+    /// - Returns: the role as templates know it.
+    private static func known(_ role: String, _ fields: FieldReader) throws(APIError) -> String {
+        let parameter = fields.parameter("role")
+        switch role {
+        case "system", "user", "assistant": return role
+        // OpenAI's newer word for the same thing; templates know only the older.
+        case "developer": return "system"
+        case "tool", "function": throw .unsupported(parameter, noTools)
+        default:
+            throw .invalid(
+                parameter, code: "invalid_value",
+                "\(parameter) must be system, developer, user or assistant, but \"\(role.prefix(40))\" was given.")
+        }
+    }
+
+    private static func content(_ fields: FieldReader) throws(APIError) -> String {
+        guard let value = fields.value("content") else { throw fields.missing("content") }
+        switch value {
+        case .string(let text): return text
+        case .array(let parts):
+            var texts: [String] = []
+            for (index, part) in parts.enumerated() {
+                texts.append(try text(of: part, path: fields.parameter("content") + "[\(index)]"))
+            }
+            // As vLLM does it for templates that want plain text.
+            return texts.joined(separator: "\n")
+        case .null, .bool, .integer, .unsigned, .double, .object:
+            throw fields.wrongKind("content", wanted: "a string or a list of parts", value)
+        }
+    }
+
+    private static func text(of part: JSONValue, path: String) throws(APIError) -> String {
+        guard case .object(let object) = part else { throw FieldReader.wrongKind(path, wanted: "an object", part) }
+        let fields = FieldReader(object, path: path)
+        guard let type = try fields.string("type") else { throw fields.missing("type") }
+        guard type == "text" else {
+            throw .invalid(
+                fields.parameter("type"), code: "unsupported_value",
+                "\(fields.parameter("type")) must be text: the model reads nothing else, "
+                    + "but \"\(type.prefix(40))\" was given.")
+        }
+        guard let text = try fields.string("text") else { throw fields.missing("text") }
+        return text
+    }
+
+    private static let noTools = "there are no tool calls here"
+
+    /// The model's own rendering of the messages.
+    static func render(
+        _ messages: [ChatMessage], addsGenerationPrompt: Bool, model: ServedModel
+    ) throws(APIError) -> String {
+        guard let template = model.chatTemplate else {
+            throw .invalid(
+                "messages", code: "chat_template_missing",
+                "The model \(model.name) has no chat template: use /v1/completions.")
+        }
+        do throws(ChatTemplateError) {
+            return try template.render(messages, addsGenerationPrompt: addsGenerationPrompt)
+        } catch {
+            throw Self.error(error)
+        }
+    }
+
+    private static func error(_ error: ChatTemplateError) -> APIError {
+        switch error {
+        case .refused(let why):
+            .invalid("messages", code: "invalid_value", "The model's chat template refuses: \(why.prefix(500))")
+        case .limitExceeded(let limit):
+            .invalid(
+                "messages", code: "invalid_value", "The model's chat template cannot render this: \(limit.prefix(500))")
+        case .unsupported(let what):
+            APIError(
+                status: 500, message: "The model's chat template cannot be used: \(what.prefix(500))",
+                type: "server_error", code: "chat_template_unsupported", mayRetry: false)
+        }
+    }
+}

@@ -1,0 +1,134 @@
+import Inference
+import NIOCore
+import Serving
+import Text
+
+/// `POST /v1/completions`
+enum Completions {
+    static func answer(_ call: APICall) {
+        call.withBody { (body, preparation) throws(APIError) in
+            try prepare(body, preparation)
+        } then: { prepared in
+            GenerationSession.start(call, prepared, promptField: "prompt") { CompletionEncoder($0) }
+        }
+    }
+
+    static func prepare(_ body: [UInt8], _ preparation: Preparation) throws(APIError) -> PreparedGeneration {
+        let options = preparation.options
+        let fields = try FieldReader.body(body)
+        let model = try preparation.model(fields, promptField: "prompt")
+        try RefusedFields.check(fields, against: RefusedFields.completion)
+        var shared = try SamplingFields(fields, model: model, preparation: preparation)
+        try checkBestOf(fields, choiceCount: shared.choiceCount)
+        let echoes = try fields.bool("echo") ?? false
+        let logprobCount = try fields.integer("logprobs", in: 0...options.logprobCountMax)
+        let least = echoes || shared.promptLogprobCount != nil ? 0 : 1
+        let wanted = try fields.integer("max_tokens", in: least...Int(Int32.max))
+
+        let prompts = try CompletionPrompts(fields, model: model, options: options)
+        let sequenceCount = prompts.tokens.count * shared.choiceCount
+        guard sequenceCount <= options.sequenceCountMax else {
+            throw .invalid(
+                "n", code: "integer_above_max_value",
+                "\(prompts.tokens.count) prompts with n \(shared.choiceCount) make \(sequenceCount) answers, "
+                    + "but \(options.sequenceCountMax) are the most.")
+        }
+        try shared.setOutputTokenCount(
+            try PreparedGeneration.outputTokenCount(
+                prompts: prompts.tokens, wanted: wanted, fallback: options.defaultCompletionTokens,
+                promptField: "prompt", model: model, options: options), fields)
+        shared.sampling.logprobs = logprobCount
+        shared.sampling.promptLogprobs = [shared.promptLogprobCount, echoes ? logprobCount : nil].compactMap(\.self)
+            .max()
+        return PreparedGeneration(
+            model: model, request: shared.request(model: model, prompts: prompts.tokens), streams: shared.streams,
+            includesUsage: shared.includesUsage, reportsUsageContinuously: shared.reportsUsageContinuously,
+            logprobCount: logprobCount, promptLogprobCount: shared.promptLogprobCount,
+            echoedPrompts: echoes ? prompts.texts(model) : nil)
+    }
+
+    /// Making several answers and keeping the best needs a judgement that sampling here does not make.
+    private static func checkBestOf(_ fields: FieldReader, choiceCount: Int) throws(APIError) {
+        guard let bestOf = try fields.integer("best_of", in: 1...Int(Int32.max)) else { return }
+        guard bestOf == 1, choiceCount == 1 else { throw .unsupported("best_of", "use n") }
+    }
+}
+
+/// `prompt`: a string, strings, token ids, or lists of token ids.
+struct CompletionPrompts {
+    var tokens: [[TokenID]] = []
+    private var strings: [String]?
+
+    init(_ fields: FieldReader, model: ServedModel, options: APIOptions) throws(APIError) {
+        guard let value = fields.value("prompt") else { throw fields.missing("prompt") }
+        let addsBOS = try fields.bool("add_special_tokens") ?? true
+        switch value {
+        case .string(let text): strings = [text]
+        case .array(let elements):
+            guard let first = elements.first else {
+                throw .invalid("prompt", code: "empty_array", "prompt is empty.")
+            }
+            if case .integer = first {
+                tokens = [try Self.tokenIDs(elements, at: "prompt", model)]
+                break
+            }
+            guard elements.count <= options.promptCountMax else {
+                throw fields.tooMany("prompt", count: elements.count, countMax: options.promptCountMax)
+            }
+            if case .string = first {
+                strings = try Self.strings(elements)
+            } else {
+                tokens = try Self.tokenLists(elements, model)
+            }
+        case .null, .bool, .integer, .unsigned, .double, .object:
+            throw fields.wrongKind("prompt", wanted: "a string, a list of strings or a list of token ids", value)
+        }
+        if let strings {
+            tokens = strings.map { model.tokenizer.encode($0, parsesSpecialTokens: true, addsBOS: addsBOS) }
+        }
+        for (index, prompt) in tokens.enumerated() where prompt.isEmpty {
+            let parameter = tokens.count == 1 ? "prompt" : "prompt[\(index)]"
+            throw .invalid(parameter, code: "invalid_value", "\(parameter) is empty.")
+        }
+    }
+
+    /// The prompts as text: as they were given, or decoded.
+    func texts(_ model: ServedModel) -> [String] {
+        strings ?? tokens.map { model.tokenizer.decode($0, skipsSpecialTokens: false) }
+    }
+
+    private static func strings(_ elements: [JSONValue]) throws(APIError) -> [String] {
+        var strings: [String] = []
+        for (index, element) in elements.enumerated() {
+            guard case .string(let string) = element else {
+                throw FieldReader.wrongKind("prompt[\(index)]", wanted: "a string like the first", element)
+            }
+            strings.append(string)
+        }
+        return strings
+    }
+
+    private static func tokenLists(_ elements: [JSONValue], _ model: ServedModel) throws(APIError) -> [[TokenID]] {
+        var lists: [[TokenID]] = []
+        for (index, element) in elements.enumerated() {
+            guard case .array(let ids) = element else {
+                throw FieldReader.wrongKind(
+                    "prompt[\(index)]", wanted: index == 0 ? "a string, a token id or a list of token ids"
+                        : "a list of token ids like the first", element)
+            }
+            lists.append(try tokenIDs(ids, at: "prompt[\(index)]", model))
+        }
+        return lists
+    }
+
+    static func tokenIDs(
+        _ elements: [JSONValue], at path: String, _ model: ServedModel
+    ) throws(APIError) -> [TokenID] {
+        var tokens: [TokenID] = []
+        tokens.reserveCapacity(elements.count)
+        for (index, element) in elements.enumerated() {
+            tokens.append(try SamplingFields.tokenID(element, at: "\(path)[\(index)]", model))
+        }
+        return tokens
+    }
+}

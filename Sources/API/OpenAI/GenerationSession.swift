@@ -1,0 +1,231 @@
+import HTTP
+import Inference
+import NIOCore
+import Serving
+import Text
+
+/// Carries one generation from the service to its client, as a stream of events or as one answer.
+///
+/// Can be: waiting or streaming, then over. Over is when the service has finished or failed, or when the client is gone;
+/// the latter cancels at the service before it returns.
+final class GenerationSession<Encoder: AnswerEncoder>: GenerationReceiver {
+    private let call: APICall
+    private let prepared: PreparedGeneration
+    private let promptField: String
+    private let encoder: Encoder
+    private let envelope: AnswerEnvelope
+    private var choices: [AnswerChoice]
+    /// By prompt: log-probabilities of its tokens from the second on.
+    private var promptLogprobs: [[LoggedToken]?]
+    private var request: RequestID?
+    private var keepAlive: Scheduled<Void>?
+    private var hasWritten = false
+    private var isOver = false
+
+    static func start(
+        _ call: APICall, _ prepared: PreparedGeneration, promptField: String, _ encoder: (PreparedGeneration) -> Encoder
+    ) {
+        GenerationSession(call, prepared, promptField, encoder(prepared)).submit()
+    }
+
+    private init(_ call: APICall, _ prepared: PreparedGeneration, _ promptField: String, _ encoder: Encoder) {
+        self.call = call
+        self.prepared = prepared
+        self.promptField = promptField
+        self.encoder = encoder
+        envelope = AnswerEnvelope(
+            Encoder.self, name: call.core.freshName(), created: call.core.surroundings.unixSeconds(),
+            model: prepared.model)
+        choices = Array(repeating: AnswerChoice(), count: prepared.choiceCount)
+        promptLogprobs = Array(repeating: nil, count: prepared.request.prompts.count)
+    }
+
+    private func submit() {
+        do {
+            request = try call.core.service.submit(prepared.request, receiver: self)
+        } catch {
+            return call.fail(ErrorTable.error(error, promptField: promptField, options: call.core.options))
+        }
+        call.whenGone = { self.giveUp() }
+        guard prepared.streams else { return }
+        call.beginEvents()
+        writeOpening()
+        scheduleKeepAlive()
+    }
+
+    package func generationProduced(_ event: GenerationEvent) {
+        guard !isOver else { return }
+        switch event {
+        case .admitted: break
+        case .promptLogprobs(let choice, let logprobs):
+            guard choices.indices.contains(choice) else { return }
+            promptLogprobs[prepared.prompt(ofChoice: choice)] = logprobs
+            echo(choice)
+        case .delta(let choice, let text, let tokens, let logprobs):
+            guard choices.indices.contains(choice) else { return }
+            echo(choice)
+            delta(choice, text, tokens, logprobs)
+        case .choiceFinished(let choice, let reason):
+            guard choices.indices.contains(choice) else { return }
+            echo(choice)
+            choices[choice].finish = reason
+            if prepared.streams { writeChunk { encoder.writeFinish(choice: choice, reason, into: &$0) } }
+        case .finished(let usage):
+            end()
+            if prepared.streams { finishStream(usage) } else { writeAnswer(usage) }
+        case .failed(let error):
+            end()
+            fail(ErrorTable.error(error, promptField: promptField, options: call.core.options))
+        }
+    }
+
+    /// The client is gone, or reads too slowly to be kept.
+    private func giveUp() {
+        guard !isOver else { return }
+        end()
+        if let request { call.core.service.cancel(request) }
+    }
+
+    private func end() {
+        isOver = true
+        keepAlive?.cancel()
+        keepAlive = nil
+        call.whenGone = nil
+    }
+}
+
+// Pieces of choices.
+extension GenerationSession {
+    private func delta(_ choice: Int, _ text: String, _ tokens: [TokenID], _ logprobs: [LoggedToken]) {
+        let piece = choices[choice].append(
+            text: text, tokenCount: tokens.count, logprobs: prepared.logprobCount == nil ? [] : logprobs,
+            alternativeCount: prepared.logprobCount ?? 0, folds: !prepared.streams)
+        guard prepared.streams, !piece.text.isEmpty || !piece.tokens.isEmpty else { return }
+        writeChunk { encoder.writeDelta(choice: choice, piece, into: &$0) }
+    }
+
+    /// Puts the prompt in front of a choice, once, if the client wants that.
+    private func echo(_ choice: Int) {
+        let prompt = prepared.prompt(ofChoice: choice)
+        guard let texts = prepared.echoedPrompts, !choices[choice].hasEchoed, texts.indices.contains(prompt) else {
+            return
+        }
+        let tokenizer = prepared.model.tokenizer
+        let piece = choices[choice].echo(
+            texts[prompt],
+            tokens: prepared.logprobCount == nil ? [] : prepared.request.prompts[prompt].map { tokenizer.bytes(of: $0) },
+            logprobs: promptLogprobs[prompt] ?? [], alternativeCount: prepared.logprobCount ?? 0,
+            folds: !prepared.streams)
+        if prepared.streams { writeChunk { encoder.writeDelta(choice: choice, piece, into: &$0) } }
+    }
+}
+
+// Streams.
+extension GenerationSession {
+    /// What can be said at once: that there will be an answer, and the echoed prompt unless its log-probabilities are
+    /// still to come.
+    private func writeOpening() {
+        for choice in choices.indices where !isOver {
+            writeChunk { encoder.writeOpening(choice: choice, into: &$0) }
+            if prepared.logprobCount == nil { echo(choice) }
+        }
+    }
+
+    private func writeChunk(_ write: (inout ByteBuffer) -> Void) {
+        writeChunk { buffer -> Bool in
+            write(&buffer)
+            return true
+        }
+    }
+
+    /// - Parameter write: writes one choice; false when there is nothing to send.
+    private func writeChunk(_ write: (inout ByteBuffer) -> Bool) {
+        var buffer = ByteBuffer()
+        buffer.reserveCapacity(envelope.chunkHead.readableBytes + 256)
+        buffer.writeImmutableBuffer(envelope.chunkHead)
+        guard write(&buffer) else { return }
+        buffer.writeStaticString("]")
+        if prepared.reportsUsageContinuously {
+            buffer.writeStaticString(",\"usage\":")
+            buffer.writeUsage(
+                promptTokens: prepared.promptTokenCount,
+                completionTokens: choices.reduce(0) { $0 + $1.completionTokenCount }, cachedTokens: nil)
+        } else if prepared.includesUsage {
+            buffer.writeStaticString(",\"usage\":null")
+        }
+        buffer.writeStaticString("}\n\n")
+        send(buffer)
+    }
+
+    private func finishStream(_ usage: Usage) {
+        var buffer = ByteBuffer()
+        if prepared.includesUsage {
+            buffer.writeImmutableBuffer(envelope.chunkHead)
+            buffer.writeStaticString("],\"usage\":")
+            buffer.writeUsage(
+                promptTokens: usage.promptTokens, completionTokens: usage.completionTokens,
+                cachedTokens: usage.cachedTokens)
+            buffer.writeStaticString("}\n\n")
+        }
+        buffer.writeStaticString("data: [DONE]\n\n")
+        send(buffer)
+        call.finish()
+    }
+
+    private func send(_ buffer: ByteBuffer) {
+        hasWritten = true
+        if !call.write(buffer) { giveUp() }
+    }
+
+    /// A stream that has begun can only fail inside itself: an event with `error`, and no `[DONE]`.
+    private func fail(_ error: APIError) {
+        guard prepared.streams else { return call.fail(error) }
+        var buffer = ByteBuffer()
+        buffer.writeStaticString("data: ")
+        error.write(into: &buffer)
+        buffer.writeStaticString("\n\n")
+        send(buffer)
+        call.finish()
+    }
+
+    /// Every interval in which nothing was sent ends with a comment, which clients skip.
+    private func scheduleKeepAlive() {
+        guard !isOver else { return }
+        hasWritten = false
+        keepAlive = call.exchange.eventLoop.assumeIsolated().scheduleTask(
+            in: .seconds(call.core.options.keepAliveSeconds)
+        ) {
+            if !self.hasWritten { self.send(ByteBuffer(staticString: ": keep-alive\n\n")) }
+            self.scheduleKeepAlive()
+        }
+    }
+}
+
+// Answers in one.
+extension GenerationSession {
+    private func writeAnswer(_ usage: Usage) {
+        call.respond { buffer in
+            envelope.writeHead(into: &buffer)
+            for choice in choices.indices {
+                if choice > 0 { buffer.writeStaticString(",") }
+                encoder.writeChoice(choice: choice, choices[choice].folded, choices[choice].finish, into: &buffer)
+                if Encoder.putsPromptLogprobsIntoChoices {
+                    writePromptLogprobs(prepared.prompt(ofChoice: choice), into: &buffer)
+                }
+                buffer.writeStaticString("}")
+            }
+            buffer.writeStaticString("],\"usage\":")
+            buffer.writeUsage(
+                promptTokens: usage.promptTokens, completionTokens: usage.completionTokens,
+                cachedTokens: usage.cachedTokens)
+            if !Encoder.putsPromptLogprobsIntoChoices { writePromptLogprobs(0, into: &buffer) }
+            buffer.writeStaticString("}")
+        }
+    }
+
+    private func writePromptLogprobs(_ prompt: Int, into buffer: inout ByteBuffer) {
+        guard let count = prepared.promptLogprobCount, promptLogprobs.indices.contains(prompt) else { return }
+        buffer.writeStaticString(",\"prompt_logprobs\":")
+        buffer.writePromptLogprobs(promptLogprobs[prompt] ?? [], alternativeCount: count)
+    }
+}

@@ -1,0 +1,43 @@
+import Inference
+import Serving
+
+/// A generation request that has been read, checked and tokenized, with what its answer will need.
+struct PreparedGeneration: Sendable {
+    var model: ServedModel
+    var request: GenerationRequest
+    var streams: Bool
+    /// A chunk with usage at the end of a stream.
+    var includesUsage = false
+    /// Usage so far in every chunk. vLLM's `continuous_usage_stats`.
+    var reportsUsageContinuously = false
+    /// Alternatives to show for each output token; nil shows no log-probabilities at all.
+    var logprobCount: Int?
+    /// The same for the prompt, as vLLM's `prompt_logprobs` shows it.
+    var promptLogprobCount: Int?
+    /// What `echo` puts in front of each answer, by prompt; nil without `echo`.
+    var echoedPrompts: [String]?
+
+    var choiceCount: Int { request.prompts.count * request.choiceCount }
+    func prompt(ofChoice choice: Int) -> Int { choice / max(request.choiceCount, 1) }
+    var promptTokenCount: Int { request.prompts.reduce(0) { $0 + $1.count } }
+}
+
+extension PreparedGeneration {
+    /// Checks prompt and output against the model's context.
+    /// - Parameter wanted: the client's limit; nil for `fallback`, or for as much as the context leaves.
+    /// - Returns: tokens each choice may have.
+    static func outputTokenCount(
+        prompts: [[TokenID]], wanted: Int?, fallback: Int?, promptField: String, model: ServedModel,
+        options: APIOptions
+    ) throws(APIError) -> Int {
+        let longest = prompts.reduce(0) { max($0, $1.count) }
+        let left = model.contextLength - longest
+        if let wanted, wanted <= left { return wanted }
+        guard wanted == nil, left >= 1 else {
+            throw ErrorTable.error(
+                .contextExceeded(promptTokens: longest, maxTokens: wanted, contextLength: model.contextLength),
+                promptField: promptField, options: options)
+        }
+        return min(fallback ?? left, left)
+    }
+}

@@ -1,0 +1,94 @@
+/// Fields whose meaning Apus would not honour. A value that asks for nothing (off, empty, the default) passes; any other
+/// is refused by name, because an answer that silently ignores it would be believed.
+struct RefusedFields {
+    /// Values that change nothing.
+    enum Harmless {
+        case nothing
+        case isFalse
+        case empty
+        case number(Double)
+        case word([String])
+        case textOnly
+        case textFormat
+
+        func allows(_ value: JSONValue) -> Bool {
+            switch (self, value) {
+            case (.isFalse, .bool(false)): true
+            case (.empty, .array(let array)): array.isEmpty
+            case (.empty, .object(let object)): object.members.isEmpty
+            case (.empty, .string(let string)): string.isEmpty
+            case (.number(let neutral), .integer(let number)): Double(number) == neutral
+            case (.number(let neutral), .double(let number)): number == neutral
+            case (.word(let words), .string(let word)): words.contains(word)
+            case (.textOnly, .array(let array)): array == [.string("text")]
+            case (.textFormat, .object(let object)): object["type"] == .string("text")
+            default: false
+            }
+        }
+    }
+
+    var name: String
+    var harmless: Harmless
+    var reason: String
+
+    init(_ name: String, _ harmless: Harmless, _ reason: String) {
+        self.name = name
+        self.harmless = harmless
+        self.reason = reason
+    }
+
+    static func check(_ fields: FieldReader, against table: [RefusedFields]) throws(APIError) {
+        for row in table {
+            guard let value = fields.value(row.name), !row.harmless.allows(value) else { continue }
+            throw .unsupported(fields.parameter(row.name), row.reason)
+        }
+    }
+
+    /// For chats and completions alike.
+    static let common: [RefusedFields] = [
+        .init("guided_json", .nothing, noConstraint), .init("guided_regex", .nothing, noConstraint),
+        .init("guided_choice", .nothing, noConstraint), .init("guided_grammar", .nothing, noConstraint),
+        .init("guided_decoding_backend", .nothing, noConstraint),
+        .init("structured_outputs", .nothing, noConstraint), .init("grammar", .empty, noConstraint),
+        .init("json_schema", .nothing, noConstraint),
+        .init("response_format", .textFormat, "output is plain text, {\"type\":\"text\"}"),
+        .init("allowed_token_ids", .empty, "use logit_bias"), .init("bad_words", .empty, "use logit_bias"),
+        .init("logits_processors", .empty, noSampler), .init("use_beam_search", .isFalse, noSampler),
+        .init("length_penalty", .number(1), noSampler), .init("early_stopping", .isFalse, noSampler),
+        .init("typical_p", .number(1), noSampler), .init("mirostat", .number(0), noSampler),
+        .init("dynatemp_range", .number(0), noSampler), .init("dry_multiplier", .number(0), noSampler),
+        .init("xtc_probability", .number(0), noSampler), .init("top_n_sigma", .number(-1), noSampler),
+        .init("truncate_prompt_tokens", .nothing, "a prompt that is too long is refused, never cut"),
+        .init("return_tokens_as_token_ids", .isFalse, "tokens are shown as text"),
+        .init("kv_transfer_params", .nothing, "the server moves its caches itself"),
+        .init("vllm_xargs", .empty, "extra engine arguments are not taken from requests"),
+        .init("prompt_embeds", .nothing, "prompts are text or token ids"),
+        .init("lora", .empty, "adapters are not loaded by requests"),
+    ]
+
+    static let chat: [RefusedFields] =
+        common + [
+            .init("tools", .empty, noTools), .init("tool_choice", .word(["none"]), noTools),
+            .init("functions", .empty, noTools), .init("function_call", .word(["none"]), noTools),
+            .init("audio", .nothing, "output is text"), .init("modalities", .textOnly, "output is text"),
+            .init("web_search_options", .nothing, "the model has no web access"),
+            .init("reasoning_effort", .word(["none"]), "the model has no separate reasoning"),
+            .init("verbosity", .word(["medium"]), "say in the messages how long the answer shall be"),
+            .init("store", .isFalse, "answers are not stored"),
+            .init("chat_template", .nothing, "the template is the model's own"),
+            .init("chat_template_kwargs", .empty, "the template takes no arguments"),
+            .init("documents", .empty, "put documents into the messages"),
+            .init("continue_final_message", .isFalse, "the last message is always complete"),
+            .init("echo", .isFalse, "a chat's prompt is not repeated"),
+            .init("best_of", .number(1), "use n"),
+        ]
+
+    static let completion: [RefusedFields] =
+        common + [
+            .init("suffix", .empty, "text is continued, never inserted"),
+        ]
+
+    private static let noConstraint = "output cannot be constrained"
+    private static let noSampler = "there is no such way of sampling here"
+    private static let noTools = "there are no tool calls here"
+}

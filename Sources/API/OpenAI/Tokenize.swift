@@ -1,0 +1,53 @@
+import Inference
+import NIOCore
+import Serving
+import Text
+
+/// `POST /tokenize`, as vLLM has it: a prompt or a chat in, token ids out.
+enum Tokenize {
+    static func answer(_ call: APICall) {
+        call.withBody { (body, preparation) throws(APIError) in
+            try tokenize(body, preparation)
+        } then: { call.respond(body: $0) }
+    }
+
+    private static func tokenize(_ body: [UInt8], _ preparation: Preparation) throws(APIError) -> ByteBuffer {
+        let fields = try FieldReader.body(body)
+        let model = try preparation.model(fields, promptField: "prompt")
+        let text: String
+        if let prompt = try fields.string("prompt") {
+            text = prompt
+        } else if fields.value("messages") != nil {
+            let messages = try ChatMessages.read(fields, options: preparation.options)
+            text = try ChatMessages.render(
+                messages, addsGenerationPrompt: try fields.bool("add_generation_prompt") ?? true, model: model)
+        } else {
+            throw fields.missing("prompt")
+        }
+        let tokens = model.tokenizer.encode(
+            text, parsesSpecialTokens: true, addsBOS: try fields.bool("add_special_tokens") ?? true)
+        return write(tokens, withStrings: try fields.bool("return_token_strs") ?? false, model)
+    }
+
+    private static func write(_ tokens: [TokenID], withStrings: Bool, _ model: ServedModel) -> ByteBuffer {
+        var body = ByteBuffer()
+        body.writeStaticString("{\"count\":")
+        body.writeJSON(tokens.count)
+        body.writeStaticString(",\"max_model_len\":")
+        body.writeJSON(model.contextLength)
+        body.writeStaticString(",\"tokens\":")
+        body.writeJSONList(tokens) { $0.writeJSON(Int($1)) }
+        body.writeStaticString(",\"token_strs\":")
+        if withStrings {
+            // The vocabulary's own spelling ("Ġworld"), as vLLM shows it.
+            let vocabulary = model.tokenizer.spec.tokens
+            body.writeJSONList(tokens) { body, token in
+                body.writeJSON(vocabulary.indices.contains(Int(token)) ? vocabulary[Int(token)] : "")
+            }
+        } else {
+            body.writeStaticString("null")
+        }
+        body.writeStaticString("}")
+        return body
+    }
+}

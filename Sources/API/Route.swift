@@ -1,0 +1,80 @@
+/// One row of a route table: which request it answers, who may ask, and what answers.
+struct Route: Sendable {
+    enum Role: Sendable {
+        /// Any client of the public port.
+        case open
+        /// Only the admin port.
+        case admin
+        /// Both ports: probes and what says who is there.
+        case both
+    }
+
+    var method: String
+    /// A path, or a path that ends in `{id}`, which takes all that is left, slashes included.
+    var pattern: String
+    var role: Role
+    var handle: @Sendable (APICall) -> Void
+
+    init(_ method: String, _ pattern: String, _ role: Role, _ handle: @escaping @Sendable (APICall) -> Void) {
+        self.method = method
+        self.pattern = pattern
+        self.role = role
+        self.handle = handle
+    }
+
+    /// - Returns: what `{id}` stands for, decoded ("" where the pattern has none); nil when the path is another.
+    func match(_ path: String) -> String? {
+        guard pattern.hasSuffix("{id}") else { return path == pattern ? "" : nil }
+        let prefix = pattern.dropLast(4)
+        guard path.utf8.count > prefix.utf8.count, path.hasPrefix(prefix) else { return nil }
+        return Self.percentDecoded(path.dropFirst(prefix.count))
+    }
+
+    /// nil when an escape is broken or the bytes are not UTF-8. Source: RFC 3986, section 2.1.
+    static func percentDecoded(_ text: Substring) -> String? {
+        var bytes: [UInt8] = []
+        var rest = Array(text.utf8)[...]
+        while let byte = rest.popFirst() {
+            guard byte == UInt8(ascii: "%") else {
+                bytes.append(byte)
+                continue
+            }
+            guard let high = rest.popFirst().flatMap(hexadecimal), let low = rest.popFirst().flatMap(hexadecimal)
+            else { return nil }
+            bytes.append(high << 4 | low)
+        }
+        return String(validating: bytes, as: UTF8.self)
+    }
+
+    private static func hexadecimal(_ byte: UInt8) -> UInt8? {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
+        default: nil
+        }
+    }
+}
+
+/// All rows of all dialects, and the choice among them.
+enum RouteTable {
+    static let all = OpenAIRoutes.table + KServeRoutes.table + AdminRoutes.table
+
+    enum Match {
+        case route(Route, id: String)
+        /// The path exists, the method there does not.
+        case otherMethods([String])
+        case none
+    }
+
+    static func match(method: String, path: String, among routes: [Route]) -> Match {
+        var methods: [String] = []
+        for route in routes {
+            guard let id = route.match(path) else { continue }
+            if route.method == method || (route.method == "GET" && method == "HEAD") { return .route(route, id: id) }
+            methods.append(route.method)
+            if route.method == "GET" { methods.append("HEAD") }
+        }
+        return methods.isEmpty ? .none : .otherMethods(methods)
+    }
+}
