@@ -8,6 +8,12 @@ package struct EngineProgress: Equatable, Sendable {
     /// End of the last step, or when sequences came to an idle engine.
     package var lastProgress: Instant
 
+    package init(stepCount: UInt64, runningCount: Int, lastProgress: Instant) {
+        self.stepCount = stepCount
+        self.runningCount = runningCount
+        self.lastProgress = lastProgress
+    }
+
     /// How long the engine has owed a step; 0 when it owes none.
     package func stalledSeconds(at now: Instant) -> Double {
         runningCount > 0 ? max(0, now.seconds(since: lastProgress)) : 0
