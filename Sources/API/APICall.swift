@@ -187,7 +187,8 @@ extension APICall {
     /// A body's wrapping is looked at before the body. No type at all passes: many small clients send none.
     private func headerRefusal() -> APIError? {
         if let encoding = exchange.request.header("content-encoding"), encoding.lowercased() != "identity" {
-            return .unsupportedMedia("The body may not be compressed, but its content-encoding is \(encoding.prefix(40)).")
+            return .unsupportedMedia(
+                "The body may not be compressed, but its content-encoding is \(encoding.prefix(40)).")
         }
         guard let type = exchange.request.header("content-type") else { return nil }
         let essence = type.prefix { $0 != ";" }.filter { $0 != " " }.lowercased()

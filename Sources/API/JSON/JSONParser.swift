@@ -196,9 +196,9 @@ struct JSONParser {
     }
 
     private mutating func hexadecimal(_ escapeAt: Int) throws(JSONError) -> UInt16 {
-        guard at + 4 <= bytes.count else { throw error(.unexpectedEnd, at: bytes.count) }
         var value: UInt16 = 0
         for _ in 0..<4 {
+            guard at < bytes.count else { throw error(.unexpectedEnd) }
             let digit: UInt8
             switch bytes[at] {
             case UInt8(ascii: "0")...UInt8(ascii: "9"): digit = bytes[at] - UInt8(ascii: "0")

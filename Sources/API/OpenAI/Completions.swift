@@ -113,7 +113,9 @@ struct CompletionPrompts {
         for (index, element) in elements.enumerated() {
             guard case .array(let ids) = element else {
                 throw FieldReader.wrongKind(
-                    "prompt[\(index)]", wanted: index == 0 ? "a string, a token id or a list of token ids"
+                    "prompt[\(index)]",
+                    wanted: index == 0
+                        ? "a string, a token id or a list of token ids"
                         : "a list of token ids like the first", element)
             }
             lists.append(try tokenIDs(ids, at: "prompt[\(index)]", model))

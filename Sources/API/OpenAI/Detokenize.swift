@@ -7,7 +7,9 @@ enum Detokenize {
     static func answer(_ call: APICall) {
         call.withBody { (body, preparation) throws(APIError) in
             try detokenize(body, preparation)
-        } then: { call.respond(body: $0) }
+        } then: {
+            call.respond(body: $0)
+        }
     }
 
     private static func detokenize(_ body: [UInt8], _ preparation: Preparation) throws(APIError) -> ByteBuffer {

@@ -113,7 +113,8 @@ extension GenerationSession {
         let tokenizer = prepared.model.tokenizer
         let piece = choices[choice].echo(
             texts[prompt],
-            tokens: prepared.logprobCount == nil ? [] : prepared.request.prompts[prompt].map { tokenizer.bytes(of: $0) },
+            tokens: prepared.logprobCount == nil
+                ? [] : prepared.request.prompts[prompt].map { tokenizer.bytes(of: $0) },
             logprobs: promptLogprobs[prompt] ?? [], alternativeCount: prepared.logprobCount ?? 0,
             folds: !prepared.streams)
         if prepared.streams { writeChunk { encoder.writeDelta(choice: choice, piece, into: &$0) } }

@@ -85,7 +85,7 @@ struct RefusedFields {
 
     static let completion: [RefusedFields] =
         common + [
-            .init("suffix", .empty, "text is continued, never inserted"),
+            .init("suffix", .empty, "text is continued, never inserted")
         ]
 
     private static let noConstraint = "output cannot be constrained"

@@ -39,8 +39,8 @@ struct SamplingFields {
 
     private mutating func readSampling(_ fields: FieldReader, _ options: APIOptions) throws(APIError) {
         sampling.temperature = try fields.number("temperature", in: 0...2) ?? options.defaultTemperature
-        // Below 1e-6 a share of probability is no choice at all but a rounding error.
-        sampling.topP = try fields.number("top_p", in: 1e-6...1) ?? options.defaultTopP
+        // 0 is allowed by OpenAI and means the likeliest token alone, as any share does that is small enough.
+        sampling.topP = max(try fields.number("top_p", in: 0...1) ?? options.defaultTopP, 1e-6)
         sampling.topK = max(try fields.integer("top_k", in: -1...Int(Int32.max)) ?? options.defaultTopK, 0)
         sampling.minP = try fields.number("min_p", in: 0...1) ?? 0
         sampling.repetitionPenalty = try fields.number("repetition_penalty", in: 0.01...10) ?? 1

@@ -8,7 +8,9 @@ enum Tokenize {
     static func answer(_ call: APICall) {
         call.withBody { (body, preparation) throws(APIError) in
             try tokenize(body, preparation)
-        } then: { call.respond(body: $0) }
+        } then: {
+            call.respond(body: $0)
+        }
     }
 
     private static func tokenize(_ body: [UInt8], _ preparation: Preparation) throws(APIError) -> ByteBuffer {

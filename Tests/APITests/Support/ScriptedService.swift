@@ -1,0 +1,31 @@
+import Inference
+import Serving
+
+/// A service that does as the test says: records what it is asked, and produces events when told.
+final class ScriptedService: GenerationService {
+    var models: [ServedModel]
+    var isReady = true
+    /// Thrown by the next submissions.
+    var refusal: ServeError?
+    private(set) var submitted: [GenerationRequest] = []
+    private(set) var cancelled: [RequestID] = []
+    private var receivers: [any GenerationReceiver] = []
+
+    init(models: [ServedModel]) { self.models = models }
+
+    func submit(
+        _ request: GenerationRequest, receiver: any GenerationReceiver
+    ) throws(ServeError) -> RequestID {
+        if let refusal { throw refusal }
+        submitted.append(request)
+        receivers.append(receiver)
+        return RequestID(UInt64(submitted.count))
+    }
+
+    func cancel(_ id: RequestID) { cancelled.append(id) }
+
+    /// To the latest request.
+    func produce(_ events: GenerationEvent...) {
+        for event in events { receivers.last?.generationProduced(event) }
+    }
+}
