@@ -1,0 +1,43 @@
+import Glibc
+
+/// A file's bytes, mapped read-only for as long as this lives. Nobody writes to them.
+///
+/// A file that shrinks while it is mapped faults on access; Apus asks its operators to replace model files by
+/// renaming, never in place.
+final class FileMapping: @unchecked Sendable {
+    // SENDABLE: both fields are constants and the memory behind them is read-only.
+
+    let bytes: UnsafeRawBufferPointer
+
+    init(path: String) throws(GGUFError) {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw Self.unreadable(path) }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw Self.unreadable(path) }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw GGUFError(path: path, fault: .unreadable(reason: "it is not a regular file"))
+        }
+        guard status.st_size > 0 else {
+            throw GGUFError(path: path, fault: .unreadable(reason: "it is empty"))
+        }
+        let byteCount = Int(status.st_size)
+        let start = mmap(nil, byteCount, PROT_READ, MAP_PRIVATE, descriptor, 0)
+        guard let start, start != MAP_FAILED else { throw Self.unreadable(path) }
+        bytes = UnsafeRawBufferPointer(start: start, count: byteCount)
+    }
+
+    deinit {
+        // SAFETY: the pages were mapped by init and nobody may keep a pointer longer than this object.
+        munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count)
+    }
+
+    /// Asks the kernel to read the whole file ahead.
+    func willReadAll() {
+        madvise(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count, MADV_WILLNEED)
+    }
+
+    private static func unreadable(_ path: String) -> GGUFError {
+        GGUFError(path: path, fault: .unreadable(reason: String(cString: strerror(errno))))
+    }
+}
