@@ -68,17 +68,13 @@ struct CompletionPrompts {
             guard let first = elements.first else {
                 throw .invalid("prompt", code: "empty_array", "prompt is empty.")
             }
-            if case .integer = first {
+            switch first {
+            case .integer, .unsigned, .double:
                 tokens = [try Self.tokenIDs(elements, at: "prompt", model)]
-                break
-            }
-            guard elements.count <= options.promptCountMax else {
-                throw fields.tooMany("prompt", count: elements.count, countMax: options.promptCountMax)
-            }
-            if case .string = first {
-                strings = try Self.strings(elements)
-            } else {
-                tokens = try Self.tokenLists(elements, model)
+            case .string:
+                strings = try Self.strings(Self.fewEnough(elements, fields, options))
+            case .null, .bool, .array, .object:
+                tokens = try Self.tokenLists(Self.fewEnough(elements, fields, options), model)
             }
         case .null, .bool, .integer, .unsigned, .double, .object:
             throw fields.wrongKind("prompt", wanted: "a string, a list of strings or a list of token ids", value)
@@ -95,6 +91,15 @@ struct CompletionPrompts {
     /// The prompts as text: as they were given, or decoded.
     func texts(_ model: ServedModel) -> [String] {
         strings ?? tokens.map { model.tokenizer.decode($0, skipsSpecialTokens: false) }
+    }
+
+    private static func fewEnough(
+        _ prompts: [JSONValue], _ fields: FieldReader, _ options: APIOptions
+    ) throws(APIError) -> [JSONValue] {
+        guard prompts.count <= options.promptCountMax else {
+            throw fields.tooMany("prompt", count: prompts.count, countMax: options.promptCountMax)
+        }
+        return prompts
     }
 
     private static func strings(_ elements: [JSONValue]) throws(APIError) -> [String] {
