@@ -137,7 +137,8 @@ package struct BatchComposer: Sendable {
 
     /// Every page counted once; see ``KVPagePool/invariantViolation(tables:)``.
     package func invariantViolation() -> String? {
-        if let stray = sequences.first(where: { $0.pages.pages.count < pool.pagesNeeded(forTokens: $0.computedCount) }) {
+        if let stray = sequences.first(where: { $0.pages.pages.count < pool.pagesNeeded(forTokens: $0.computedCount) })
+        {
             return "\(stray.key) has \(stray.pages.pages.count) pages for \(stray.computedCount) tokens"
         }
         return pool.invariantViolation(tables: sequences.map(\.pages))
@@ -190,7 +191,8 @@ package struct BatchComposer: Sendable {
             logits = end == sequence.tokens.count && sequence.wantsToken ? .last : .none
         }
         return StepSlice(
-            tokens: Array(sequence.tokens[start..<end]), startPosition: start, pages: sequence.pages.pages, logits: logits)
+            tokens: Array(sequence.tokens[start..<end]), startPosition: start, pages: sequence.pages.pages,
+            logits: logits)
     }
 
     /// Skips what another sequence has computed by now. The last token is always computed: its logits are needed.

@@ -60,7 +60,8 @@ struct WorstFirstHeap {
 
 /// Finds where a sum of weights is reached, without sorting what does not matter.
 enum MassCut {
-    /// The last candidate of the smallest leading part, in rank, whose weights reach `mass`; nil when all together do not.
+    /// The last candidate of the smallest leading part, in rank, whose weights reach `mass`; nil when all together
+    /// do not.
     /// - Parameters:
     ///   - mass: more than 0.
     ///   - candidates: reordered.

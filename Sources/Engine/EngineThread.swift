@@ -42,7 +42,8 @@ package final class EngineThread: Sendable {
     package static let waitingCommandsMax = 65_536
 
     /// Starts the thread. The runtime is used by it alone from now on, and let go of on it.
-    package init(runtime: sending any ModelRuntime, options: EngineOptions, observer: Observer) throws(EngineStartError) {
+    package init(runtime: sending any ModelRuntime, options: EngineOptions, observer: Observer) throws(EngineStartError)
+    {
         model = runtime.description
         self.options = options.fitted(to: runtime.description)
         mailbox = Mailbox(capacity: Self.waitingCommandsMax)
@@ -69,15 +70,19 @@ package final class EngineThread: Sendable {
 
     /// - Returns: false when too many commands wait, or the engine was stopped: the command is lost.
     @discardableResult
-    package func post(_ command: WorkerCommand, from router: Int) -> Bool { mailbox.put(.command(command, router: router)) }
+    package func post(_ command: WorkerCommand, from router: Int) -> Bool {
+        mailbox.put(.command(command, router: router))
+    }
 
-    /// Connects a router under a number of the caller's choice. It gets `welcome` with its share, then the prefix index.
+    /// Connects a router under a number of the caller's choice. It gets `welcome` with its share, then the prefix
+    /// index.
     package func register(router: Int) { _ = mailbox.put(.register(router: router)) }
 
     /// Cancels the sequences of a router that is gone and divides its share among the others.
     package func unregister(router: Int) { _ = mailbox.put(.unregister(router: router)) }
 
-    /// Admits nothing more and gives back what still runs after so many seconds; ``Observer/drained`` says when all left.
+    /// Admits nothing more and gives back what still runs after so many seconds; ``Observer/drained`` says when all
+    /// left.
     package func drain(deadlineSeconds: Double) {
         let seconds = deadlineSeconds.isFinite ? max(0, deadlineSeconds) : 0
         _ = mailbox.put(.drain(deadline: MonotonicClock.now().advanced(bySeconds: seconds)))

@@ -5,7 +5,8 @@ package import Inference
 /// A page is in exactly one of three places: *free* (holds nothing of worth), *referenced* (in one or more page
 /// tables), or *idle* (in no table, but full and indexed: it can be reused, or evicted when pages run out).
 /// Only full pages are shared and full pages are never written again, so nothing is ever copied. Equal pages that two
-/// sequences computed side by side are merged when the second one becomes full: their bits are equal by the runtime's duty.
+/// sequences computed side by side are merged when the second one becomes full: their bits are equal by the
+/// runtime's duty.
 ///
 /// Shape: an indexed page knows the page before it, so the index is a forest; a table that references a page references
 /// all pages before it. Tables let go of their last page first, hence in order of release a page always comes before
@@ -131,7 +132,8 @@ package struct KVPagePool: Sendable {
         table.isIndexable = false
     }
 
-    /// What became and ceased to be reusable since the last call, each in ascending order. A page that did both is in neither.
+    /// Hashes of what became and what ceased to be reusable since the last call, each in ascending order. A page that
+    /// did both is in neither.
     package mutating func takeChanges() -> (added: [UInt64], removed: [UInt64]) {
         guard !changes.isEmpty else { return ([], []) }
         var added: [UInt64] = []

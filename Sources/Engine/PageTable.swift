@@ -1,4 +1,4 @@
-/// The pages of one sequence, from position 0: page `i` holds positions `i * pageTokenCount ..< (i + 1) * pageTokenCount`.
+/// The pages of one sequence: page `i` holds positions `i * pageTokenCount ..< (i + 1) * pageTokenCount`.
 ///
 /// Filled and emptied by ``KVPagePool`` alone. Page numbers say where K and V lie and must influence nothing else.
 package struct PageTable: Equatable, Sendable {

@@ -12,7 +12,8 @@ struct RowScan {
     /// Sums of weights of each run of ``sumSize`` tokens, after ``sumWeights(of:_:)``.
     private(set) var sums: [Double] = []
     /// Four groups are 32 vectors: well within what may be added lane by lane; see ``TokenWeight/parts(_:)``.
-    static let sumSize = 4 * groupSize
+    private static let groupsPerSum = 4
+    static let sumSize = groupsPerSum * groupSize
 
     /// Reads the row once. Call it first, with the same row as the calls that follow.
     /// - Returns: the highest logit; nil when there is none or the row holds a NaN or a positive infinity.
@@ -64,16 +65,21 @@ struct RowScan {
         return heap.sorted()
     }
 
-    /// Adds the weights of all tokens up, exactly.
+    /// Adds the weights of all tokens up, exactly. Groups whose weights all round to nothing are not looked at.
     mutating func sumWeights(of row: Span<Float>, _ weight: TokenWeight) -> Double {
         sums.removeAll(keepingCapacity: true)
+        let weightless = weight.logitBound(ofWeight: 0x1p-36)
         var total = 0.0
-        for start in stride(from: 0, to: row.count, by: Self.sumSize) {
+        for first in stride(from: 0, to: groupMaxima.count, by: Self.groupsPerSum) {
             var (coarse, fine) = (SIMD16<Float>.zero, SIMD16<Float>.zero)
-            for index in stride(from: start, to: min(start + Self.sumSize, row.count), by: 16) {
-                let parts = weight.parts(Self.vector(row, at: index))
-                coarse += parts.coarse
-                fine += parts.fine
+            for group in first..<min(first + Self.groupsPerSum, groupMaxima.count)
+            where any(groupMaxima[group] .>= weightless) {
+                let start = group * Self.groupSize
+                for offset in stride(from: 0, to: Self.groupSize, by: 16) {
+                    let parts = weight.parts(Self.vector(row, at: start + offset))
+                    coarse += parts.coarse
+                    fine += parts.fine
+                }
             }
             var sum = 0.0
             for lane in 0..<16 { sum += Double(coarse[lane]) + Double(fine[lane]) }

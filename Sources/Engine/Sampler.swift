@@ -88,7 +88,9 @@ package struct Sampler {
 
     // MARK: - Choice
 
-    private mutating func chooseAdjusted(_ sampling: SamplingParameters, _ position: Int) throws(SamplingError) -> TokenID {
+    private mutating func chooseAdjusted(_ sampling: SamplingParameters, _ position: Int) throws(SamplingError)
+        -> TokenID
+    {
         // The row leaves its place while it is read, so that the rest of the scratch memory may change.
         let row = adjusted
         return try choose(from: row.span, sampling, position)

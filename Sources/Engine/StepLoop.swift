@@ -48,7 +48,8 @@ package final class StepLoop {
 
     // MARK: - Routers
 
-    /// A router is there: it is welcomed with its share and the whole prefix index; the others hear of their new shares.
+    /// A router is there: it is welcomed with its share and the whole prefix index; the others hear of their new
+    /// shares.
     package func register(router: Int) {
         unregister(router: router)
         // Before it is there: its snapshot holds these changes already.

@@ -12,7 +12,9 @@ import Testing
         return BatchComposer(model: model, options: options)
     }
 
-    static func prompt(_ id: UInt64, _ count: Int) -> [TokenID] { (0..<count).map { TokenID(id * 40) + TokenID($0 % 40) } }
+    static func prompt(_ id: UInt64, _ count: Int) -> [TokenID] {
+        (0..<count).map { TokenID(id * 40) + TokenID($0 % 40) }
+    }
 
     /// What a runtime and a sampler would do to the composer.
     static func complete(_ plan: StepPlan, _ composer: inout BatchComposer) {
@@ -30,11 +32,16 @@ import Testing
 
     @Test func `decode comes first and long prompts never hold it back`() {
         var composer = Self.composer(budget: 8)
-        for id in 1...3 { #expect(composer.admit(.greedy(UInt64(id), Self.prompt(UInt64(id), 2)), router: 0, pageLimit: .max) == .admitted) }
+        for id in 1...3 {
+            #expect(
+                composer.admit(.greedy(UInt64(id), Self.prompt(UInt64(id), 2)), router: 0, pageLimit: .max) == .admitted
+            )
+        }
         Self.complete(composer.plan(), &composer)
         for id in 4...5 {
             #expect(
-                composer.admit(.greedy(UInt64(id), Self.prompt(UInt64(id), 39), priority: 9), router: 0, pageLimit: .max)
+                composer.admit(
+                    .greedy(UInt64(id), Self.prompt(UInt64(id), 39), priority: 9), router: 0, pageLimit: .max)
                     == .admitted)
         }
 
@@ -49,7 +56,9 @@ import Testing
 
     @Test func `prefill advances though decode fills the budget`() {
         var composer = Self.composer(slots: 6, budget: 2)
-        for id in 1...4 { _ = composer.admit(.greedy(UInt64(id), [TokenID(id)], maxTokens: 99), router: 0, pageLimit: .max) }
+        for id in 1...4 {
+            _ = composer.admit(.greedy(UInt64(id), [TokenID(id)], maxTokens: 99), router: 0, pageLimit: .max)
+        }
         Self.complete(composer.plan(), &composer)
         _ = composer.admit(.greedy(5, Self.prompt(5, 10)), router: 0, pageLimit: .max)
 
@@ -71,7 +80,8 @@ import Testing
         #expect(plan.slices.map { if case .last = $0.logits { true } else { false } } == [true, false])
     }
 
-    @Test func `when pages run out the youngest of the lowest priority leaves, and its full pages can be found again`() {
+    @Test func `when pages run out the youngest of the lowest priority leaves, and its full pages can be found again`()
+    {
         var composer = Self.composer(pages: 6)
         _ = composer.admit(.greedy(1, Self.prompt(1, 7), priority: 1), router: 0, pageLimit: .max)
         _ = composer.admit(.greedy(2, Self.prompt(2, 7)), router: 0, pageLimit: .max)
@@ -115,7 +125,8 @@ import Testing
             Self.complete(plan, &composer)
         }
         #expect(computed < 2 * 40 + 20)
-        #expect(composer.sequences.allSatisfy { $0.pages.pages.prefix(9) == composer.sequences[0].pages.pages.prefix(9) })
+        #expect(
+            composer.sequences.allSatisfy { $0.pages.pages.prefix(9) == composer.sequences[0].pages.pages.prefix(9) })
     }
 
     @Test func `slots and budget fit what the runtime takes in a step`() {
@@ -128,7 +139,9 @@ import Testing
     }
 
     /// Commands and steps in any order; the composer is a value, so a refusal can be compared with what was before.
-    @Test(arguments: [1, 2, 3, 4, 5, 6, 7, 8] as [UInt64]) func `every page stays counted once, every step goes on`(seed: UInt64) {
+    @Test(arguments: [1, 2, 3, 4, 5, 6, 7, 8] as [UInt64]) func `every page stays counted once, every step goes on`(
+        seed: UInt64
+    ) {
         var random = SeededRandom(seed: seed)
         var composer = Self.composer(
             slots: Int.random(in: 1...10, using: &random), budget: Int.random(in: 1...40, using: &random),
@@ -138,7 +151,9 @@ import Testing
             switch Int.random(in: 0..<4, using: &random) {
             case 0:
                 id += 1
-                let tokens = (0..<Int.random(in: 1...40, using: &random)).map { _ in TokenID.random(in: 0...2, using: &random) }
+                let tokens = (0..<Int.random(in: 1...40, using: &random)).map { _ in
+                    TokenID.random(in: 0...2, using: &random)
+                }
                 let before = (composer.sequences.map(\.key), composer.pool.availableCount)
                 let priority = Int.random(in: 0...2, using: &random)
                 let admission = composer.admit(.greedy(id, tokens, priority: priority), router: 0, pageLimit: .max)

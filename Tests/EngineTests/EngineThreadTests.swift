@@ -72,7 +72,8 @@ final class Listener: @unchecked Sendable {
 
 @Suite struct EngineThreadTests {
     static func engine(_ listener: Listener, slots: Int = 8) throws -> EngineThread {
-        try EngineThread(runtime: ScriptedRuntime(), options: EngineOptions(slotCount: slots), observer: listener.observer)
+        try EngineThread(
+            runtime: ScriptedRuntime(), options: EngineOptions(slotCount: slots), observer: listener.observer)
     }
 
     @Test func `a thread gives what the loop alone gives`() throws {

@@ -3,8 +3,8 @@ import Inference
 import Models
 import Testing
 
-/// A token is a function of weights, tokens before it, parameters, seed and position. Here the weights are a script that
-/// reads its KV through page tables, so the engine's part of that promise is tested alone.
+/// A token is a function of weights, tokens before it, parameters, seed and position. Here a script that reads its KV
+/// through page tables stands for the weights, so the engine's part of that promise is tested alone.
 @Suite struct InvarianceTests {
     static let seeds: [UInt64] = [1, 2, 3, 4, 5, 6, 7, 8]
 
@@ -12,7 +12,8 @@ import Testing
     static func undisturbed(_ sequences: [AdmittedSequence]) -> [SequenceID: Outcome] {
         var outcomes: [SequenceID: Outcome] = [:]
         for sequence in sequences {
-            var drive = EngineDrive(ScriptedRuntime(), EngineOptions(slotCount: 1, stepTokenBudget: 512, prefixCacheEnabled: false))
+            var drive = EngineDrive(
+                ScriptedRuntime(), EngineOptions(slotCount: 1, stepTokenBudget: 512, prefixCacheEnabled: false))
             drive.run([sequence])
             outcomes[sequence.id] = drive.outcomes[sequence.id]
         }
@@ -90,7 +91,8 @@ import Testing
             var moved = sequence
             moved.tokens += whole.tokens.prefix(cut)
             moved.sampling.promptLogprobs = nil
-            var elsewhere = EngineDrive(ScriptedRuntime(pageTokenCount: 8), EngineOptions(slotCount: 4, stepTokenBudget: 5))
+            var elsewhere = EngineDrive(
+                ScriptedRuntime(pageTokenCount: 8), EngineOptions(slotCount: 4, stepTokenBudget: 5))
             elsewhere.run([moved])
 
             let rest = elsewhere.outcomes[sequence.id]
@@ -104,7 +106,9 @@ import Testing
         let sequences = randomSequences(16, seed: seed)
         let alone = Self.undisturbed(sequences)
         var random = SeededRandom(seed: seed ^ 0xABCD)
-        let (kept, cancelled) = (sequences.filter { $0.id.rawValue % 3 != 0 }, sequences.filter { $0.id.rawValue % 3 == 0 })
+        let (kept, cancelled) = (
+            sequences.filter { $0.id.rawValue % 3 != 0 }, sequences.filter { $0.id.rawValue % 3 == 0 }
+        )
 
         var drive = EngineDrive(ScriptedRuntime(pageCount: 80), EngineOptions(slotCount: 16, stepTokenBudget: 20))
         for sequence in cancelled { drive.apply(.admit(sequence)) }

@@ -5,7 +5,9 @@ import Testing
 
 @Suite struct RouterShareTests {
     static func loop(slots: Int = 8, pages: Int = 64) -> StepLoop {
-        StepLoop(runtime: ScriptedRuntime(pageCount: pages), options: EngineOptions(servedName: "name", epoch: 3, slotCount: slots))
+        StepLoop(
+            runtime: ScriptedRuntime(pageCount: pages),
+            options: EngineOptions(servedName: "name", epoch: 3, slotCount: slots))
     }
 
     static func step(_ loop: StepLoop) -> [RoutedEvent] { loop.step(clock: { Instant(nanoseconds: 5000) }) }
@@ -39,7 +41,8 @@ import Testing
         for router in [0, 1, 2] { loop.register(router: router) }
         _ = Self.step(loop)
         for router in [0, 1] {
-            loop.apply(.admit(.greedy(7, [TokenID(router + 4), 9], maxTokens: 3)), from: router, now: Instant(nanoseconds: 0))
+            loop.apply(
+                .admit(.greedy(7, [TokenID(router + 4), 9], maxTokens: 3)), from: router, now: Instant(nanoseconds: 0))
         }
         loop.apply(.cancel(SequenceID(1)), from: 0, now: Instant(nanoseconds: 0))
 
@@ -113,7 +116,9 @@ import Testing
             if round % 101 == 100 { loop.unregister(router: connected.removeFirst()) }
             if let router = connected.randomElement(using: &random), random.bool(0.4) {
                 id += 1
-                let tokens = (0..<Int.random(in: 1...20, using: &random)).map { _ in TokenID.random(in: 0...1, using: &random) }
+                let tokens = (0..<Int.random(in: 1...20, using: &random)).map { _ in
+                    TokenID.random(in: 0...1, using: &random)
+                }
                 loop.apply(.admit(.greedy(id, tokens, maxTokens: 6)), from: router, now: Instant(nanoseconds: 0))
             }
             for (router, event) in Self.step(loop) {

@@ -80,7 +80,8 @@ enum FullSort {
         return sampling
     }
 
-    @Test(arguments: vocabularySizes, [11, 12, 13, 14] as [UInt64]) func `every token is the one that a full sort chooses`(
+    @Test(arguments: vocabularySizes, [11, 12, 13, 14] as [UInt64])
+    func `every token is the one that a full sort chooses`(
         count: Int, seed: UInt64
     ) throws {
         var random = SeededRandom(seed: seed)
@@ -137,7 +138,8 @@ enum FullSort {
         }
     }
 
-    @Test(arguments: [Float.nan, .infinity, -.signalingNaN]) func `a row that is not all numbers is refused`(bad: Float) {
+    @Test(arguments: [Float.nan, .infinity, -.signalingNaN]) func `a row that is not all numbers is refused`(bad: Float)
+    {
         var sampler = Sampler(vocabularySize: 200)
         let counts = TokenCounts([], promptTokenCount: 0, isNeeded: false)
         for place in [0, 127, 199] {

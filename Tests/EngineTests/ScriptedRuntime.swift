@@ -5,7 +5,8 @@ import Models
 /// A model whose logits are a hash of what it reads from its KV pages.
 ///
 /// Each entry of the KV hangs on the one before it, as read through the page table of the slice that writes it, and a
-/// row of logits reads all entries from position 0. So a wrong page, position or token anywhere changes every token after it.
+/// row of logits reads all entries from position 0. So a wrong page, position or token anywhere changes every token
+/// after it.
 final class ScriptedRuntime: ModelRuntime {
     let description: ModelDescription
     /// The slices of each step, in order.

@@ -9,7 +9,8 @@ import Testing
         drive.run([.greedy(1, [5, 6, 7], maxTokens: 12)])
         let whole = drive.outcomes[SequenceID(1)]
         #expect(whole?.tokens.count == 12 && whole?.finish == .length)
-        guard let tokens = whole?.tokens, let stop = tokens.dropFirst(4).first(where: { !tokens.prefix(4).contains($0) })
+        guard let tokens = whole?.tokens,
+            let stop = tokens.dropFirst(4).first(where: { !tokens.prefix(4).contains($0) })
         else {
             Issue.record("the script repeats itself")
             return
@@ -118,7 +119,9 @@ import Testing
 @Suite struct CommandTests {
     @Test func `a cancelled sequence is gone at the next step with all its pages, and not a word is said of it`() {
         var drive = EngineDrive()
-        for id in 1...6 { drive.apply(.admit(.greedy(UInt64(id), Array(repeating: TokenID(id), count: 30), maxTokens: 90))) }
+        for id in 1...6 {
+            drive.apply(.admit(.greedy(UInt64(id), Array(repeating: TokenID(id), count: 30), maxTokens: 90)))
+        }
         drive.step()
         drive.step()
         #expect(drive.loop.statistics.usedPageCount > 0)
