@@ -1,0 +1,93 @@
+/// Chooses the instruction set once, and calls through the table.
+#include "isa/functions.h"
+
+static const apus_functions *chosen = &apus_functions_plain;
+static apus_isa chosen_isa = APUS_ISA_PLAIN;
+
+int apus_isa_available(apus_isa isa) {
+    switch (isa) {
+    case APUS_ISA_PLAIN: return 1;
+#if defined(__x86_64__)
+    case APUS_ISA_AVX2:
+        __builtin_cpu_init();
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+    case APUS_ISA_AVX512:
+        __builtin_cpu_init();
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+               __builtin_cpu_supports("avx512vnni");
+#elif defined(__aarch64__)
+    case APUS_ISA_NEON: return 1;
+#endif
+    default: return 0;
+    }
+}
+
+int apus_isa_select(apus_isa isa) {
+    if (!apus_isa_available(isa)) return 0;
+    switch (isa) {
+#if defined(__x86_64__)
+    case APUS_ISA_AVX2: chosen = &apus_functions_avx2; break;
+    case APUS_ISA_AVX512: chosen = &apus_functions_avx512; break;
+#elif defined(__aarch64__)
+    case APUS_ISA_NEON: chosen = &apus_functions_neon; break;
+#endif
+    default: chosen = &apus_functions_plain; break;
+    }
+    chosen_isa = isa;
+    return 1;
+}
+
+apus_isa apus_isa_selected(void) { return chosen_isa; }
+
+__attribute__((constructor)) static void select_best(void) {
+    for (int isa = APUS_ISA_NEON; isa > APUS_ISA_PLAIN; isa--) {
+        if (apus_isa_select((apus_isa)isa)) return;
+    }
+}
+
+void apus_matmul(int format, const uint8_t *panels, size_t first, size_t last, size_t cols, const void *a, size_t rows,
+                 float *y, size_t y_stride) {
+    chosen->matmul(format, panels, first, last, cols, a, rows, y, y_stride);
+}
+
+void apus_attention(const float *q, size_t q_stride, const int32_t *positions, size_t rows, const int32_t *pages,
+                    const uint8_t *kv_base, size_t page_stride, size_t head_dim, float scale, float *out,
+                    size_t out_stride, float *scratch) {
+    chosen->attention(q, q_stride, positions, rows, pages, kv_base, page_stride, head_dim, scale, out, out_stride,
+                      scratch);
+}
+
+size_t apus_attention_scratch(size_t rows, size_t head_dim) {
+    (void)head_dim;
+    return rows * 17;
+}
+
+size_t apus_page_head_bytes(size_t head_dim) { return head_dim * APUS_PAGE_TOKENS * 2 * 2; }
+
+void apus_kv_store(uint8_t *page_head, size_t slot, const float *k, const float *v, size_t head_dim) {
+    chosen->kv_store(page_head, slot, k, v, head_dim);
+}
+
+int apus_takes_quantized(int format) { return format != APUS_F32 && format != APUS_F16 && format != APUS_BF16; }
+
+size_t apus_activation_bytes(size_t rows, size_t cols) {
+    size_t group = cols / 32 * 4 * APUS_ACTIVATION_RECORD;
+    // Groups a multiple of 512 bytes apart would share few cache sets.
+    if (group % 512 == 0) group += 64;
+    return (rows + 3) / 4 * group;
+}
+
+void apus_quantize_row(const float *x, size_t cols, size_t row, uint8_t *q) { chosen->quantize_row(x, cols, row, q); }
+
+void apus_rms_norm(const float *x, const float *weight, float eps, size_t n, float *y) {
+    chosen->rms_norm(x, weight, eps, n, y);
+}
+
+void apus_swiglu(const float *gate_up, size_t n, float *y) { chosen->swiglu(gate_up, n, y); }
+void apus_add(float *y, const float *x, size_t n) { chosen->add(y, x, n); }
+void apus_rope(float *x, const float *cs, size_t n) { chosen->rope(x, cs, n); }
+size_t apus_argmax(const float *x, size_t n) { return chosen->argmax(x, n); }
+float apus_max(const float *x, size_t n) { return chosen->max(x, n); }
+double apus_sum_exp(const float *x, size_t n, float max) { return chosen->sum_exp(x, n, max); }
+float apus_exp(float x) { return chosen->exp(x); }

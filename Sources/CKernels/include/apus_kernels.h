@@ -1,0 +1,141 @@
+/// The C kernels of Apus: quantized matrix products, paged attention and the rows between them.
+///
+/// Every output element is computed in one fixed order that depends on neither the number of rows, nor the row's place,
+/// nor threads, nor the instruction set: all variants give the same bits. README.md tells layouts and names.
+/// Callers own all memory; nothing here allocates, locks or keeps state but the table of chosen functions.
+#ifndef APUS_KERNELS_H
+#define APUS_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#pragma clang assume_nonnull begin
+
+/// Weight formats as GGUF files number them.
+typedef enum {
+    APUS_F32 = 0,
+    APUS_F16 = 1,
+    APUS_Q4_0 = 2,
+    APUS_Q4_1 = 3,
+    APUS_Q5_0 = 6,
+    APUS_Q5_1 = 7,
+    APUS_Q8_0 = 8,
+    APUS_Q4_K = 12,
+    APUS_Q5_K = 13,
+    APUS_Q6_K = 14,
+    APUS_BF16 = 30,
+} apus_format;
+
+enum {
+    /// Output rows of one panel of weights.
+    APUS_PANEL_ROWS = 32,
+    /// Tokens of one KV page.
+    APUS_PAGE_TOKENS = 32,
+    /// Bytes of one record of 32 quantized activations.
+    APUS_ACTIVATION_RECORD = 48,
+};
+
+/// Instruction sets. Larger is preferred when the machine has it.
+typedef enum { APUS_ISA_PLAIN = 0, APUS_ISA_AVX2 = 1, APUS_ISA_AVX512 = 2, APUS_ISA_NEON = 3 } apus_isa;
+
+/// 1 when this machine can run that variant.
+int apus_isa_available(apus_isa isa);
+/// Chooses the variant all functions below use. Not thread-safe: before any thread computes. Returns 0 if unavailable.
+int apus_isa_select(apus_isa isa);
+apus_isa apus_isa_selected(void);
+
+// Weights
+
+/// Values of one block of a GGUF row (1, 32 or 256) and its bytes; 0 for an unknown format.
+size_t apus_block_values(int format);
+size_t apus_block_bytes(int format);
+
+/// Bytes of one panel: 32 rows of `cols` weights. cols % block_values == 0. 0 for an unknown format.
+size_t apus_panel_bytes(int format, size_t cols);
+
+/// Writes one panel from 32 rows in GGUF's layout.
+/// @param rows 32 pointers, each to cols / block_values blocks; NULL stands for a row of zeros (padding)
+/// @param panel (apus_panel_bytes) overwritten, 64-byte aligned
+void apus_pack_panel(int format, const uint8_t *_Nullable const *_Nonnull rows, size_t cols, uint8_t *panel);
+
+/// y[i] = value i of a row in GGUF's layout. @param y (count) overwritten  @pre count % block_values == 0
+void apus_dequantize(int format, const uint8_t *row, size_t count, float *y);
+
+// Activations
+
+/// 1 when products with this format take quantized activations, 0 when they take f32 rows.
+int apus_takes_quantized(int format);
+
+/// Bytes of `rows` rows of `cols` quantized activations (rows round up to groups of 4). cols % 32 == 0.
+size_t apus_activation_bytes(size_t rows, size_t cols);
+
+/// Quantizes row `row` of a matrix of activations: int8 per 32 values with d = max|x| / 127, and the half sums.
+/// @param x (cols)  @param q (apus_activation_bytes) of the whole matrix, 64-byte aligned
+void apus_quantize_row(const float *x, size_t cols, size_t row, uint8_t *q);
+
+/// y = x / sqrt(mean(x^2) + eps) * weight. @param y, x, weight (n), n % 16 == 0; y may be x
+void apus_rms_norm(const float *x, const float *weight, float eps, size_t n, float *y);
+
+/// y[i] = silu(gate[i]) * up[i], where gate_up holds runs of 32 gates and 32 ups in turn. @param y (n), n % 32 == 0
+void apus_swiglu(const float *gate_up, size_t n, float *y);
+
+/// y[i] += x[i]
+void apus_add(float *y, const float *x, size_t n);
+
+/// Rotates one head in place: pairs (i, i + n/2) for i < n/2, by table angles. @param x (n) @param cs (n/2 cos, n/2 sin)
+void apus_rope(float *x, const float *cs, size_t n);
+
+// Products
+
+/// y[m][32 p + r] = sum_k W[32 p + r][k] * a[m][k] for panels first <= p < last and all rows m.
+/// @param panels the whole matrix, panel after panel, 64-byte aligned
+/// @param a quantized activations of `rows` rows (or f32 rows of stride `cols`, see apus_takes_quantized)
+/// @param y (rows, y_stride) f32; columns of these panels are overwritten
+/// Cost: reads the panels once for every 64 rows; about one multiply-add of 4 values per lane and cycle after that.
+void apus_matmul(int format, const uint8_t *panels, size_t first, size_t last, size_t cols, const void *a, size_t rows,
+                 float *y, size_t y_stride);
+
+// Paged attention
+
+/// Bytes of one (page, kv head): K as [head_dim][32] f16, then V as [32][head_dim] f16.
+size_t apus_page_head_bytes(size_t head_dim);
+
+/// Stores one token's key and value. @param page_head of (page, kv head)  @param slot 0...31  @param k, v (head_dim)
+void apus_kv_store(uint8_t *page_head, size_t slot, const float *k, const float *v, size_t head_dim);
+
+/// Attention of `rows` query rows over one kv head, causal, softmax in steps of 64 tokens at absolute positions.
+/// @param q rows of head_dim f32, row i at q + i * q_stride; scores are multiplied by `scale`
+/// @param positions (rows) position of each query row: it sees tokens 0...position
+/// @param pages page numbers; token t is in pages[t / 32], slot t % 32
+/// @param kv_base address of page 0's part for this kv head   @param page_stride bytes from page to page
+/// @param out row i at out + i * out_stride, overwritten
+/// @param scratch (apus_attention_scratch(rows, head_dim)) f32
+/// @pre head_dim % 16 == 0, head_dim <= 256
+void apus_attention(const float *q, size_t q_stride, const int32_t *positions, size_t rows, const int32_t *pages,
+                    const uint8_t *kv_base, size_t page_stride, size_t head_dim, float scale, float *out,
+                    size_t out_stride, float *scratch);
+size_t apus_attention_scratch(size_t rows, size_t head_dim);
+
+// Logits
+
+/// Index of the largest value, the lowest on a tie; NaN never wins; 0 when all are NaN.
+size_t apus_argmax(const float *x, size_t n);
+/// Largest value; -inf for n == 0 or all NaN.
+float apus_max(const float *x, size_t n);
+/// sum_i exp(x[i] - max), in 16 lanes and one fixed tree.
+double apus_sum_exp(const float *x, size_t n, float max);
+/// exp of one value by the same polynomial.
+float apus_exp(float x);
+
+// Threads
+
+/// Waits while *word == expected, at most nanoseconds (negative: for ever). Wakes spuriously.
+void apus_futex_wait(const uint32_t *word, uint32_t expected, int64_t nanoseconds);
+void apus_futex_wake(const uint32_t *word, int count);
+/// Names the calling thread, at most 15 bytes, for top and debuggers.
+void apus_name_thread(const char *name);
+/// Tells the core that this thread is spinning.
+void apus_relax(void);
+
+#pragma clang assume_nonnull end
+#endif

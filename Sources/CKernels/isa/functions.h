@@ -1,0 +1,32 @@
+/// The functions that exist once per instruction set.
+#ifndef APUS_FUNCTIONS_H
+#define APUS_FUNCTIONS_H
+
+#include "../include/apus_kernels.h"
+#include <string.h>
+
+typedef struct {
+    void (*matmul)(int, const uint8_t *, size_t, size_t, size_t, const void *, size_t, float *, size_t);
+    void (*attention)(const float *, size_t, const int32_t *, size_t, const int32_t *, const uint8_t *, size_t, size_t,
+                      float, float *, size_t, float *);
+    void (*kv_store)(uint8_t *, size_t, const float *, const float *, size_t);
+    void (*quantize_row)(const float *, size_t, size_t, uint8_t *);
+    void (*rms_norm)(const float *, const float *, float, size_t, float *);
+    void (*swiglu)(const float *, size_t, float *);
+    void (*add)(float *, const float *, size_t);
+    void (*rope)(float *, const float *, size_t);
+    size_t (*argmax)(const float *, size_t);
+    float (*max)(const float *, size_t);
+    double (*sum_exp)(const float *, size_t, float);
+    float (*exp)(float);
+} apus_functions;
+
+extern const apus_functions apus_functions_plain;
+#if defined(__x86_64__)
+extern const apus_functions apus_functions_avx2;
+extern const apus_functions apus_functions_avx512;
+#elif defined(__aarch64__)
+extern const apus_functions apus_functions_neon;
+#endif
+
+#endif

@@ -1,0 +1,11 @@
+#if defined(__x86_64__)
+#include "isa/functions.h"
+#include <immintrin.h>
+
+#define APUS_ISA_NAME avx512
+#define APUS_WITH_AVX512
+#pragma clang attribute push(                                                                                          \
+    __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c,bmi2"))), apply_to = function)
+#include "isa/all.inc"
+#pragma clang attribute pop
+#endif

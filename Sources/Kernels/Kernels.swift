@@ -1,0 +1,119 @@
+import CKernels
+
+/// The C kernels, as the rest of Apus calls them. Thin: shapes and preconditions are those of `apus_kernels.h`; callers
+/// (Models, which checks all shapes at load) own the memory.
+package enum Kernels {
+    /// Part of the numerics id: changes when the kernels would give other bits.
+    package static let family = "k1"
+
+    package static let panelRowCount = Int(APUS_PANEL_ROWS)
+    package static let pageTokenCount = Int(APUS_PAGE_TOKENS)
+
+    // Weights
+
+    package static func panelByteCount(format: UInt32, columns: Int) -> Int {
+        apus_panel_bytes(Int32(bitPattern: format), columns)
+    }
+
+    package static func takesQuantized(format: UInt32) -> Bool { apus_takes_quantized(Int32(bitPattern: format)) != 0 }
+
+    /// - Parameter rows: 32 pointers to rows as GGUF stores them; nil is a row of zeros.
+    package static func packPanel(
+        format: UInt32, rows: UnsafePointer<UnsafePointer<UInt8>?>, columns: Int,
+        into panel: UnsafeMutablePointer<UInt8>
+    ) {
+        apus_pack_panel(Int32(bitPattern: format), rows, columns, panel)
+    }
+
+    package static func dequantize(
+        format: UInt32, row: UnsafePointer<UInt8>, count: Int, into y: UnsafeMutablePointer<Float>
+    ) {
+        apus_dequantize(Int32(bitPattern: format), row, count, y)
+    }
+
+    // Activations
+
+    package static func activationByteCount(rows: Int, columns: Int) -> Int { apus_activation_bytes(rows, columns) }
+
+    package static func quantizeRow(
+        _ x: UnsafePointer<Float>, columns: Int, row: Int, into q: UnsafeMutablePointer<UInt8>
+    ) {
+        apus_quantize_row(x, columns, row, q)
+    }
+
+    package static func rmsNorm(
+        _ x: UnsafePointer<Float>, weight: UnsafePointer<Float>, epsilon: Float, count: Int,
+        into y: UnsafeMutablePointer<Float>
+    ) {
+        apus_rms_norm(x, weight, epsilon, count, y)
+    }
+
+    /// Gates and ups stand in turn, 32 of each.
+    package static func swiglu(
+        gateUp: UnsafePointer<Float>, count: Int, into y: UnsafeMutablePointer<Float>
+    ) {
+        apus_swiglu(gateUp, count, y)
+    }
+
+    package static func add(_ y: UnsafeMutablePointer<Float>, _ x: UnsafePointer<Float>, count: Int) {
+        apus_add(y, x, count)
+    }
+
+    /// One head in place; `table` holds count / 2 cosines, then count / 2 sines.
+    package static func rope(_ x: UnsafeMutablePointer<Float>, table: UnsafePointer<Float>, count: Int) {
+        apus_rope(x, table, count)
+    }
+
+    // Products
+
+    package static func matmul(
+        format: UInt32, panels: UnsafePointer<UInt8>, first: Int, last: Int, columns: Int,
+        activations: UnsafeRawPointer, rows: Int, into y: UnsafeMutablePointer<Float>, stride: Int
+    ) {
+        apus_matmul(Int32(bitPattern: format), panels, first, last, columns, activations, rows, y, stride)
+    }
+
+    // Attention
+
+    package static func pageHeadByteCount(headDimension: Int) -> Int { apus_page_head_bytes(headDimension) }
+
+    package static func storeKV(
+        pageHead: UnsafeMutablePointer<UInt8>, slot: Int, key: UnsafePointer<Float>, value: UnsafePointer<Float>,
+        headDimension: Int
+    ) {
+        apus_kv_store(pageHead, slot, key, value, headDimension)
+    }
+
+    /// Query rows of one kv head: (token, query head of the group) pairs, each with its token's position.
+    package static func attention(
+        queries: UnsafePointer<Float>, queryStride: Int, positions: UnsafePointer<Int32>, rows: Int,
+        pages: UnsafePointer<Int32>, kvBase: UnsafePointer<UInt8>, pageStride: Int, headDimension: Int, scale: Float,
+        into out: UnsafeMutablePointer<Float>, outStride: Int, scratch: UnsafeMutablePointer<Float>
+    ) {
+        apus_attention(
+            queries, queryStride, positions, rows, pages, kvBase, pageStride, headDimension, scale, out, outStride,
+            scratch)
+    }
+
+    package static func attentionScratchCount(rows: Int, headDimension: Int) -> Int {
+        apus_attention_scratch(rows, headDimension)
+    }
+
+    // Logits
+
+    /// Index of the largest value, the lowest on a tie.
+    package static func argmax(_ x: UnsafeBufferPointer<Float>) -> Int {
+        x.baseAddress.map { apus_argmax($0, x.count) } ?? 0
+    }
+
+    package static func max(_ x: UnsafeBufferPointer<Float>) -> Float {
+        x.baseAddress.map { apus_max($0, x.count) } ?? -.infinity
+    }
+
+    /// sum_i exp(x[i] - max)
+    package static func sumExp(_ x: UnsafeBufferPointer<Float>, max: Float) -> Double {
+        x.baseAddress.map { apus_sum_exp($0, x.count, max) } ?? 0
+    }
+
+    package static func exp(_ x: Float) -> Float { apus_exp(x) }
+}
