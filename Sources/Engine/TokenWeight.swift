@@ -22,11 +22,11 @@ struct TokenWeight {
     /// The weight before rounding: in 0...1.
     func unrounded(_ logit: Float) -> Float { Self.exponential((logit - maximum) * inverseTemperature) }
 
-    /// Sixteen weights at once, each in two parts that add up to the rounded weight: multiples of 2^-17 and of 2^-34.
-    /// Up to 128 of them may be added lane by lane in Float without rounding.
+    /// The weight in two parts that add up to it: a multiple of 2^-17, and one of 2^-34 that is at most 2^-18.
+    /// Up to 128 of either may be added in Float without rounding.
     @inline(__always)
-    func parts(_ logits: SIMD16<Float>) -> (coarse: SIMD16<Float>, fine: SIMD16<Float>) {
-        let weight = Self.exponential((logits - maximum) * inverseTemperature)
+    func parts(_ logit: Float) -> (coarse: Float, fine: Float) {
+        let weight = Self.exponential((logit - maximum) * inverseTemperature)
         let coarse = (weight + Self.coarseMagic) - Self.coarseMagic
         let fine = ((weight - coarse) + Self.fineMagic) - Self.fineMagic
         return (coarse, fine)
@@ -42,9 +42,9 @@ struct TokenWeight {
     // MARK: - Rounding
 
     // Adding and taking away 1.5 * 2^(m + p) rounds to multiples of 2^p, m being the type's fraction bits.
-    private static let coarseMagic: Float = 0x1.8p6
-    private static let fineMagic: Float = 0x1.8p-11
-    private static let doubleMagic: Double = 0x1.8p18
+    @inline(__always) private static var coarseMagic: Float { 0x1.8p6 }
+    @inline(__always) private static var fineMagic: Float { 0x1.8p-11 }
+    @inline(__always) private static var doubleMagic: Double { 0x1.8p18 }
 
     private static func rounded(_ weight: Double) -> Double { (weight + doubleMagic) - doubleMagic }
 
@@ -52,12 +52,13 @@ struct TokenWeight {
 
     // x = n ln 2 + r with |r| <= ln 2 / 2; ln 2 in two parts, of which the first has few enough bits that n times it
     // is exact; Taylor's series to degree 7, whose first left out term is 5e-9; 2^n by the exponent's bits.
-    private static let log2e: Float = 1.442_695_04
-    private static let ln2High: Float = 0x1.63p-1
-    private static let ln2Low: Float = -2.121_944_4e-4
-    private static let integerMagic: Float = 0x1.8p23
+    @inline(__always) private static var log2e: Float { 1.442_695_04 }
+    @inline(__always) private static var ln2High: Float { 0x1.63p-1 }
+    @inline(__always) private static var ln2Low: Float { -2.121_944_4e-4 }
+    @inline(__always) private static var integerMagic: Float { 0x1.8p23 }
 
     /// e^x for x <= 0; below -80 it is e^-80, which rounds to no weight at all.
+    @inline(__always)
     static func exponential(_ x: Float) -> Float {
         let x = x < -80 ? -80 : x
         let shifted = x * log2e + integerMagic
@@ -73,25 +74,6 @@ struct TokenWeight {
         sum = sum * r + 1
         let power = (shifted.bitPattern &- integerMagic.bitPattern &+ 127) << 23
         return sum * Float(bitPattern: power)
-    }
-
-    /// The same, lane by lane, operation by operation.
-    @inline(__always)
-    static func exponential(_ x: SIMD16<Float>) -> SIMD16<Float> {
-        let x = x.replacing(with: -80, where: x .< -80)
-        let shifted = x * log2e + integerMagic
-        let n = shifted - integerMagic
-        let r = (x - n * ln2High) - n * ln2Low
-        var sum = SIMD16<Float>(repeating: 1 / 5040)
-        sum = sum * r + 1 / 720
-        sum = sum * r + 1 / 120
-        sum = sum * r + 1 / 24
-        sum = sum * r + 1 / 6
-        sum = sum * r + 0.5
-        sum = sum * r + 1
-        sum = sum * r + 1
-        let power = (unsafeBitCast(shifted, to: SIMD16<UInt32>.self) &- integerMagic.bitPattern &+ 127) &<< 23
-        return sum * unsafeBitCast(power, to: SIMD16<Float>.self)
     }
 
     // MARK: - Logarithm

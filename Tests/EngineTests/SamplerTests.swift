@@ -229,19 +229,31 @@ enum FullSort {
         #expect(TokenWeight.logarithm(1) == 0)
     }
 
-    @Test func `sixteen at once are bit for bit what one at a time is`() {
+    @Test func `a weight in two parts is bit for bit the weight`() {
         let weight = TokenWeight(maximum: 3.5, temperature: 0.7)
         var random = SeededRandom(seed: 5)
-        for _ in 0..<2000 {
-            var logits = SIMD16<Float>()
-            for lane in 0..<16 { logits[lane] = Float.random(in: -40...3.5, using: &random) }
-            logits[3] = -.infinity
-            logits[4] = 3.5
-            let parts = weight.parts(logits)
-            for lane in 0..<16 {
-                #expect(Double(parts.coarse[lane]) + Double(parts.fine[lane]) == weight(logits[lane]))
-            }
-            #expect(weight(3.5) == 1 && weight(-.infinity) == 0)
+        for _ in 0..<30_000 {
+            let logit = Float.random(in: -40...3.5, using: &random)
+            let parts = weight.parts(logit)
+            #expect(Double(parts.coarse) + Double(parts.fine) == weight(logit))
+        }
+        #expect(weight(3.5) == 1 && weight(-.infinity) == 0)
+    }
+
+    @Test(arguments: [1, 15, 16, 127, 128, 129, 1025, 4096]) func `a row's sum is that of its tokens one by one`(
+        count: Int
+    ) {
+        var random = SeededRandom(seed: UInt64(count))
+        for temperature in [Float(0.1), 1, 2] {
+            let row = (0..<count).map { _ in Float.random(in: -30...30, using: &random) }
+            var scan = RowScan()
+            let weight = TokenWeight(maximum: scan.maximum(of: row.span) ?? .nan, temperature: temperature)
+
+            let sum = scan.sumWeights(of: row.span, weight)
+
+            #expect(row.max() == scan.maximum(of: row.span))
+            #expect(sum == row.reduce(0) { $0 + weight($1) })
+            #expect(sum == scan.sums.reduce(0, +))
         }
     }
 
