@@ -86,6 +86,12 @@ extension APICall {
         respond(status: error.status, headers: error.headers + headers, body: body)
     }
 
+    /// Fails before the service has heard of the request. What the service itself refuses, it counts itself.
+    func refuse(_ error: APIError) {
+        core.refused(code: error.code)
+        fail(error)
+    }
+
     /// Begins an answer of events; `write` and `finish` follow.
     func beginEvents() {
         guard !isOver, !isAnswered else { return }
@@ -131,12 +137,12 @@ extension APICall {
         _ work: @escaping @Sendable ([UInt8], Preparation) throws(APIError) -> Prepared,
         then: @escaping (Prepared) -> Void
     ) {
-        if let refusal = headerRefusal() { return fail(refusal) }
+        if let refusal = headerRefusal() { return refuse(refusal) }
         exchange.collectBody(limit: core.options.bodyByteCountMax) { result in
             guard !self.isOver else { return }
             switch result {
             case .success(let body): self.prepare(body, work, then)
-            case .failure(let error): self.fail(ErrorTable.error(error))
+            case .failure(let error): self.refuse(ErrorTable.error(error))
             }
         }
     }
@@ -152,14 +158,14 @@ extension APICall {
             guard !self.isOver else { return }
             switch result {
             case .success(let prepared): then(prepared)
-            case .failure(let error): self.fail(error)
+            case .failure(let error): self.refuse(error)
             }
         }
         guard body.readableBytes > core.options.inlineByteCountMax else {
             return deliver(Self.result { () throws(APIError) in try work(Array(body.readableBytesView), preparation) })
         }
         guard core.preparationCount < core.options.preparationCountMax else {
-            return fail(
+            return refuse(
                 APIError(
                     status: 429,
                     message: "\(core.preparationCount) long requests are being read already. Try again shortly.",

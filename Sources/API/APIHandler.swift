@@ -76,6 +76,7 @@ final class APICore {
     /// Bodies on another thread now.
     var preparationCount = 0
     private var answered: [AnsweredKey: Counter] = [:]
+    private var refusals: [String: Counter] = [:]
 
     private struct AnsweredKey: Hashable {
         var route: String
@@ -113,6 +114,15 @@ final class APICore {
         if let counter = answered[key] { return counter.add() }
         let counter = metrics.counter(.httpRequests, labels: [route, String(status)])
         answered[key] = counter
+        counter.add()
+    }
+
+    /// Counts a refusal. Codes are literals of this room: a closed set.
+    func refused(code: String?) {
+        let code = code ?? "other"
+        if let counter = refusals[code] { return counter.add() }
+        let counter = metrics.counter(.requestsRejected, labels: [code])
+        refusals[code] = counter
         counter.add()
     }
 

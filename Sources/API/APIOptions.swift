@@ -18,10 +18,13 @@ package struct APIOptions: Sendable {
     package var messageCountMax = 4_096
     /// Alternatives per token.
     package var logprobCountMax = 20
+    /// OpenAI allows 4. Each is looked for in every piece of text.
     package var stopStringCountMax = 8
     /// Bytes of a stop string: so much text may be held back.
     package var stopStringByteCountMax = 64
+    /// Tokens that end an answer, beside the model's own.
     package var stopTokenCountMax = 64
+    /// Each is applied to the logits at every token.
     package var logitBiasCountMax = 1_024
     /// Response bytes that may wait for a slow reader before its connection is given up.
     package var unsentByteCountMax = 4 << 20
@@ -31,6 +34,7 @@ package struct APIOptions: Sendable {
     package var defaultTemperature: Float = 1
     package var defaultTopP: Float = 1
     package var defaultTopK = 0
+    /// `max_tokens` of completions without one, as OpenAI has it. Chats take what the context leaves.
     package var defaultCompletionTokens = 16
     /// `Retry-After` where the service gives no figure of its own.
     package var retryAfterSeconds = 2

@@ -1,5 +1,6 @@
 import Foundation
 import HTTP
+import NIOEmbedded
 import Testing
 
 @testable import API
@@ -268,6 +269,22 @@ import Testing
         let error = try ErrorBody(exchange)
         #expect(exchange.status == 400)
         #expect(error.message.contains("UTF-8") && error.message.contains("byte 27"), "\(error.message)")
+    }
+
+    @Test func `a text that cannot fit is refused before it is tokenized`() throws {
+        let desk = Desk()
+        let text = String(repeating: "x", count: 200_000)
+        for (path, body) in [
+            ("/v1/completions", #"{"prompt":["a","\#(text)"]}"#),
+            ("/v1/chat/completions", #"{"messages":[{"role":"user","content":"\#(text)"}]}"#),
+        ] {
+            let exchange = desk.post(path, body)
+            desk.offloaded.runAll()
+            desk.loop.run()
+            let error = try ErrorBody(exchange)
+            #expect(error.code == "context_length_exceeded")
+            #expect(error.message.contains("tokens at least") && error.message.contains("256"), "\(error.message)")
+        }
     }
 
     @Test func `a model without a template refuses chats and says where to go`() throws {

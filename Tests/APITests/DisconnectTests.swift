@@ -107,4 +107,30 @@ import Testing
         desk.service.produce(.delta(choice: 0, text: "c", tokens: [1], logprobs: []), .finished(Self.usage))
         #expect(exchange.written == written)
     }
+
+    @Test(arguments: ["finished", "failed", "gone", "slow", "refused", "refused by the service"])
+    func `nothing is left of a call that is over`(ending: String) {
+        for streams in [true, false] {
+            let desk = Desk()
+            weak var exchange: RecordingExchange?
+            func run() {
+                if ending == "refused by the service" { desk.service.refusal = .shuttingDown }
+                let call = desk.chat(#","stream":\#(streams)\#(ending == "refused" ? ",\"n\":0" : "")"#)
+                exchange = call
+                desk.service.produce(.delta(choice: 0, text: "a", tokens: [1], logprobs: []))
+                switch ending {
+                case "finished": desk.service.produce(.choiceFinished(choice: 0, .length), .finished(Self.usage))
+                case "failed": desk.service.produce(.failed(.internalFailure("x")))
+                case "slow" where streams:
+                    call.unsentByteCount = 5 << 20
+                    desk.service.produce(.delta(choice: 0, text: "a", tokens: [1], logprobs: []))
+                case "gone", "slow": call.onClientGone?()
+                default: break
+                }
+                desk.service.forgetReceivers()
+            }
+            run()
+            #expect(exchange == nil)
+        }
+    }
 }

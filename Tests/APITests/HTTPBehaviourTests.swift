@@ -80,6 +80,7 @@ import Testing
         #expect(text.text.contains(#"apus_http_requests_total{route="/version",status="200"} 1"#))
         #expect(text.text.contains(#"apus_http_requests_total{route="other",status="404"} 1"#))
         #expect(text.text.contains(#"apus_http_requests_total{route="/v1/completions",status="400"} 1"#))
+        #expect(text.text.contains(#"apus_requests_rejected_total{reason="invalid_json"} 1"#))
         let open = desk.get("/metrics", headers: [HTTPField("accept", "application/openmetrics-text;version=1.0.0")])
         #expect(open.header("content-type") == "application/openmetrics-text; version=1.0.0; charset=utf-8")
         #expect(open.text.hasSuffix("# EOF\n"))

@@ -143,24 +143,26 @@ struct JSONParser {
 
     /// The long way, for strings with escapes: at the first of them, or at what may not stand in a string.
     private mutating func escapedString(from start: Int) throws(JSONError) -> String {
-        var unescaped = try text(bytes[start..<at], at: start)
+        var unescaped = Array(bytes[start..<at])
         while at < bytes.count {
             switch bytes[at] {
             case UInt8(ascii: "\""):
                 at += 1
-                return unescaped
+                if let text = String(validating: unescaped, as: UTF8.self) { return text }
+                // Escapes are ASCII and make whole characters: the fault is in the bytes around them.
+                return try text(bytes[start..<at - 1], at: start)
             case UInt8(ascii: "\\"):
-                unescaped.unicodeScalars.append(try escape())
+                let scalar = try escape()
+                if scalar.isASCII {
+                    unescaped.append(UInt8(truncatingIfNeeded: scalar.value))
+                } else {
+                    unescaped += UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter
+                }
             case 0..<0x20:
                 throw error(.controlCharacter(bytes[at]))
             default:
-                let run = at
-                while at < bytes.count, bytes[at] != UInt8(ascii: "\""), bytes[at] != UInt8(ascii: "\\"),
-                    bytes[at] >= 0x20
-                {
-                    at += 1
-                }
-                unescaped += try text(bytes[run..<at], at: run)
+                unescaped.append(bytes[at])
+                at += 1
             }
         }
         throw error(.unexpectedEnd)

@@ -24,6 +24,7 @@ enum ChatCompletions {
 
         let text = try ChatMessages.render(
             messages, addsGenerationPrompt: try fields.bool("add_generation_prompt") ?? true, model: model)
+        try PreparedGeneration.checkFits(text, promptField: "messages", model: model)
         let prompt = model.tokenizer.encode(
             text, parsesSpecialTokens: true, addsBOS: try fields.bool("add_special_tokens") ?? true)
         guard !prompt.isEmpty else {

@@ -22,12 +22,7 @@ enum ChatMessages {
 
     private static func message(_ fields: FieldReader) throws(APIError) -> ChatMessage {
         guard let role = try fields.string("role") else { throw fields.missing("role") }
-        try RefusedFields.check(
-            fields,
-            against: [
-                .init("tool_calls", .empty, noTools), .init("function_call", .nothing, noTools),
-                .init("tool_call_id", .nothing, noTools), .init("audio", .nothing, "messages are text"),
-            ])
+        try RefusedFields.check(fields, against: refused)
         return ChatMessage(
             role: try known(role, fields), content: try content(fields), name: try fields.string("name"))
     }
@@ -77,6 +72,10 @@ enum ChatMessages {
         return text
     }
 
+    private static let refused: [RefusedFields] = [
+        .init("tool_calls", .empty, noTools), .init("function_call", .nothing, noTools),
+        .init("tool_call_id", .nothing, noTools), .init("audio", .nothing, "messages are text"),
+    ]
     private static let noTools = "there are no tool calls here"
 
     /// The model's own rendering of the messages.

@@ -41,6 +41,9 @@ final class GenerationSession<Encoder: AnswerEncoder>: GenerationReceiver {
     }
 
     private func submit() {
+        if prepared.request.sampling.maxTokens == 0, prepared.request.sampling.promptLogprobs == nil {
+            return answerWithoutService()
+        }
         do {
             request = try call.core.service.submit(prepared.request, receiver: self)
         } catch {
@@ -77,6 +80,17 @@ final class GenerationSession<Encoder: AnswerEncoder>: GenerationReceiver {
             end()
             fail(ErrorTable.error(error, promptField: promptField, options: call.core.options))
         }
+    }
+
+    /// An echo of the prompt and nothing else needs no model.
+    private func answerWithoutService() {
+        if prepared.streams {
+            call.beginEvents()
+            writeOpening()
+        }
+        for choice in choices.indices { generationProduced(.choiceFinished(choice: choice, .length)) }
+        generationProduced(
+            .finished(Usage(promptTokens: prepared.promptTokenCount, completionTokens: 0, cachedTokens: 0)))
     }
 
     /// The client is gone, or reads too slowly to be kept.

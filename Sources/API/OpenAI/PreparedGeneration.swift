@@ -1,5 +1,6 @@
 import Inference
 import Serving
+import Text
 
 /// A generation request that has been read, checked and tokenized, with what its answer will need.
 struct PreparedGeneration: Sendable {
@@ -23,6 +24,24 @@ struct PreparedGeneration: Sendable {
 }
 
 extension PreparedGeneration {
+    /// Refuses text that cannot fit however well it tokenizes, before seconds go into tokenizing it.
+    ///
+    /// A token's spelling in the vocabulary is never shorter than the bytes it stands for. Only texts long enough to be
+    /// worth a walk through the vocabulary are looked at.
+    static func checkFits(
+        _ text: String, promptField: String, model: ServedModel
+    ) throws(APIError) {
+        let byteCount = text.utf8.count
+        guard byteCount >= 128 << 10 else { return }
+        let longest = model.tokenizer.spec.tokens.reduce(1) { max($0, $1.utf8.count) }
+        let leastTokens = byteCount / longest
+        guard leastTokens > model.contextLength else { return }
+        throw .invalid(
+            promptField, code: "context_length_exceeded",
+            "The prompt has \(byteCount) bytes, which make \(leastTokens) tokens at least, but the model's context "
+                + "holds \(model.contextLength).")
+    }
+
     /// Checks prompt and output against the model's context.
     /// - Parameter wanted: the client's limit; nil for `fallback`, or for as much as the context leaves.
     /// - Returns: tokens each choice may have.

@@ -24,6 +24,8 @@ final class ScriptedService: GenerationService {
 
     func cancel(_ id: RequestID) { cancelled.append(id) }
 
+    func forgetReceivers() { receivers = [] }
+
     /// To the latest request.
     func produce(_ events: GenerationEvent...) {
         for event in events { receivers.last?.generationProduced(event) }
