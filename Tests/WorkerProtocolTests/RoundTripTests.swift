@@ -1,0 +1,77 @@
+import Inference
+import SwiftProtobuf
+import Testing
+import Text
+
+@testable import WorkerProtocol
+
+@Suite struct RoundTripTests {
+    @Test(arguments: 0..<200 as Range<UInt64>)
+    func `what a router says arrives as it was`(seed: UInt64) throws {
+        var random = SeededRandom(seed: seed)
+        let message = random.routerMessage()
+
+        #expect(try RouterMessage(bytes: message.bytes.span.bytes) == message)
+    }
+
+    @Test(arguments: 0..<200 as Range<UInt64>)
+    func `what a worker reports arrives as it was`(seed: UInt64) throws {
+        var random = SeededRandom(seed: seed)
+        let event = random.workerEvent()
+
+        #expect(try WorkerMessage(bytes: WorkerMessage.bytes(event, version: 1).span.bytes) == .event(event))
+    }
+
+    @Test(arguments: 0..<20 as Range<UInt64>)
+    func `a welcome carries the description and the version`(seed: UInt64) throws {
+        var random = SeededRandom(seed: seed)
+        let description = random.description()
+
+        let bytes = WorkerMessage.bytes(.welcome(description), version: 1)
+
+        #expect(try WorkerMessage(bytes: bytes.span.bytes) == .welcome(description, version: 1))
+        #expect(try WorkerDescription(bytes: description.bytes.span.bytes) == description)
+    }
+
+    @Test(arguments: 0..<20 as Range<UInt64>)
+    func `a tokenizer arrives as it was`(seed: UInt64) throws {
+        var random = SeededRandom(seed: seed)
+        let spec = random.tokenizerSpec()
+
+        var assembly = TokenizerTransfer.Assembly()
+        for chunk in TokenizerTransfer.chunks(spec) { try assembly.add(bytes: chunk.span.bytes) }
+
+        #expect(try assembly.finish() == spec)
+    }
+
+    @Test func `a large tokenizer travels in pieces of at most 1 MiB`() throws {
+        var random = SeededRandom(seed: 1)
+        let spec = random.tokenizerSpec(tokenCount: 120_000)
+
+        let chunks = TokenizerTransfer.chunks(spec)
+
+        #expect(chunks.count > 1)
+        #expect(chunks.allSatisfy { $0.count <= 1 << 20 })
+        var assembly = TokenizerTransfer.Assembly()
+        for chunk in chunks { try assembly.add(bytes: chunk.span.bytes) }
+        #expect(try assembly.finish() == spec)
+    }
+
+    @Test(arguments: [HealthStatus.unknown, .serving, .notServing, .serviceUnknown])
+    func `a health status arrives as it was`(status: HealthStatus) throws {
+        #expect(try HealthMessages.status(response: HealthMessages.response(status).span.bytes) == status)
+        let request = HealthMessages.request(service: "apus.worker.v1.Worker")
+        #expect(try HealthMessages.service(request: request.span.bytes) == "apus.worker.v1.Worker")
+    }
+
+    @Test func `a step of a hundred sequences is small`() throws {
+        let entries = (0..<100).map { StepEntry(sequence: SequenceID(UInt64($0) + 5000), tokens: [TokenID($0) * 400]) }
+        let load = WorkerLoad(freeSlots: 0, freePages: 900, runningSequences: 100, waitingPrefillTokens: 0)
+        let report = StepReport(
+            number: 1_000_000, durationMicroseconds: 12_345, tokenCount: 100, entries: entries, load: load,
+            commandsSeen: 5100)
+
+        // Two bytes of sequence, one of count, up to three of token each.
+        #expect(WorkerMessage.bytes(.step(report), version: 1).count < 660)
+    }
+}
