@@ -100,11 +100,20 @@ package struct BatchComposer: Sendable {
         }
         // Slots are fewer than the tokens of a step, so there is always room for one of prefill.
         var budget = max(1, options.stepTokenBudget - plan.slices.count)
+        var arriving: Set<UInt64> = []
         place = 0
         while place < sequences.count && budget > 0 {
             if sequences[place].pendingCount > 1 {
                 Self.reusePrefix(of: &sequences[place], from: &pool)
-                budget -= schedule(place, tokenCount: min(budget, sequences[place].pendingCount), in: &plan)
+                // Equal prompts that come together, as the choices of one request do, are computed once: the second
+                // finds the pages in the next step.
+                if let hash = nextReusableHash(sequences[place]), arriving.contains(hash) {
+                    place += 1
+                    continue
+                }
+                let count = schedule(place, tokenCount: min(budget, sequences[place].pendingCount), in: &plan)
+                budget -= count
+                if count > 0 { arriving.formUnion(pool.hashes(arrivingWith: count, of: sequences[place])) }
             }
             place += 1
         }
@@ -193,6 +202,15 @@ package struct BatchComposer: Sendable {
         return StepSlice(
             tokens: Array(sequence.tokens[start..<end]), startPosition: start, pages: sequence.pages.pages,
             logits: logits)
+    }
+
+    /// Names the page that the sequence would take from the cache if it were there.
+    private func nextReusableHash(_ sequence: RunningSequence) -> UInt64? {
+        guard sequence.sampling.promptLogprobs == nil,
+            sequence.computedCount == sequence.pages.indexedCount * pool.pageTokenCount,
+            sequence.computedCount + pool.pageTokenCount < sequence.tokens.count
+        else { return nil }
+        return pool.hashes(arrivingWith: pool.pageTokenCount, of: sequence).first
     }
 
     /// Skips what another sequence has computed by now. The last token is always computed: its logits are needed.

@@ -124,6 +124,15 @@ package struct KVPagePool: Sendable {
         }
     }
 
+    /// Hashes of the pages that become full, and so reusable, when the sequence's next `tokenCount` tokens are computed.
+    func hashes(arrivingWith tokenCount: Int, of sequence: RunningSequence) -> [UInt64] {
+        guard isCaching && sequence.pages.isIndexable else { return [] }
+        let start = sequence.pages.indexedCount * pageTokenCount
+        return PrefixHash.chain(
+            Array(sequence.tokens[start..<sequence.computedCount + tokenCount]), pageTokenCount: pageTokenCount,
+            salt: sequence.pages.chainHash)
+    }
+
     /// Takes all pages back. Indexed ones stay reusable until evicted.
     package mutating func release(_ table: inout PageTable) {
         for page in table.pages.reversed() { release(page) }

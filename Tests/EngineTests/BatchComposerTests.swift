@@ -129,6 +129,26 @@ import Testing
             composer.sequences.allSatisfy { $0.pages.pages.prefix(9) == composer.sequences[0].pages.pages.prefix(9) })
     }
 
+    @Test(arguments: [0, 1]) func `equal prompts that come together are computed once`(shift: Int) {
+        var composer = Self.composer(budget: 256, stepTokenMax: 512)
+        let prompt = Self.prompt(1, 40 + shift)
+        for id in 1...3 { _ = composer.admit(.greedy(UInt64(id), prompt), router: 0, pageLimit: .max) }
+        _ = composer.admit(.greedy(4, prompt, salt: 9), router: 0, pageLimit: .max)
+
+        let first = composer.plan()
+        #expect(Self.ids(first, composer) == [1, 4])
+        Self.complete(first, &composer)
+        let second = composer.plan()
+
+        let rest = shift == 0 ? 4 : 1
+        #expect(
+            zip(second.slices, Self.ids(second, composer)).filter { [2, 3].contains($0.1) }
+                .allSatisfy { $0.0.tokens.count == rest })
+        #expect(second.slices.count == 4)
+        Self.complete(second, &composer)
+        #expect(composer.sequences.allSatisfy { $0.outputCount > 0 })
+    }
+
     @Test func `slots and budget fit what the runtime takes in a step`() {
         let composer = Self.composer(slots: 500, budget: 500, stepTokenMax: 8)
         var filled = composer
