@@ -1,0 +1,55 @@
+package import Weights
+
+/// The families of models: one file and one row each.
+enum ArchitectureTable {
+    /// Name in `general.architecture` → how to read its spec.
+    static let readers: [String: @Sendable (SpecSource) throws(ModelError) -> ModelSpec] = [
+        "llama": Llama.spec,
+        "qwen2": Qwen2.spec,
+    ]
+
+    static var names: [String] { readers.keys.sorted() }
+}
+
+extension ModelSpec {
+    /// Reads and checks what the file says of itself: keys and values, then every tensor's shape.
+    package init(_ file: GGUFFile) throws(ModelError) {
+        let source = SpecSource(file)
+        let architecture = try source.architecture()
+        guard let read = ArchitectureTable.readers[architecture] else {
+            throw .unsupportedArchitecture(architecture, supported: ArchitectureTable.names)
+        }
+        self = try read(source)
+        try checkSizes()
+        try checkTensors(file)
+    }
+
+    private func checkSizes() throws(ModelError) {
+        func check(_ isGood: Bool, _ key: String, _ value: some Any, _ expected: String) throws(ModelError) {
+            guard isGood else { throw .badValue(key: "\(architecture).\(key)", value: "\(value)", expected: expected) }
+        }
+        try check(
+            width % 32 == 0 && (32...65_536).contains(width), "embedding_length", width,
+            "a multiple of 32 up to 65536")
+        try check(
+            feedForwardWidth % 32 == 0 && (32...1_048_576).contains(feedForwardWidth), "feed_forward_length",
+            feedForwardWidth, "a multiple of 32 up to 1048576")
+        try check((1...1024).contains(layerCount), "block_count", layerCount, "1 to 1024")
+        try check((1...1024).contains(headCount), "attention.head_count", headCount, "1 to 1024")
+        try check(
+            (1...headCount).contains(kvHeadCount) && headCount % kvHeadCount == 0, "attention.head_count_kv",
+            kvHeadCount, "a divisor of the \(headCount) heads")
+        try check(
+            headDimension % 16 == 0 && (16...256).contains(headDimension) && queryWidth % 32 == 0,
+            "attention.key_length", headDimension, "a multiple of 16 up to 256, and of 32 with all heads together")
+        try check((1...1_048_576).contains(contextLength), "context_length", contextLength, "1 to 1048576")
+        try check(normEpsilon > 0 && normEpsilon < 1, "attention.layer_norm_rms_epsilon", normEpsilon, "0 to 1")
+        try check(
+            rope.dimensionCount % 2 == 0 && (2...headDimension).contains(rope.dimensionCount),
+            "rope.dimension_count", rope.dimensionCount, "an even number up to the head's \(headDimension)")
+        try check(rope.base > 1 && rope.base < 1e12, "rope.freq_base", rope.base, "a number above 1")
+        try check(
+            rope.linearFactor >= 1e-3 && rope.linearFactor <= 1e6, "rope.scaling.factor", rope.linearFactor,
+            "0.001 to 1000000")
+    }
+}

@@ -1,0 +1,121 @@
+import Kernels
+import Weights
+
+/// A model's weights in memory, repacked. Lives as long as the transformer.
+final class PackedWeights {
+    // SAFETY: a layer points into this object's arena and lists, which are never freed before it is.
+    struct Layer {
+        var attentionNorm: UnsafePointer<Float>
+        var queryKeyValue: PackedMatrix
+        /// Of the panels of Q, K and V, padding included; nil when the model has none.
+        var queryKeyValueBias: UnsafePointer<Float>?
+        var attentionOutput: PackedMatrix
+        var feedForwardNorm: UnsafePointer<Float>
+        var gateUp: PackedMatrix
+        var down: PackedMatrix
+    }
+
+    let layers: UnsafeBufferPointer<Layer>
+    let outputNorm: UnsafePointer<Float>
+    let output: PackedMatrix
+
+    private let arena: MemoryArena
+    private var lists: [UnsafeMutableRawPointer] = []
+
+    /// Repacks all weights of `file` with all threads of `team`.
+    init(_ spec: ModelSpec, _ plan: WeightPlan, _ file: GGUFFile, team: ThreadTeam) throws(ModelError) {
+        arena = try MemoryArena(byteCount: plan.byteCount)
+        Self.pack(plan.panels, file, into: arena, team: team)
+
+        var lists: [UnsafeMutableRawPointer] = []
+        let start = UnsafePointer(arena.start.assumingMemoryBound(to: UInt8.self))
+        func matrix(_ plan: WeightPlan.Matrix) -> PackedMatrix { Self.matrix(plan, start, &lists) }
+        func vector(_ name: String) throws(ModelError) -> [Float] {
+            guard let values = try SpecSource(file).vector(name) else { throw .missingTensor(name) }
+            return values
+        }
+        var layers: [Layer] = []
+        for (index, layer) in plan.layers.enumerated() {
+            var bias: [Float] = []
+            if spec.hasAttentionBias {
+                let rotated = layer.queryKeyValue.panels[0].order
+                for (name, order) in [
+                    (TensorName.queryBias(index), rotated), (TensorName.keyBias(index), rotated),
+                    (TensorName.valueBias(index), .asStored),
+                ] {
+                    let stored = try vector(name)
+                    bias += stored.indices.map { stored[order.storedRow($0)] }
+                    bias += [Float](repeating: 0, count: (32 - stored.count % 32) % 32)
+                }
+            }
+            layers.append(
+                Layer(
+                    attentionNorm: Self.keep(try vector(TensorName.attentionNorm(index)), &lists),
+                    queryKeyValue: matrix(layer.queryKeyValue),
+                    queryKeyValueBias: bias.isEmpty ? nil : Self.keep(bias, &lists),
+                    attentionOutput: matrix(layer.attentionOutput),
+                    feedForwardNorm: Self.keep(try vector(TensorName.feedForwardNorm(index)), &lists),
+                    gateUp: matrix(layer.gateUp), down: matrix(layer.down)))
+        }
+        outputNorm = Self.keep(try vector(TensorName.outputNorm), &lists)
+        output = matrix(plan.output)
+        self.layers = UnsafeBufferPointer(start: Self.keep(layers, &lists), count: layers.count)
+        self.lists = lists
+    }
+
+    deinit {
+        for list in lists { list.deallocate() }
+    }
+
+    private static func pack(
+        _ panels: [WeightPlan.Panel], _ file: GGUFFile, into arena: MemoryArena, team: ThreadTeam
+    ) {
+        // SAFETY: each panel has its own bytes of the arena, sizes and offsets come from one plan; the rows lie in the
+        // file's mapping, whose tensors were checked when it was opened.
+        let start = arena.start.assumingMemoryBound(to: UInt8.self)
+        panels.withUnsafeBufferPointer { panels in
+            team.run { member in
+                var rows = [UnsafePointer<UInt8>?](repeating: nil, count: Kernels.panelRowCount)
+                for index in member.share(panels.count) {
+                    let panel = panels[index]
+                    let base = file.bytes(of: panel.tensor).baseAddress?.assumingMemoryBound(to: UInt8.self)
+                    for row in rows.indices {
+                        let stored = panel.order.storedRow(panel.firstRow + row)
+                        rows[row] = row < panel.rowCount ? base?.advanced(by: stored * panel.tensor.rowByteCount) : nil
+                    }
+                    Kernels.packPanel(
+                        format: panel.tensor.type.rawValue, rows: rows, columns: panel.tensor.columnCount,
+                        into: start + panel.byteOffset)
+                }
+            }
+        }
+    }
+
+    private static func matrix(
+        _ plan: WeightPlan.Matrix, _ start: UnsafePointer<UInt8>, _ lists: inout [UnsafeMutableRawPointer]
+    ) -> PackedMatrix {
+        var runs: [PackedMatrix.Run] = []
+        for (index, panel) in plan.panels.enumerated() {
+            let format = panel.tensor.type.rawValue
+            if let last = runs.indices.last, runs[last].format == format {
+                runs[last].panelCount += 1
+            } else {
+                runs.append(
+                    PackedMatrix.Run(
+                        format: format, takesQuantized: Kernels.takesQuantized(format: format), firstPanel: index,
+                        panelCount: 1, panels: start + panel.byteOffset))
+            }
+        }
+        return PackedMatrix(
+            columnCount: plan.columnCount, panelCount: plan.panels.count,
+            runs: UnsafeBufferPointer(start: keep(runs, &lists), count: runs.count))
+    }
+
+    /// Copies values to memory that lives until `lists` is freed.
+    private static func keep<T>(_ values: [T], _ lists: inout [UnsafeMutableRawPointer]) -> UnsafePointer<T> {
+        let bytes = UnsafeMutableRawPointer.allocate(
+            byteCount: max(1, values.count) * MemoryLayout<T>.stride, alignment: 64)
+        lists.append(bytes)
+        return UnsafePointer(bytes.initializeMemory(as: T.self, from: values, count: values.count))
+    }
+}

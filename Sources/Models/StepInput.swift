@@ -1,0 +1,147 @@
+import Inference
+import Kernels
+
+/// One step's slices as flat lists, which all threads read.
+struct StepInput {
+    /// A tile of query rows over one kv head.
+    struct AttentionItem {
+        var firstRow: Int
+        var tokenCount: Int
+        var kvHead: Int
+        /// Of its slice, in `pages`.
+        var pageStart: Int
+    }
+
+    private(set) var tokens: [TokenID] = []
+    private(set) var positions: [Int32] = []
+    /// Position of each query row: each token's, once for every head of a group.
+    private(set) var queryPositions: [Int32] = []
+    /// Start of each row's page table in `pages`.
+    private(set) var pageStarts: [Int] = []
+    private(set) var pages: [Int32] = []
+    /// Rows whose logits are asked for.
+    private(set) var logitRows: [Int] = []
+    private(set) var items: [AttentionItem] = []
+    /// items[bounds[t] ..< bounds[t + 1]] are thread t's: about equal work.
+    private(set) var itemBounds: [Int] = []
+    /// Every slice is one token: no query waits for another's key.
+    private(set) var isDecode = true
+
+    var rowCount: Int { tokens.count }
+
+    /// The lists as threads see them during a step.
+    // SAFETY: valid only inside `withPointers`, which the step does not outlive.
+    struct Pointers {
+        let rowCount: Int
+        let isDecode: Bool
+        let tokens: UnsafePointer<TokenID>
+        let positions: UnsafePointer<Int32>
+        let queryPositions: UnsafePointer<Int32>
+        let pageStarts: UnsafePointer<Int>
+        let pages: UnsafePointer<Int32>
+        let items: UnsafePointer<AttentionItem>
+        let itemBounds: UnsafePointer<Int>
+        let logitRows: UnsafeBufferPointer<Int>
+    }
+
+    /// Runs `body` with the lists of a step that has rows.
+    func withPointers(_ body: (Pointers) -> Void) {
+        tokens.withUnsafeBufferPointer { tokens in
+            positions.withUnsafeBufferPointer { positions in
+                queryPositions.withUnsafeBufferPointer { queryPositions in
+                    pageStarts.withUnsafeBufferPointer { pageStarts in
+                        pages.withUnsafeBufferPointer { pages in
+                            items.withUnsafeBufferPointer { items in
+                                itemBounds.withUnsafeBufferPointer { itemBounds in
+                                    logitRows.withUnsafeBufferPointer { logitRows in
+                                        guard let tokens = tokens.baseAddress, let positions = positions.baseAddress,
+                                            let queryPositions = queryPositions.baseAddress,
+                                            let pageStarts = pageStarts.baseAddress, let pages = pages.baseAddress,
+                                            let items = items.baseAddress, let itemBounds = itemBounds.baseAddress
+                                        else { return }
+                                        body(
+                                            Pointers(
+                                                rowCount: rowCount, isDecode: isDecode, tokens: tokens,
+                                                positions: positions, queryPositions: queryPositions,
+                                                pageStarts: pageStarts, pages: pages, items: items,
+                                                itemBounds: itemBounds, logitRows: logitRows))
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes the slices apart. Checks what the engine promises: an engine that breaks it must not reach memory.
+    mutating func read(
+        _ slices: [StepSlice], spec: ModelSpec, pageCount: Int, rowMax: Int, tileTokenCount: Int, threadCount: Int
+    ) {
+        removeAll()
+        var costs: [Int] = []
+        for slice in slices where !slice.tokens.isEmpty {
+            let firstRow = rowCount
+            let end = slice.startPosition + slice.tokens.count
+            precondition(
+                slice.startPosition >= 0 && slice.pages.count * Kernels.pageTokenCount >= end,
+                "\(slice.pages.count) pages do not hold \(end) tokens")
+            precondition(slice.pages.allSatisfy { $0 >= 0 && Int($0) < pageCount }, "a page that does not exist")
+            precondition(
+                slice.tokens.allSatisfy { $0 >= 0 && Int($0) < spec.vocabularySize }, "a token that does not exist")
+            isDecode = isDecode && slice.tokens.count == 1
+            for offset in slice.tokens.indices {
+                let position = Int32(slice.startPosition + offset)
+                positions.append(position)
+                pageStarts.append(pages.count)
+                for _ in 0..<spec.groupSize { queryPositions.append(position) }
+            }
+            for tile in stride(from: 0, to: slice.tokens.count, by: tileTokenCount) {
+                let count = min(tileTokenCount, slice.tokens.count - tile)
+                for head in 0..<spec.kvHeadCount {
+                    items.append(
+                        AttentionItem(
+                            firstRow: firstRow + tile, tokenCount: count, kvHead: head, pageStart: pages.count))
+                    costs.append(64 + count * (slice.startPosition + tile + count))
+                }
+            }
+            tokens += slice.tokens
+            pages += slice.pages
+            switch slice.logits {
+            case .none: break
+            case .last: logitRows.append(rowCount - 1)
+            case .all: logitRows += firstRow..<rowCount
+            }
+        }
+        precondition(rowCount <= rowMax, "\(rowCount) tokens in a step of at most \(rowMax)")
+        divide(costs, among: threadCount)
+    }
+
+    private mutating func divide(_ costs: [Int], among threadCount: Int) {
+        let total = costs.reduce(0, +)
+        var (sum, thread) = (0, 1)
+        itemBounds.append(0)
+        for (index, cost) in costs.enumerated() {
+            // An item belongs to the thread in whose share its middle lies.
+            while thread < threadCount, (sum + cost / 2) * threadCount >= total * thread {
+                itemBounds.append(index)
+                thread += 1
+            }
+            sum += cost
+        }
+        while itemBounds.count <= threadCount { itemBounds.append(items.count) }
+    }
+
+    private mutating func removeAll() {
+        tokens.removeAll(keepingCapacity: true)
+        positions.removeAll(keepingCapacity: true)
+        queryPositions.removeAll(keepingCapacity: true)
+        pageStarts.removeAll(keepingCapacity: true)
+        pages.removeAll(keepingCapacity: true)
+        logitRows.removeAll(keepingCapacity: true)
+        items.removeAll(keepingCapacity: true)
+        itemBounds.removeAll(keepingCapacity: true)
+        isDecode = true
+    }
+}

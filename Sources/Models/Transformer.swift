@@ -1,0 +1,104 @@
+import Inference
+package import Weights
+import Kernels
+
+/// The forward pass of every supported model: a stack of pre-norm blocks described by a ``ModelSpec``.
+///
+/// Owns weights, KV pages and all memory of a step; `execute` allocates nothing of size. Belongs to one thread; its
+/// helpers work only while `execute` runs.
+package final class Transformer: ModelRuntime {
+    package let description: ModelDescription
+    package let spec: ModelSpec
+    package let plan: MemoryPlan
+
+    private let layout: StepLayout
+    private let file: GGUFFile
+    private let weights: PackedWeights
+    private let kvArena: MemoryArena
+    private let stepArena: MemoryArena
+    private let team: ThreadTeam
+    private let kv: KVCache
+    private let rotary: RotaryTable
+    private let embedding: GGUFTensor
+    private var input = StepInput()
+
+    /// Loads a model: checks it against the machine, then repacks its weights.
+    package convenience init(
+        path: String, options: TransformerOptions = TransformerOptions(), limits: MachineLimits = .current()
+    ) throws(ModelError) {
+        let file: GGUFFile
+        do throws(GGUFError) { file = try GGUFFile(path: path) } catch { throw .file(error) }
+        try self.init(file, options: options, limits: limits)
+    }
+
+    package init(_ file: GGUFFile, options: TransformerOptions, limits: MachineLimits) throws(ModelError) {
+        let spec = try ModelSpec(file)
+        let weightPlan = try WeightPlan(spec, file)
+        let plan = try MemoryPlan(spec, weightPlan, options: options, limits: limits)
+        guard let embedding = file.tensor(named: TensorName.embedding) else {
+            throw .missingTensor(TensorName.embedding)
+        }
+        self.spec = spec
+        self.plan = plan
+        self.file = file
+        self.embedding = embedding
+        layout = StepLayout(spec, weightPlan, rowMax: plan.stepTokenMax, threadCount: plan.threadCount)
+        team = ThreadTeam(threads: plan.threadCount)
+        kvArena = try MemoryArena(byteCount: plan.kvByteCount)
+        stepArena = try MemoryArena(byteCount: layout.byteCount)
+        weights = try PackedWeights(spec, weightPlan, file, team: team)
+        kv = KVCache(spec, pageCount: plan.pageCount, arena: kvArena)
+        rotary = RotaryTable(spec.rope)
+        description = ModelDescription(
+            name: options.name ?? spec.name ?? spec.architecture, architecture: spec.architecture,
+            numericsID: Self.numericsID(file, plan), vocabularySize: spec.vocabularySize,
+            contextLength: plan.contextLength, pageTokenCount: plan.pageTokenCount, pageCount: plan.pageCount,
+            stepTokenMax: plan.stepTokenMax)
+    }
+
+    /// Equal ids give equal bits: all that decides them is in it.
+    private static func numericsID(_ file: GGUFFile, _ plan: MemoryPlan) -> String {
+        "\(file.contentDigest())-\(Kernels.family)-p\(plan.pageTokenCount)-f16"
+    }
+
+    package func execute(_ slices: [StepSlice]) -> UnsafeBufferPointer<Float> {
+        input.read(
+            slices, spec: spec, pageCount: plan.pageCount, rowMax: plan.stepTokenMax,
+            tileTokenCount: layout.attentionTokenCount, threadCount: team.threadCount)
+        guard input.rowCount > 0 else { return UnsafeBufferPointer(start: nil, count: 0) }
+        let step = ForwardStep(
+            spec: spec, layout: layout, weights: weights, kv: kv, memory: stepArena.start)
+        input.withPointers { rows in
+            embed(rows, step)
+            team.run { member in step.run(rows, member) }
+        }
+        return logits(step)
+    }
+
+    /// Writes each row's token embedding and rotary angles.
+    private func embed(_ rows: StepInput.Pointers, _ step: ForwardStep) {
+        let bytes = file.bytes(of: embedding)
+        for row in 0..<rows.rowCount {
+            // SAFETY: tokens were checked to be below the vocabulary's size, which is the tensor's row count.
+            let start = bytes.baseAddress.map { $0 + Int(rows.tokens[row]) * embedding.rowByteCount }
+            if let start {
+                Kernels.dequantize(
+                    format: embedding.type.rawValue, row: start.assumingMemoryBound(to: UInt8.self),
+                    count: spec.width, into: step.residual + row * spec.width)
+            }
+            rotary.write(
+                position: Int(rows.positions[row]), into: step.ropeTable + row * spec.rope.dimensionCount)
+        }
+    }
+
+    /// Rows without the padding of the last panel.
+    private func logits(_ step: ForwardStep) -> UnsafeBufferPointer<Float> {
+        let (count, size) = (input.logitRows.count, spec.vocabularySize)
+        if layout.logitStride != size {
+            for row in 1..<max(1, count) {
+                (step.logits + row * size).update(from: step.logits + row * layout.logitStride, count: size)
+            }
+        }
+        return UnsafeBufferPointer(start: step.logits, count: count * size)
+    }
+}
