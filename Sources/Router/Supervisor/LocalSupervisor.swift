@@ -1,0 +1,76 @@
+import Glibc
+package import NIOCore
+
+/// Keeps worker processes of this machine alive: starts them, hears on which ports they listen, starts those that end
+/// again with growing patience, and stops them all at the end.
+///
+/// Each child has a thread that starts it, waits for it and does nothing else. The thread lives as long as the children
+/// it starts may: the kernel ends a child that asked to die with its parent when the *thread* that started it ends.
+/// A child says that it is ready by a line "PORT METRICSPORT\n" on descriptor 3, which it may share with nobody.
+package final class LocalSupervisor {
+    package struct Options: Sendable {
+        /// The running program itself, also after its file was replaced.
+        package var executable = "/proc/self/exe"
+        /// What every child is given; `--announce-fd 3` follows it.
+        package var arguments: [String]
+        package var workerCount: Int
+
+        package init(arguments: [String], workerCount: Int) {
+            self.arguments = arguments
+            self.workerCount = workerCount
+        }
+    }
+
+    /// What happens to workers; `index` is 0..<workerCount.
+    package enum Event: Equatable, Sendable {
+        /// It listens on these ports of 127.0.0.1 (or the host that its arguments name) and is ready.
+        case workerStarted(index: Int, port: Int, metricsPort: Int)
+        /// - Parameters:
+        ///   - wasReady: whether `workerStarted` was said of it.
+        ///   - restartMilliseconds: when it will be started again; nil when it will not be.
+        case workerExited(index: Int, status: ExitStatus, wasReady: Bool, restartMilliseconds: Int?)
+        /// The system started no process.
+        case workerNotStarted(index: Int, error: SpawnError, restartMilliseconds: Int?)
+        /// All have ended after a stop. The last event.
+        case stopped
+    }
+
+    private let keepers: [ChildKeeper]
+    private let stopPipe: StopPipe
+
+    /// Starts the workers.
+    /// - Parameter observe: called on `eventLoop`, which is the caller's, for each event in order.
+    package init(options: Options, eventLoop: any EventLoop, observe: @escaping (Event) -> Void) throws(SpawnError) {
+        let stopPipe = try StopPipe()
+        self.stopPipe = stopPipe
+        let observer = NIOLoopBound(observe, eventLoop: eventLoop)
+        let left = Countdown(options.workerCount)
+        keepers = (0..<options.workerCount).map { index in
+            ChildKeeper(index: index, options: options, stopPipe: stopPipe) { event in
+                eventLoop.execute { observer.value(event) }
+            }
+        }
+        for keeper in keepers {
+            try keeper.startThread {
+                guard left.stepIsLast() else { return }
+                eventLoop.execute { observer.value(.stopped) }
+            }
+        }
+    }
+
+    deinit { stop(signal: SIGKILL) }
+
+    /// Process ids by index; nil where none runs now.
+    package var processIDs: [Int32?] { keepers.map(\.processID) }
+
+    /// Asks all workers to drain and end; none is started again.
+    package func terminate() { stop(signal: SIGTERM) }
+
+    /// Ends all workers at once; none is started again.
+    package func kill() { stop(signal: SIGKILL) }
+
+    private func stop(signal: Int32) {
+        stopPipe.close()
+        for keeper in keepers { keeper.signal(signal) }
+    }
+}
