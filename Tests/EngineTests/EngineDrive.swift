@@ -13,18 +13,19 @@ struct Outcome: Equatable {
 
 /// Plays one or more routers for a ``StepLoop``: admits, journals, admits again what was refused or preempted.
 /// After each step it counts every page again.
-struct EngineDrive {
+struct EngineDrive<Runtime: ModelRuntime> {
     let loop: StepLoop
-    let runtime: ScriptedRuntime
+    let runtime: Runtime
     private(set) var outcomes: [SequenceID: Outcome] = [:]
     private(set) var cachedCounts: [SequenceID: Int] = [:]
     private(set) var events: [RoutedEvent] = []
     private(set) var preemptionCount = 0
     private var waiting: [AdmittedSequence] = []
+    /// As they first came.
     private var admitted: [SequenceID: AdmittedSequence] = [:]
     private var now = Instant(nanoseconds: 0)
 
-    init(_ runtime: ScriptedRuntime = ScriptedRuntime(), _ options: EngineOptions = EngineOptions(slotCount: 16)) {
+    init(running runtime: Runtime, _ options: EngineOptions) {
         self.runtime = runtime
         loop = StepLoop(runtime: runtime, options: options)
         loop.register(router: 0)
@@ -44,18 +45,19 @@ struct EngineDrive {
         events += new
         for (_, event) in new { note(event) }
         #expect(loop.invariantViolation() == nil)
-        #expect(runtime.faults == [])
+        if let script = runtime as? ScriptedRuntime { #expect(script.faults == []) }
         return new
     }
 
     /// Runs until all of `sequences` have ended; those that find no room come back first in line.
     mutating func run(_ sequences: [AdmittedSequence], stepsMax: Int = 20_000) {
+        for sequence in sequences { admitted[sequence.id] = sequence }
         waiting += sequences
         var steps = 0
         while !waiting.isEmpty || loop.hasWork {
             let batch = waiting
             waiting = []
-            for sequence in batch { apply(.admit(sequence)) }
+            for sequence in batch { loop.apply(.admit(sequence), from: 0, now: now) }
             step()
             steps += 1
             guard steps < stepsMax else {
@@ -90,8 +92,14 @@ struct EngineDrive {
 
     private mutating func readmit(_ id: SequenceID) {
         guard !loop.isDraining, var sequence = admitted[id] else { return }
-        sequence.tokens = sequence.tokens.prefix(sequence.promptTokenCount) + (outcomes[id]?.tokens ?? [])
+        sequence.tokens += outcomes[id]?.tokens ?? []
         waiting.append(sequence)
+    }
+}
+
+extension EngineDrive where Runtime == ScriptedRuntime {
+    init(_ runtime: ScriptedRuntime = ScriptedRuntime(), _ options: EngineOptions = EngineOptions(slotCount: 16)) {
+        self.init(running: runtime, options)
     }
 }
 
