@@ -102,7 +102,7 @@ struct ForwardStep {
         }
         let count = rows.logitRows.count
         let activations = norm(lastResidual, outputNorm, count, member, own)
-        multiply(output, member.share(output.panelCount), activations, count, into: logits, stride: logitStride)
+        multiply(output, activations, count, into: logits, stride: logitStride, member)
     }
 
     /// Rows of the step that go on: all, or the listed ones, which lie close together from here on.
@@ -131,11 +131,7 @@ struct ForwardStep {
         _ layer: PackedWeights.Layer, _ count: Int, _ member: ThreadTeam.Member, _ own: Workspace
     ) {
         let activations = norm(residual, layer.attentionNorm, count, member, own)
-        let matrix = layer.queryKeyValue
-        let panels = member.share(matrix.panelCount)
-        multiply(
-            matrix, panels, activations, count, into: queryKeyValue + panels.lowerBound * Kernels.panelRowCount,
-            stride: queryKeyValueStride)
+        multiply(layer.queryKeyValue, activations, count, into: queryKeyValue, stride: queryKeyValueStride, member)
     }
 
     private func attend(
@@ -302,14 +298,17 @@ struct ForwardStep {
         }
     }
 
+    /// y = matrix · activations, for this thread's columns.
     private func multiply(
-        _ matrix: PackedMatrix, _ panels: Range<Int>, _ activations: Activations, _ count: Int,
-        into y: UnsafeMutablePointer<Float>, stride: Int
+        _ matrix: PackedMatrix, _ activations: Activations, _ count: Int, into y: UnsafeMutablePointer<Float>,
+        stride: Int, _ member: ThreadTeam.Member
     ) {
+        let panels = member.share(matrix.panelCount)
+        let columns = y + panels.lowerBound * Kernels.panelRowCount
         for first in Swift.stride(from: 0, to: count, by: StepLayout.tileRowCount) {
             matrix.multiply(
                 panels, activations, firstRow: first, rows: min(StepLayout.tileRowCount, count - first),
-                into: y + first * stride, stride: stride)
+                into: columns + first * stride, stride: stride)
         }
     }
 }

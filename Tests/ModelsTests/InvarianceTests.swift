@@ -1,0 +1,119 @@
+import Inference
+import Models
+import Testing
+import Weights
+
+/// A row of logits depends on its tokens alone, bit for bit.
+@Suite struct InvarianceTests {
+    static func tokens(_ seed: UInt64, _ count: Int) -> [Int32] {
+        var random = SeededRandom(state: seed)
+        return (0..<count).map { _ in Int32.random(in: 0..<49_000, using: &random) }
+    }
+
+    /// Digests of the logits at every position from `from` on, computed in chunks of `chunk` tokens.
+    static func bits(
+        _ model: Transformer, _ tokens: [Int32], chunk: Int, pages: [Int32], from: Int
+    ) -> [ContentDigest] {
+        var found: [ContentDigest] = []
+        for start in stride(from: 0, to: tokens.count, by: chunk) {
+            let part = Array(tokens[start..<min(start + chunk, tokens.count)])
+            let slice = StepSlice(tokens: part, startPosition: start, pages: pages, logits: .all)
+            for (offset, row) in rows(model.execute([slice]), model).enumerated() where start + offset >= from {
+                found.append(digest(row))
+            }
+        }
+        return found
+    }
+
+    static let length = 150
+    static let from = 140
+
+    @Test func `chunks, page placement and threads change no bit`() throws {
+        let tokens = Self.tokens(1, Self.length)
+        let ordered = RealModel.pages(for: Self.length)
+        let scattered: [Int32] = [61, 3, 40, 17, 8]
+        let single = try RealModel.load(threads: 1)
+        let double = try RealModel.load(threads: 2)
+        let expected = Self.bits(single, tokens, chunk: Self.length, pages: ordered, from: Self.from)
+        #expect(expected.count == Self.length - Self.from)
+
+        for model in [single, double] {
+            for chunk in [1, 7, 64, Self.length] {
+                let found = Self.bits(model, tokens, chunk: chunk, pages: scattered, from: Self.from)
+                #expect(found == expected, "chunks of \(chunk), \(model.plan.threadCount) threads")
+            }
+        }
+        #expect(single.description.numericsID == double.description.numericsID)
+    }
+
+    /// Sixteen sequences at different places: some decode, some compute a part of their prompt.
+    @Test(arguments: [1, 2]) func `a batch of sixteen changes no bit`(threads: Int) throws {
+        let model = try RealModel.load(threads: threads, pageCount: 128)
+        struct Member {
+            var tokens: [Int32]
+            /// Tokens of the last slice.
+            var last: Int
+            var pages: [Int32]
+        }
+        let members = (0..<16).map { index in
+            Member(
+                tokens: Self.tokens(UInt64(100 + index), 3 + index * 9), last: index % 3 == 0 ? 1 + index : 1,
+                pages: RealModel.pages(for: 3 + index * 9, from: index * 8))
+        }
+        var alone: [ContentDigest] = []
+        for member in members {
+            let slice = StepSlice(tokens: member.tokens, startPosition: 0, pages: member.pages, logits: .last)
+            alone.append(digest(rows(model.execute([slice]), model)[0]))
+        }
+
+        for member in members where member.tokens.count > member.last {
+            _ = model.execute([
+                StepSlice(
+                    tokens: Array(member.tokens.dropLast(member.last)), startPosition: 0, pages: member.pages,
+                    logits: .none)
+            ])
+        }
+        let slices = members.map { member in
+            let last = min(member.last, member.tokens.count)
+            return StepSlice(
+                tokens: Array(member.tokens.suffix(last)), startPosition: member.tokens.count - last,
+                pages: member.pages, logits: .last)
+        }
+        for order in [Array(0..<16), Array((0..<16).reversed())] {
+            let together = rows(model.execute(order.map { slices[$0] }), model).map(digest)
+            for (place, index) in order.enumerated() {
+                #expect(together[place] == alone[index], "sequence \(index) at place \(place)")
+            }
+        }
+    }
+
+    @Test func `stale numbers in a page that is used again change no bit`() throws {
+        let model = try RealModel.load(threads: 2, pageCount: 8)
+        let tokens = Self.tokens(5, 40)
+        let pages: [Int32] = [2, 5]
+        let fresh = Self.bits(model, tokens, chunk: 40, pages: pages, from: 39)
+
+        _ = Self.bits(model, Self.tokens(6, 64), chunk: 64, pages: pages, from: 63)
+        let reused = Self.bits(model, tokens, chunk: 1, pages: pages, from: 39)
+
+        #expect(reused == fresh)
+    }
+}
+
+/// All bits of a row in one short value.
+func digest(_ row: [Float]) -> ContentDigest {
+    row.withUnsafeBytes { ContentDigest(of: $0) }
+}
+
+/// SplitMix64 (Steele, Lea, Flood 2014).
+struct SeededRandom: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
+        return z ^ z >> 31
+    }
+}
