@@ -1,0 +1,107 @@
+import Inference
+
+extension ClusterScheduler {
+    /// Counts everything again. For tests and the simulator: O(all there is).
+    /// - Returns: the first thing that is wrong, in words; nil when every open choice is in exactly one place, and
+    ///   every sum is that of its parts.
+    package func invariantViolation() -> String? {
+        lineViolation() ?? choiceViolation() ?? workerViolation() ?? deadlineViolation()
+    }
+
+    private func lineViolation() -> String? {
+        for (name, queue) in models {
+            for id in queue.line.ids where record(of: id)?.state != .waiting || record(of: id)?.numericsID != nil {
+                return "\(id) is in the line of \(name) and should not be"
+            }
+            for (numericsID, group) in queue.groups {
+                for id in group.line.ids {
+                    guard let choice = record(of: id), choice.state == .waiting, choice.numericsID == numericsID else {
+                        return "\(id) is in the line of \(name)/\(numericsID) and should not be"
+                    }
+                }
+                if let wrong = group.prefixes.violation() { return "\(name)/\(numericsID): \(wrong)" }
+                for id in group.available.ids where workers[id]?.state != .ready || !group.workers.contains(id) {
+                    return "\(id) is offered and not ready"
+                }
+                if group.workers.isEmpty && group.line.isEmpty { return "\(name)/\(numericsID) is empty and kept" }
+            }
+            if queue.waitingTokens < 0 || queue.runningCount < 0 { return "\(name) counts below zero" }
+        }
+        return nil
+    }
+
+    private func choiceViolation() -> String? {
+        var (waitingTokens, waitingRequests, waitingChoices, running) = (0, 0, 0, 0)
+        for (id, request) in requests {
+            var (open, runs, waits) = (0, 0, 0)
+            for (index, choice) in request.choices.enumerated() {
+                switch choice.state {
+                case .ended: continue
+                case .waiting:
+                    waits += 1
+                    waitingTokens += choice.queuedTokens
+                case .running(let sequence):
+                    runs += 1
+                    guard assignments[sequence]?.choice == ChoiceID(id, index) else {
+                        return "\(ChoiceID(id, index)) runs as \(sequence), which is not its own"
+                    }
+                }
+                open += 1
+            }
+            guard (open, runs, waits) == (request.openCount, request.runningCount, request.waitingCount), open > 0 else {
+                return "\(id) has \(open) open choices, \(runs) running, \(waits) waiting, and counts others"
+            }
+            waitingRequests += waits > 0 ? 1 : 0
+            waitingChoices += waits
+            running += runs
+            if queueDeadlines.contains(id) != (runs == 0) { return "\(id) waits without a deadline, or runs with one" }
+        }
+        let inLines = models.values.reduce(0) { $0 + $1.waitingCount }
+        if inLines != waitingChoices { return "\(inLines) choices are in lines, \(waitingChoices) wait" }
+        if running != assignments.count { return "\(running) choices run, \(assignments.count) are assigned" }
+        if running != models.values.reduce(0, { $0 + $1.runningCount }) { return "models count another \(running)" }
+        if waitingRequests != waitingRequestCount || waitingTokens != waitingTokenCount {
+            return "the queue holds \(waitingRequests) requests and \(waitingTokens) tokens, and counts others"
+        }
+        if waitingTokens != models.values.reduce(0, { $0 + $1.waitingTokens }) { return "models count other tokens" }
+        return nil
+    }
+
+    private func workerViolation() -> String? {
+        var assigned = 0
+        for (id, worker) in workers {
+            var growth = 0
+            for sequence in worker.assigned {
+                guard let assignment = assignments[sequence], assignment.worker == id else {
+                    return "\(id) holds \(sequence), which is not there"
+                }
+                growth += assignment.growth
+            }
+            assigned += worker.assigned.count
+            if let wrong = worker.violation(growth: growth) { return "\(id): \(wrong)" }
+            if watch.contains(id) == worker.assigned.isEmpty { return "\(id) is watched for nothing, or not at all" }
+            if let choice = worker.reservation, reservations[choice] != id { return "\(id) is kept for \(choice)" }
+            if leaving.contains(id) != (worker.state == .draining) { return "\(id) leaves and does not drain" }
+            let group = models[worker.description.model]?.groups[worker.description.numericsID]
+            guard let group, group.workers.contains(id) else { return "\(id) has no group" }
+            if group.available.contains(id) != (worker.state == .ready && worker.freeSlots > 0) {
+                return "\(id) has \(worker.freeSlots) free slots and is offered otherwise"
+            }
+        }
+        if assigned != assignments.count { return "workers hold \(assigned) of \(assignments.count) sequences" }
+        for (choice, worker) in reservations where workers[worker]?.reservation != choice {
+            return "\(choice) has a reservation that \(worker) does not know"
+        }
+        return nil
+    }
+
+    private func deadlineViolation() -> String? {
+        if requestDeadlines.count != requests.count { return "\(requestDeadlines.count) deadlines, \(requests.count) requests" }
+        for id in queueDeadlines.ids where requests[id] == nil { return "\(id) is gone and has a deadline" }
+        for (model, count) in askedBackCount {
+            let asked = assignments.values.count { $0.isAskedBack && requests[$0.choice.request]?.spec.model == model }
+            if asked != count { return "\(asked) sequences of \(model) were asked back, \(count) are counted" }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,85 @@
+package import Inference
+
+/// What happens because nothing happened.
+extension ClusterScheduler {
+    /// Ends what waited too long, suspects the silent, moves what a suspect holds. To be called about every 50 ms:
+    /// deadlines are kept to that, and a longer gap is taken for a pause of the router itself.
+    package mutating func timePassed(_ now: Instant) -> [SchedulingAction] {
+        var actions: [SchedulingAction] = []
+        if let lastLook, now.seconds(since: lastLook) > limits.ownPauseSeconds {
+            noSuspicionBefore = now.advanced(bySeconds: limits.ownPauseSeconds)
+        }
+        lastLook = now
+        expire(now, into: &actions)
+        if noSuspicionBefore.map({ $0 <= now }) ?? true { suspect(now, into: &actions) }
+        for id in leaving.sorted() { evacuate(id, now: now, into: &actions) }
+        for model in models.keys.sorted() where waitingCount(model) > 0 {
+            admitWaiting(model, now: now, into: &actions)
+        }
+        return actions
+    }
+
+    private mutating func expire(_ now: Instant, into actions: inout [SchedulingAction]) {
+        while let (id, deadline) = requestDeadlines.first, deadline <= now {
+            let seconds = requests[id]?.spec.requestTimeoutSeconds ?? limits.requestTimeoutSeconds
+            requestDeadlines.remove(id)
+            fail(id, .timedOut(afterSeconds: seconds), now: now, into: &actions)
+        }
+        while let (id, deadline) = queueDeadlines.first, deadline <= now {
+            let seconds = requests[id]?.spec.queueTimeoutSeconds ?? limits.queueTimeoutSeconds
+            queueDeadlines.remove(id)
+            fail(id, queueTimeout(of: id, seconds), now: now, into: &actions)
+        }
+    }
+
+    private func queueTimeout(of id: RequestID, _ seconds: Double) -> ServeError {
+        guard let model = requests[id]?.spec.model, let groups = models[model]?.groups.values,
+            !groups.contains(where: { $0.workers.contains { workers[$0]?.state == .ready } })
+        else { return .timedOut(afterSeconds: seconds) }
+        return .unavailable("No worker served the model \"\(model)\" for \(seconds) s.")
+    }
+
+    private mutating func suspect(_ now: Instant, into actions: inout [SchedulingAction]) {
+        while let (id, deadline) = watch.first, deadline <= now {
+            watch.set(id, now.advanced(bySeconds: max(0.001, limits.suspicionSeconds)))
+            guard workers[id]?.state == .ready else {
+                moveAll(from: id, now: now, into: &actions)
+                continue
+            }
+            workers[id]?.state = .suspect
+            workers[id]?.suspectSince = now
+            giveUpReservation(on: id)
+            refresh(id)
+            actions.append(.suspected(id))
+        }
+    }
+
+    /// Takes the sequences off a worker that stays silent, where another one could continue them.
+    private mutating func moveAll(from id: WorkerID, now: Instant, into actions: inout [SchedulingAction]) {
+        guard let worker = workers[id] else { return }
+        for sequence in inOrder(worker.assigned) {
+            guard let assignment = assignments[sequence] else { continue }
+            let choiceID = assignment.choice
+            guard var choice = record(of: choiceID), hasReadyWorker(for: choice, worker.description.model) else {
+                continue
+            }
+            choice.noteFault()
+            choice.stalls += 1
+            requests[choiceID.request]?.choices[choiceID.index] = choice
+            if choice.stalls >= limits.stallsMax {
+                let message = "The request was moved off \(limits.stallsMax) workers that stalled under it."
+                fail(choiceID.request, .internalFailure(message), now: now, into: &actions)
+                continue
+            }
+            cancel(sequence, into: &actions)
+            requeue(sequence, .workerStalled, now: now, into: &actions)
+        }
+    }
+
+    private func hasReadyWorker(for choice: ChoiceRecord, _ model: String) -> Bool {
+        (models[model]?.groups ?? [:]).contains { numericsID, group in
+            (choice.numericsID == nil || choice.numericsID == numericsID)
+                && group.workers.contains { workers[$0]?.state == .ready }
+        }
+    }
+}

@@ -1,0 +1,209 @@
+package import Inference
+
+/// What workers say, and what becomes of their sequences when they say nothing more.
+extension ClusterScheduler {
+    /// A link is being made. Counts for nothing but ``workerCount(_:)``.
+    package mutating func workerDialled(_ id: WorkerID) {
+        if workers[id] == nil { connecting.insert(id) }
+    }
+
+    /// The worker takes sequences from now on.
+    package mutating func workerWelcomed(
+        _ id: WorkerID, _ description: WorkerDescription, now: Instant
+    ) -> [SchedulingAction] {
+        var actions = workers[id] == nil ? [] : workerLost(id, now: now)
+        connecting.remove(id)
+        workers[id] = WorkerRecord(description)
+        models[description.model, default: ModelQueue()].groups[description.numericsID, default: NumericsGroup()]
+            .workers.insert(id)
+        refresh(id)
+        admitWaiting(description.model, now: now, into: &actions)
+        return actions
+    }
+
+    /// A step is done. The answer says whose each entry is; entries of what moved or ended are nobody's.
+    package mutating func workerReported(_ id: WorkerID, _ report: StepReport, now: Instant) -> ReportAnswer {
+        var answer = ReportAnswer(choices: [], actions: [])
+        answer.choices.reserveCapacity(report.entries.count)
+        guard let model = workers[id]?.description.model else {
+            answer.choices = Array(repeating: nil, count: report.entries.count)
+            return answer
+        }
+        signOfLife(id, now: now, into: &answer.actions)
+        workers[id]?.stepTook(microseconds: report.durationMicroseconds)
+        workers[id]?.apply(report.load, commandsSeen: report.commandsSeen)
+        for entry in report.entries {
+            guard let assignment = assignments[entry.sequence], assignment.worker == id else {
+                answer.choices.append(nil)
+                continue
+            }
+            answer.choices.append(assignment.choice)
+            advance(entry.sequence, by: entry.tokens)
+            switch entry.finish {
+            case nil: break
+            case .stop, .length: end(assignment.choice, learns: true, now: now)
+            case .failed(let why):
+                fail(assignment.choice.request, .internalFailure(why), now: now, into: &answer.actions)
+            }
+        }
+        refresh(id)
+        rearm(id, now: now)
+        admitWaiting(model, reporter: id, now: now, into: &answer.actions)
+        return answer
+    }
+
+    /// The worker's share changed, or its load without a step.
+    package mutating func workerCredit(
+        _ id: WorkerID, slotCount: Int, pageCount: Int, load: WorkerLoad, commandsSeen: UInt64, now: Instant
+    ) -> [SchedulingAction] {
+        guard let model = workers[id]?.description.model else { return [] }
+        var actions: [SchedulingAction] = []
+        signOfLife(id, now: now, into: &actions)
+        workers[id]?.changeShare(slotCount: slotCount, pageCount: pageCount)
+        workers[id]?.apply(load, commandsSeen: commandsSeen)
+        refresh(id)
+        admitWaiting(model, reporter: id, now: now, into: &actions)
+        return actions
+    }
+
+    package mutating func workerPrefixChanged(
+        _ id: WorkerID, added: [UInt64], removed: [UInt64], isSnapshot: Bool
+    ) {
+        guard let worker = workers[id]?.description else { return }
+        models[worker.model]?.groups[worker.numericsID]?.prefixes.change(
+            id, added: added, removed: removed, isSnapshot: isSnapshot, limit: limits.prefixHashesMax)
+    }
+
+    /// The worker gave a sequence back, asked or not.
+    package mutating func sequencePreempted(
+        _ sequence: SequenceID, by id: WorkerID, now: Instant
+    ) -> [SchedulingAction] {
+        guard let assignment = assignments[sequence], assignment.worker == id else { return [] }
+        var actions: [SchedulingAction] = []
+        let isDraining = workers[id]?.state == .draining
+        requeue(sequence, isDraining ? .draining : .preempted, now: now, into: &actions)
+        admitWaiting(ofWorker: id, now: now, into: &actions)
+        return actions
+    }
+
+    /// The worker had no room after all. It is left alone for a moment, longer each time in a row.
+    package mutating func sequenceRefused(
+        _ sequence: SequenceID, by id: WorkerID, now: Instant
+    ) -> [SchedulingAction] {
+        guard let assignment = assignments[sequence], assignment.worker == id else { return [] }
+        var actions: [SchedulingAction] = []
+        let refusals = min(workers[id]?.refusalsInARow ?? 0, 16)
+        let pause = min(limits.refusalPauseSecondsMax, limits.refusalPauseSeconds * Double(1 << refusals))
+        workers[id]?.refusalsInARow = refusals + 1
+        workers[id]?.pausedUntil = now.advanced(bySeconds: pause)
+        requeue(sequence, .refused, now: now, into: &actions)
+        admitWaiting(ofWorker: id, now: now, into: &actions)
+        return actions
+    }
+
+    /// The worker takes nothing more. What it has is asked back as others have room; where there are none it may go on
+    /// until its own deadline.
+    package mutating func workerDraining(_ id: WorkerID, now: Instant) -> [SchedulingAction] {
+        guard let state = workers[id]?.state, state != .draining else { return [] }
+        var actions: [SchedulingAction] = []
+        workers[id]?.state = .draining
+        workers[id]?.suspectSince = nil
+        leaving.insert(id)
+        giveUpReservation(on: id)
+        refresh(id)
+        evacuate(id, now: now, into: &actions)
+        return actions
+    }
+
+    /// The link is broken; nothing that the worker had will be heard of again.
+    package mutating func workerLost(_ id: WorkerID, now: Instant) -> [SchedulingAction] {
+        connecting.remove(id)
+        guard let worker = workers[id] else { return [] }
+        var actions: [SchedulingAction] = []
+        workers[id]?.state = .gone
+        refresh(id)
+        giveUpReservation(on: id)
+        for sequence in inOrder(worker.assigned) {
+            guard let assignment = assignments[sequence] else { continue }
+            let isQuarantined = countDeath(assignment, of: worker, now: now)
+            requeue(sequence, .workerLost, now: now, into: &actions)
+            guard isQuarantined else { continue }
+            let message = "The request was running on \(limits.deathsMax) workers when they died, and made no progress."
+            fail(assignment.choice.request, .internalFailure(message), now: now, into: &actions)
+        }
+        let (model, numericsID) = (worker.description.model, worker.description.numericsID)
+        workers[id] = nil
+        watch.remove(id)
+        leaving.remove(id)
+        models[model]?.groups[numericsID]?.workers.remove(id)
+        models[model]?.groups[numericsID]?.prefixes.remove(id)
+        forgetEmptyGroup(numericsID, of: model)
+        admitWaiting(model, now: now, into: &actions)
+        return actions
+    }
+
+    // MARK: - Parts
+
+    /// New tokens of a running sequence: its journal, its prefix chain and its reservation follow.
+    private mutating func advance(_ sequence: SequenceID, by tokens: [TokenID]) {
+        guard !tokens.isEmpty, let assignment = assignments[sequence],
+            let worker = workers[assignment.worker]?.description
+        else { return }
+        let id = assignment.choice
+        requests[id.request]?.choices[id.index].advance(by: tokens, numericsID: worker.numericsID)
+        workers[assignment.worker]?.refusalsInARow = 0
+        guard let choice = record(of: id), let spec = requests[id.request]?.spec else { return }
+        let size = worker.pageTokenCount
+        var target = assignment.targetTokens
+        if choice.tokenCount >= target { target = targetTokens(of: choice, spec, pageTokenCount: size) }
+        let growth = max(0, (target + size - 1) / size - (choice.tokenCount + size - 1) / size)
+        guard growth != assignment.growth || target != assignment.targetTokens else { return }
+        workers[assignment.worker]?.reserve(growth - assignment.growth)
+        assignments[sequence]?.growth = growth
+        assignments[sequence]?.targetTokens = target
+    }
+
+    /// Counts a worker's death against a choice that was there.
+    /// - Returns: whether the choice must be taken for the cause.
+    private mutating func countDeath(_ assignment: Assignment, of worker: WorkerRecord, now: Instant) -> Bool {
+        let id = assignment.choice
+        guard var choice = record(of: id) else { return false }
+        choice.noteFault()
+        let isTooSoon =
+            choice.deaths > 0 && !choice.isForgiven && !worker.hasSeen(assignment.command)
+            && now.seconds(since: assignment.admittedAt) < limits.innocentSeconds
+        if isTooSoon { choice.isForgiven = true } else { choice.deaths += 1 }
+        requests[id.request]?.choices[id.index] = choice
+        return choice.deaths >= limits.deathsMax
+    }
+
+    /// Sequences in the order in which their requests came.
+    func inOrder(_ sequences: Set<SequenceID>) -> [SequenceID] {
+        sequences.map { sequence in
+            (sequence, assignments[sequence].flatMap { record(of: $0.choice)?.ticket } ?? 0)
+        }.sorted { ($0.1, $0.0) < ($1.1, $1.0) }.map(\.0)
+    }
+
+    private mutating func admitWaiting(ofWorker id: WorkerID, now: Instant, into actions: inout [SchedulingAction]) {
+        guard let model = workers[id]?.description.model else { return }
+        refresh(id)
+        admitWaiting(model, now: now, into: &actions)
+    }
+
+    private mutating func signOfLife(_ id: WorkerID, now: Instant, into actions: inout [SchedulingAction]) {
+        guard workers[id]?.state == .suspect else { return }
+        workers[id]?.state = .ready
+        workers[id]?.suspectSince = nil
+        actions.append(.recovered(id))
+        refresh(id)
+        rearm(id, now: now)
+    }
+
+    private mutating func rearm(_ id: WorkerID, now: Instant) {
+        guard let worker = workers[id], !worker.assigned.isEmpty else {
+            watch.remove(id)
+            return
+        }
+        watch.set(id, now.advanced(bySeconds: worker.patience(limits)))
+    }
+}

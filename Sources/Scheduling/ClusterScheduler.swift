@@ -1,0 +1,162 @@
+package import Inference
+
+/// Decides which request runs on which worker, who waits, and who moves.
+///
+/// Knows: the queue, workers' slots and pages as numbers, prefix hashes, deadlines. Does not know: sockets, text, clocks.
+/// Each event is one function that answers with the actions to take. Equal events give equal answers.
+///
+///     requestSubmitted ─▶ waiting ──admit──▶ running ──finish──▶ ended
+///                            ▲                  │
+///                            └── moved (lost, stalled, preempted, refused, draining)
+///
+/// Every open choice is in exactly one line or in exactly one worker. A choice keeps its place in the order of arrival
+/// for life, and goes before those that have never run.
+/// Cost: O(log n) of waiting choices and workers for each decision; nothing looks at all of either, except where a
+/// worker is lost (its own sequences) and where a test asks for ``invariantViolation()``.
+package struct ClusterScheduler: Sendable {
+    package let limits: SchedulingLimits
+    var models: [String: ModelQueue] = [:]
+    var requests: [RequestID: RequestRecord] = [:]
+    var assignments: [SequenceID: Assignment] = [:]
+    var workers: [WorkerID: WorkerRecord] = [:]
+    var connecting: Set<WorkerID> = []
+    /// When a request that has nothing running ends.
+    var queueDeadlines = IndexedHeap<RequestID, Instant>()
+    var requestDeadlines = IndexedHeap<RequestID, Instant>()
+    /// When a silent worker that has sequences becomes suspect, or a suspect one loses them.
+    var watch = IndexedHeap<WorkerID, Instant>()
+    /// Workers that get nothing new and still have sequences to hand over.
+    var leaving: Set<WorkerID> = []
+    /// Workers kept for the heads of lines.
+    var reservations: [ChoiceID: WorkerID] = [:]
+    /// By model: sequences that draining workers were asked for and have not given back yet.
+    var askedBackCount: [String: Int] = [:]
+    var waitingRequestCount = 0
+    var waitingTokenCount = 0
+    var drainRate = DrainRate()
+    var lastSequence: UInt64 = 0
+    var lastTicket: UInt64 = 0
+    var lastLook: Instant?
+    var noSuspicionBefore: Instant?
+
+    package init(limits: SchedulingLimits = SchedulingLimits()) {
+        self.limits = limits
+    }
+
+    // MARK: - Requests
+
+    /// Puts a request into the queue, and into workers as far as there is room.
+    /// - Throws: `.modelNotFound`, `.queueFull`, `.contextExceeded` where no worker known has pages for a prompt.
+    ///   Nothing has changed then.
+    package mutating func requestSubmitted(
+        _ spec: RequestSpec, now: Instant
+    ) throws(ServeError) -> [SchedulingAction] {
+        guard models[spec.model] != nil else { throw .modelNotFound(spec.model) }
+        guard requests[spec.id] == nil, !spec.prompts.isEmpty, spec.choiceCount > 0 else {
+            throw .invalidRequest(message: "A request needs a prompt, a choice and a name of its own.", parameter: nil)
+        }
+        let promptTokens = spec.prompts.reduce(0) { $0 + $1.count }
+        let (newTokens, overflows) = promptTokens.multipliedReportingOverflow(by: spec.choiceCount)
+        let hasTokenRoom = !overflows && newTokens <= limits.queueTokensMax - min(waitingTokenCount, limits.queueTokensMax)
+        guard waitingRequestCount == 0 || (waitingRequestCount < limits.queueRequestsMax && hasTokenRoom) else {
+            let seconds = drainRate.secondsToDrain(waitingRequestCount, at: now)
+            throw .queueFull(limit: limits.queueRequestsMax, retryAfterSeconds: seconds)
+        }
+        if let capacity = largestWorkerTokens(of: spec.model), let longest = spec.prompts.map(\.count).max(),
+            longest > capacity
+        {
+            throw .contextExceeded(promptTokens: longest, maxTokens: nil, contextLength: capacity)
+        }
+
+        var choices: [ChoiceRecord] = []
+        for prompt in spec.prompts.indices {
+            for _ in 0..<spec.choiceCount {
+                lastTicket += 1
+                choices.append(
+                    ChoiceRecord(
+                        prompt: prompt, ticket: lastTicket, promptCount: spec.prompts[prompt].count, waitingSince: now))
+            }
+        }
+        requests[spec.id] = RequestRecord(spec: spec, submittedAt: now, choices: choices, openCount: choices.count)
+        let timeout = spec.requestTimeoutSeconds ?? limits.requestTimeoutSeconds
+        requestDeadlines.set(spec.id, now.advanced(bySeconds: timeout))
+        for index in choices.indices { enqueue(ChoiceID(spec.id, index), now: now) }
+        updateQueueDeadline(of: spec.id, now: now)
+        var actions: [SchedulingAction] = []
+        admitWaiting(spec.model, now: now, into: &actions)
+        return actions
+    }
+
+    /// The client wants no more. Unknown and finished requests are ignored.
+    package mutating func requestCancelled(_ id: RequestID, now: Instant) -> [SchedulingAction] {
+        guard let model = requests[id]?.spec.model else { return [] }
+        var actions: [SchedulingAction] = []
+        drop(id, now: now, into: &actions)
+        admitWaiting(model, now: now, into: &actions)
+        return actions
+    }
+
+    /// The driver ended a choice, at a stop string. Its sequence is cancelled if the worker has not ended it already.
+    package mutating func choiceCompleted(_ id: ChoiceID, now: Instant) -> [SchedulingAction] {
+        guard let model = requests[id.request]?.spec.model else { return [] }
+        var actions: [SchedulingAction] = []
+        if case .running(let sequence) = state(of: id) { cancel(sequence, into: &actions) }
+        end(id, learns: true, now: now)
+        admitWaiting(model, now: now, into: &actions)
+        return actions
+    }
+
+    // MARK: - What a driver asks
+
+    package var waitingRequests: Int { waitingRequestCount }
+    package var openRequests: Int { requests.count }
+    package var modelNames: [String] { models.keys.sorted() }
+
+    package func waitingCount(_ model: String) -> Int { models[model]?.waitingCount ?? 0 }
+    package func runningCount(_ model: String) -> Int { models[model]?.runningCount ?? 0 }
+
+    /// Prompt and expected output tokens of what waits.
+    package func waitingTokens(_ model: String) -> Int {
+        guard let queue = models[model] else { return 0 }
+        return queue.waitingTokens + queue.waitingCount * queue.outputs.expected
+    }
+
+    /// How long the first in line has waited. With several priorities, the first of the highest.
+    package func longestWait(_ model: String, now: Instant) -> Double {
+        guard let queue = models[model] else { return 0 }
+        let heads = [queue.line.first] + queue.groups.values.map(\.line.first)
+        return heads.compactMap { head in
+            head.flatMap { record(of: $0.id)?.waitingSince }.map { now.seconds(since: $0) }
+        }.max() ?? 0
+    }
+
+    /// KV pages of a model's workers: in use by running sequences, and in all.
+    package func pages(_ model: String) -> (used: Int, total: Int) {
+        var (used, total) = (0, 0)
+        for group in (models[model]?.groups ?? [:]).values {
+            for worker in group.workers {
+                used += workers[worker]?.usedPages ?? 0
+                total += workers[worker]?.description.pageCount ?? 0
+            }
+        }
+        return (used, total)
+    }
+
+    package func workerState(_ id: WorkerID) -> WorkerState {
+        if connecting.contains(id) { return .connecting }
+        return workers[id]?.state ?? .gone
+    }
+
+    package func workerCount(_ state: WorkerState) -> Int {
+        state == .connecting ? connecting.count : workers.values.count { $0.state == state }
+    }
+
+    /// True when a worker of any model takes sequences.
+    package var hasReadyWorker: Bool { workers.values.contains { $0.state == .ready } }
+
+    /// Where a choice runs now, and as which sequence.
+    package func placement(of id: ChoiceID) -> (worker: WorkerID, sequence: SequenceID)? {
+        guard case .running(let sequence) = state(of: id), let assignment = assignments[sequence] else { return nil }
+        return (assignment.worker, sequence)
+    }
+}

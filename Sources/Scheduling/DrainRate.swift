@@ -1,0 +1,44 @@
+import Inference
+
+/// Measures how many requests leave the queue per second, for an honest Retry-After.
+struct DrainRate: Sendable {
+    /// Whole seconds remembered.
+    private static let window = 10
+
+    private var counts = Array(repeating: 0, count: window)
+    private var current = 0
+    private var began: Instant?
+
+    mutating func count(_ leaving: Int = 1, at now: Instant) {
+        roll(to: now)
+        counts[current] += leaving
+    }
+
+    /// - Returns: requests per second over the window.
+    mutating func perSecond(at now: Instant) -> Double {
+        roll(to: now)
+        return Double(counts.reduce(0, +)) / Double(Self.window)
+    }
+
+    /// Seconds until `waiting` requests will have left: at least 1, at most 60; 10 while nothing is known.
+    mutating func secondsToDrain(_ waiting: Int, at now: Instant) -> Int {
+        let rate = perSecond(at: now)
+        guard rate > 0 else { return 10 }
+        return Int(min(60, max(1, (Double(waiting) / rate).rounded(.up))))
+    }
+
+    private mutating func roll(to now: Instant) {
+        guard let start = began else {
+            began = now
+            return
+        }
+        let passed = now.seconds(since: start)
+        guard passed >= 1 else { return }
+        let steps = min(Self.window, Int(min(passed, Double(Self.window))))
+        for _ in 0..<steps {
+            current = (current + 1) % Self.window
+            counts[current] = 0
+        }
+        began = passed >= Double(Self.window) ? now : start.advanced(bySeconds: Double(steps))
+    }
+}

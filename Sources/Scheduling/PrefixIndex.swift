@@ -1,0 +1,71 @@
+import Inference
+
+/// Which worker of one numerics id holds which prefix pages. Workers own the truth and push every change.
+///
+/// Shape: the set of hashes of each worker, and for each hash the workers that hold it. A worker that holds a page
+/// holds all pages before it, so how far it follows a chain is found by bisection.
+/// Cost: O(1) a change; O(log pages) a worker asked.
+struct PrefixIndex: Sendable {
+    private var held: [WorkerID: Set<UInt64>] = [:]
+    private var holders: [UInt64: [WorkerID]] = [:]
+
+    func count(of worker: WorkerID) -> Int { held[worker]?.count ?? 0 }
+
+    mutating func change(_ worker: WorkerID, added: [UInt64], removed: [UInt64], isSnapshot: Bool, limit: Int) {
+        if isSnapshot { remove(worker) }
+        for hash in removed where held[worker]?.remove(hash) != nil { drop(worker, from: hash) }
+        for hash in added where held[worker, default: []].count < limit {
+            guard held[worker, default: []].insert(hash).inserted else { continue }
+            holders[hash, default: []].append(worker)
+        }
+    }
+
+    mutating func remove(_ worker: WorkerID) {
+        for hash in held.removeValue(forKey: worker) ?? [] { drop(worker, from: hash) }
+    }
+
+    private mutating func drop(_ worker: WorkerID, from hash: UInt64) {
+        guard let place = holders[hash]?.firstIndex(of: worker) else { return }
+        holders[hash]?.remove(at: place)
+        if holders[hash]?.isEmpty == true { holders[hash] = nil }
+    }
+
+    /// Leading pages of the chain that `worker` holds.
+    func depth(of chain: [UInt64], on worker: WorkerID) -> Int {
+        guard let pages = held[worker], !pages.isEmpty else { return 0 }
+        return Self.bisect(chain.count) { pages.contains(chain[$0]) }
+    }
+
+    /// Workers that hold the most of the chain, deepest first, at most `limit` and none twice. Where many hold the
+    /// same, `turn` decides with whom the list begins, so that not all go to the same few.
+    func warmest(for chain: [UInt64], limit: Int, turn: UInt64) -> [WorkerID] {
+        var depth = Self.bisect(chain.count) { holders[chain[$0]] != nil }
+        var found: [WorkerID] = []
+        while depth > 0, found.count < limit {
+            let here = holders[chain[depth - 1]] ?? []
+            let start = here.isEmpty ? 0 : Int(turn % UInt64(here.count))
+            for worker in here[start...] + here[..<start] where found.count < limit && !found.contains(worker) {
+                found.append(worker)
+            }
+            depth /= 2
+        }
+        return found
+    }
+
+    /// - Returns: how many of `count` places in a row, from the first, `holds`.
+    private static func bisect(_ count: Int, holds: (Int) -> Bool) -> Int {
+        var (low, high) = (0, count)
+        while low < high {
+            let middle = (low + high) / 2
+            if holds(middle) { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    /// - Returns: what the two views disagree about; nil when they agree.
+    func violation() -> String? {
+        let forward = held.values.reduce(0) { $0 + $1.count }
+        let backward = holders.values.reduce(0) { $0 + $1.count }
+        return forward == backward ? nil : "\(forward) prefix pages are held, \(backward) have holders"
+    }
+}

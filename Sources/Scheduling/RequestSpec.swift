@@ -1,0 +1,52 @@
+package import Inference
+
+/// One stream of tokens of a request: choice `index` continues prompt `index / choiceCount`.
+///
+/// A choice waits, or runs as a sequence; each admission makes it a new sequence, so that what an earlier worker still
+/// says about it is known to be late.
+package struct ChoiceID: Hashable, Comparable, Sendable, CustomStringConvertible {
+    package let request: RequestID
+    package let index: Int
+    package init(_ request: RequestID, _ index: Int) {
+        self.request = request
+        self.index = index
+    }
+    package static func < (a: Self, b: Self) -> Bool { (a.request, a.index) < (b.request, b.index) }
+    package var description: String { "\(request).\(index)" }
+}
+
+/// What the scheduler must know of a request.
+package struct RequestSpec: Equatable, Sendable {
+    package var id: RequestID
+    package var model: String
+    package var prompts: [[TokenID]]
+    /// Choices for each prompt.
+    package var choiceCount: Int
+    /// Output tokens a choice may have.
+    package var maxTokens: Int
+    /// Higher goes first.
+    package var priority: Int
+    package var salt: UInt64
+    /// False where the whole prompt must be computed whatever is cached.
+    package var usesPrefixCache: Bool
+    /// nil: the limits of ``SchedulingLimits``.
+    package var queueTimeoutSeconds: Double?
+    package var requestTimeoutSeconds: Double?
+
+    package init(
+        id: RequestID, model: String, prompts: [[TokenID]], choiceCount: Int = 1, maxTokens: Int, priority: Int = 0,
+        salt: UInt64 = 0, usesPrefixCache: Bool = true, queueTimeoutSeconds: Double? = nil,
+        requestTimeoutSeconds: Double? = nil
+    ) {
+        self.id = id
+        self.model = model
+        self.prompts = prompts
+        self.choiceCount = choiceCount
+        self.maxTokens = maxTokens
+        self.priority = priority
+        self.salt = salt
+        self.usesPrefixCache = usesPrefixCache
+        self.queueTimeoutSeconds = queueTimeoutSeconds
+        self.requestTimeoutSeconds = requestTimeoutSeconds
+    }
+}

@@ -1,0 +1,152 @@
+import DequeModule
+import Inference
+
+/// What the scheduler knows of one worker, and what it has promised it since the worker last reported.
+///
+/// Slots and pages are the worker's own figures of its last report, less what admissions on their way will take
+/// (`unseen`), less what is reserved for sequences that will still grow.
+struct WorkerRecord: Sendable {
+    /// Sequences given to it that have not ended: what it would take to lose it.
+    var assigned: Set<SequenceID> = []
+    var state: WorkerState
+    private(set) var description: WorkerDescription
+    private var load: WorkerLoad
+    private var commandsSeen: UInt64 = 0
+    private var unseen: Deque<Admission> = []
+    private var unseenPages = 0
+    private var unseenPrefillTokens = 0
+    /// Pages its sequences are expected to need beyond those of their tokens so far.
+    private(set) var reservedPages = 0
+
+    /// A choice that waited long enough at the head of its line: nobody else gets this worker before it.
+    var reservation: ChoiceID?
+    var pausedUntil: Instant?
+    var refusalsInARow = 0
+    var suspectSince: Instant?
+
+    private var usualStepSeconds: Double?
+    private var peakStepSeconds: Double = 0
+
+    /// An admission that no report has seen.
+    private struct Admission: Sendable {
+        var command: UInt64
+        var pages: Int
+        var prefillTokens: Int
+    }
+
+    /// Figures from outside are held below this, so that sums of them cannot overflow.
+    private static let figureMax = 1 << 40
+
+    init(_ description: WorkerDescription) {
+        state = .ready
+        self.description = description
+        load = WorkerLoad(
+            freeSlots: Self.bounded(description.slotCount), freePages: Self.bounded(description.pageCount),
+            runningSequences: 0, waitingPrefillTokens: 0)
+        self.description.slotCount = load.freeSlots
+        self.description.pageCount = load.freePages
+        self.description.pageTokenCount = max(1, min(description.pageTokenCount, 1 << 20))
+        self.description.stepTokenBudget = max(1, min(description.stepTokenBudget, 1 << 20))
+        self.description.contextLength = Self.bounded(description.contextLength)
+    }
+
+    private static func bounded(_ figure: Int) -> Int { max(0, min(figure, figureMax)) }
+
+    // MARK: - Room
+
+    var freeSlots: Int { max(0, min(load.freeSlots - unseen.count, description.slotCount - assigned.count)) }
+
+    var freePages: Int {
+        max(0, load.freePages - unseenPages - pages(forTokens: load.waitingPrefillTokens) - reservedPages)
+    }
+
+    /// Pages in use by running sequences, of `description.pageCount`.
+    var usedPages: Int { max(0, description.pageCount - load.freePages) }
+
+    var waitingPrefillTokens: Int { load.waitingPrefillTokens + unseenPrefillTokens }
+
+    /// Nothing runs here and nothing is on its way.
+    var isEmpty: Bool { assigned.isEmpty && unseen.isEmpty && load.runningSequences == 0 }
+
+    func pages(forTokens count: Int) -> Int {
+        let size = description.pageTokenCount
+        return count / size + (count % size == 0 ? 0 : 1)
+    }
+
+    // MARK: - Promises
+
+    /// The number of the last command on the link.
+    private(set) var commandsSent: UInt64 = 0
+
+    mutating func countCommand() { commandsSent &+= 1 }
+
+    mutating func admitted(_ sequence: SequenceID, tokenCount: Int, prefillTokens: Int, reserving growth: Int) {
+        countCommand()
+        let admission = Admission(
+            command: commandsSent, pages: pages(forTokens: tokenCount), prefillTokens: prefillTokens)
+        unseen.append(admission)
+        unseenPages += admission.pages
+        unseenPrefillTokens += admission.prefillTokens
+        reservedPages += growth
+        assigned.insert(sequence)
+    }
+
+    mutating func released(_ sequence: SequenceID, reserved growth: Int) {
+        assigned.remove(sequence)
+        reservedPages -= growth
+    }
+
+    mutating func reserve(_ difference: Int) { reservedPages += difference }
+
+    /// Whether a report has come that knows of the command.
+    func hasSeen(_ command: UInt64) -> Bool { command <= commandsSeen }
+
+    /// Where a new sequence would stand here: see ``WorkerRank``.
+    func rank(_ id: WorkerID, runningCost: Int, uncachedTokens: Int) -> WorkerRank {
+        WorkerRank(
+            cost: uncachedTokens + waitingPrefillTokens + runningCost * assigned.count, freePages: freePages,
+            freeSlots: freeSlots, worker: id)
+    }
+
+    // MARK: - News
+
+    mutating func changeShare(slotCount: Int, pageCount: Int) {
+        description.slotCount = Self.bounded(slotCount)
+        description.pageCount = Self.bounded(pageCount)
+    }
+
+    mutating func apply(_ news: WorkerLoad, commandsSeen seen: UInt64) {
+        load = WorkerLoad(
+            freeSlots: Self.bounded(news.freeSlots), freePages: Self.bounded(news.freePages),
+            runningSequences: Self.bounded(news.runningSequences),
+            waitingPrefillTokens: Self.bounded(news.waitingPrefillTokens))
+        commandsSeen = max(commandsSeen, min(seen, commandsSent))
+        while let oldest = unseen.first, oldest.command <= commandsSeen {
+            unseen.removeFirst()
+            unseenPages -= oldest.pages
+            unseenPrefillTokens -= oldest.prefillTokens
+        }
+    }
+
+    /// A step took so long. The usual time follows quickly; the peak is forgotten over a thousand steps.
+    mutating func stepTook(microseconds: UInt32) {
+        let seconds = Double(microseconds) / 1e6
+        usualStepSeconds = usualStepSeconds.map { $0 * 0.9 + seconds * 0.1 } ?? seconds
+        peakStepSeconds = max(seconds, peakStepSeconds * 0.999)
+    }
+
+    /// How long it may be silent while it has sequences.
+    func patience(_ limits: SchedulingLimits) -> Double {
+        guard let usualStepSeconds else { return limits.firstStepSeconds }
+        return max(
+            limits.stallSecondsMin, limits.stallFactor * usualStepSeconds, limits.stallPeakFactor * peakStepSeconds)
+    }
+
+    /// - Returns: what cannot be, in words.
+    func violation(growth: Int) -> String? {
+        if reservedPages != growth { return "\(reservedPages) pages are reserved, its sequences say \(growth)" }
+        if unseenPages < 0 || unseenPrefillTokens < 0 || reservedPages < 0 { return "a promise is below zero" }
+        if unseen.isEmpty && (unseenPages != 0 || unseenPrefillTokens != 0) { return "a promise to nobody is left" }
+        return nil
+    }
+}
