@@ -63,12 +63,14 @@ enum MassCut {
     /// The last candidate of the smallest leading part, in rank, whose weights reach `mass`; nil when all together
     /// do not.
     /// - Parameters:
-    ///   - mass: more than 0.
+    ///   - mass: more than `sum`, which those before all candidates weigh together.
     ///   - candidates: reordered.
     /// Cost: linear in expectation (quickselect, Hoare 1961); pivots are medians of three.
-    static func last(reaching mass: Double, in candidates: inout [Candidate]) -> Candidate? {
+    static func last(
+        reaching mass: Double, after sum: Double = 0, in candidates: inout [Candidate]
+    ) -> Candidate? {
         var (low, high) = (0, candidates.count)
-        var before = 0.0
+        var before = sum
         while low < high {
             let pivotPlace = partition(&candidates, low, high)
             var better = 0.0

@@ -1,4 +1,4 @@
-/// The two loops that see every logit of a row, sixteen lanes at a time.
+/// The loops that see every logit of a row, most of them sixteen lanes at a time.
 ///
 /// Written as plain loops over lanes, which the optimizer turns into vector code and which stay bearable without it.
 /// Pointers, because bounds checks on each element keep the optimizer from doing so.
@@ -57,6 +57,21 @@ enum LaneLoops {
             var sum = 0.0
             for part in sums { sum += Double(part) }
             return sum
+        }
+    }
+
+    /// Weight and bucket of each of `count` logits. A rounded weight has few enough bits to be a Float.
+    static func weigh(
+        _ logits: UnsafePointer<Float>, _ count: Int, _ weight: TokenWeight, _ weights: UnsafeMutablePointer<Float>,
+        _ buckets: UnsafeMutablePointer<Int32>
+    ) {
+        // SAFETY: the caller owns `count` elements of each, and none overlap.
+        var index = 0
+        while index < count {
+            let parts = weight.parts(logits[index])
+            weights[index] = parts.coarse + parts.fine
+            buckets[index] = weight.bucket(logits[index])
+            index += 1
         }
     }
 }

@@ -18,6 +18,7 @@ package struct Sampler {
     private var adjusted: [Float]
     private var candidates: [Candidate] = []
     private var reordered: [Candidate] = []
+    private var wide = WideNucleus()
 
     package init(vocabularySize: Int) { adjusted = Array(repeating: 0, count: vocabularySize) }
 
@@ -105,17 +106,20 @@ package struct Sampler {
         let chance = CounterRandom.uniform(seed: sampling.seed, position: position)
         let keepsAll = sampling.topK <= 0 || sampling.topK >= row.count
 
-        if keepsAll && sampling.topP >= 1 && sampling.minP <= 0 { return drawFromAll(row, weight, chance) }
-        if !keepsAll {
+        if keepsAll && sampling.minP > 0 {
+            // What min-p drops anyway need not be looked at; top-p may cut within what is left.
+            scan.collect(atLeast: weight.logitBound(ofWeight: Double(sampling.minP)), of: row, into: &candidates)
+            weigh(weight)
+            if sampling.topP < 1 { _ = cut(reaching: Double(sampling.topP) * scan.sumWeights(of: row, weight)) }
+        } else if !keepsAll {
             candidates = scan.best(sampling.topK, of: row)
             weigh(weight)
             if sampling.topP < 1 { keepLeading(sampling.topP) }
             candidates.sort { $0.token < $1.token }
         } else if sampling.topP < 1 {
-            collectNucleus(of: row, weight, share: Double(sampling.topP))
+            return drawFromNucleus(of: row, weight, share: Double(sampling.topP), chance)
         } else {
-            scan.collect(atLeast: weight.logitBound(ofWeight: Double(sampling.minP)), of: row, into: &candidates)
-            weigh(weight)
+            return drawFromAll(row, weight, chance)
         }
         if sampling.minP > 0 { candidates.removeAll { weight.unrounded($0.logit) < sampling.minP } }
         return draw(chance)
@@ -138,22 +142,27 @@ package struct Sampler {
         }
     }
 
-    /// Top-p of the whole row: candidates become the nucleus, in order of id.
-    private mutating func collectNucleus(of row: Span<Float>, _ weight: TokenWeight, share: Double) {
+    /// Top-p of the whole row. Few tokens make up the share of most rows, and those are looked at first.
+    private mutating func drawFromNucleus(
+        of row: Span<Float>, _ weight: TokenWeight, share: Double, _ chance: Double
+    ) -> TokenID {
         let total = scan.sumWeights(of: row, weight)
         let mass = max(share * total, 0x1p-40)
-        // Tokens lighter than an equal share of what may be left out are left out. Most rows are decided by far fewer.
-        let lightest = max((1 - share) * total / Double(row.count), 0x1p-36)
-        for bound in [max(total * 1e-4, lightest), lightest, 0x1p-40] {
-            scan.collect(atLeast: weight.logitBound(ofWeight: bound), of: row, into: &candidates)
-            weigh(weight)
-            reordered.removeAll(keepingCapacity: true)
-            reordered.append(contentsOf: candidates)
-            if let last = MassCut.last(reaching: mass, in: &reordered) {
-                candidates.removeAll { last.isBefore($0) }
-                return
-            }
-        }
+        scan.collect(atLeast: weight.logitBound(ofWeight: 1e-3), of: row, into: &candidates)
+        weigh(weight)
+        guard cut(reaching: mass) else { return wide.draw(row, weight, mass: mass, chance: chance) }
+        return draw(chance)
+    }
+
+    /// Keeps the smallest leading part of the candidates whose weights reach `mass`.
+    /// - Returns: false when all of them do not; all are kept then.
+    private mutating func cut(reaching mass: Double) -> Bool {
+        guard candidates.reduce(0, { $0 + $1.weight }) >= mass else { return false }
+        reordered.removeAll(keepingCapacity: true)
+        reordered.append(contentsOf: candidates)
+        guard let last = MassCut.last(reaching: max(mass, 0x1p-40), in: &reordered) else { return false }
+        candidates.removeAll { last.isBefore($0) }
+        return true
     }
 
     /// Draws among candidates in order of id.

@@ -32,6 +32,17 @@ struct TokenWeight {
         return (coarse, fine)
     }
 
+    /// Steps of a 16th in the exponent; those beyond 25 weigh nothing and share the last bucket.
+    static let bucketCount = 401
+
+    /// Which bucket a logit belongs to: never a lower one for a lower logit.
+    @inline(__always)
+    func bucket(_ logit: Float) -> Int32 {
+        let distance = (maximum - logit) * inverseTemperature
+        let shifted = (distance < 25 ? distance : 25) * 16 + Self.integerMagic
+        return Int32(bitPattern: shifted.bitPattern &- Self.integerMagic.bitPattern)
+    }
+
     /// A logit below which every weight is less than `weight`, with room for the rounding of the way back.
     func logitBound(ofWeight weight: Double) -> Float {
         let distance = Self.logarithm(weight) / Double(inverseTemperature)
