@@ -130,8 +130,15 @@ struct ForwardStep {
     private func projectQueryKeyValue(
         _ layer: PackedWeights.Layer, _ count: Int, _ member: ThreadTeam.Member, _ own: Workspace
     ) {
-        let activations = norm(residual, layer.attentionNorm, count, member, own)
-        multiply(layer.queryKeyValue, activations, count, into: queryKeyValue, stride: queryKeyValueStride, member)
+        let activations = norm(residual, layer.attentionNorm, count, isFine: true, member, own)
+        let matrix = layer.queryKeyValue
+        multiply(matrix, activations, count, into: queryKeyValue, stride: queryKeyValueStride, member)
+        // An error in V goes into the sum over tokens as it is, while softmax forgives errors in Q and K. 16 bits for V
+        // cost 4 % more products and save a third of all the difference to exact activations.
+        let values = member.share(matrix.panelCount).clamped(
+            to: spec.valueStart / Kernels.panelRowCount..<matrix.panelCount)
+        addProduct(
+            matrix, values, activations, part: .remainder, count, to: queryKeyValue, stride: queryKeyValueStride, own)
     }
 
     private func attend(
@@ -207,12 +214,15 @@ struct ForwardStep {
         _ member: ThreadTeam.Member, _ own: Workspace
     ) {
         let heads = gatherAttended(list, member, own)
-        addProduct(layer.attentionOutput, heads, list.count, to: stream, member, own)
+        addProduct(
+            layer.attentionOutput, member.share(layer.attentionOutput.panelCount), heads, list.count, to: stream,
+            stride: spec.width, own)
         member.barrier()
         let activations = norm(stream, layer.feedForwardNorm, list.count, member, own)
         gate(layer.gateUp, activations, list.count, member, own)
         member.barrier()
-        addProduct(layer.down, gated, list.count, to: stream, member, own)
+        addProduct(
+            layer.down, member.share(layer.down.panelCount), gated, list.count, to: stream, stride: spec.width, own)
         member.barrier()
     }
 
@@ -240,13 +250,13 @@ struct ForwardStep {
 
     /// RMSNorm of all rows, as activations. Ends so that every thread may read all of them.
     private func norm(
-        _ stream: UnsafeMutablePointer<Float>, _ weight: UnsafePointer<Float>, _ count: Int,
+        _ stream: UnsafeMutablePointer<Float>, _ weight: UnsafePointer<Float>, _ count: Int, isFine: Bool = false,
         _ member: ThreadTeam.Member, _ own: Workspace
     ) -> Activations {
         func norm(_ row: Int, into activations: Activations) {
             Kernels.rmsNorm(
                 stream + row * spec.width, weight: weight, epsilon: spec.normEpsilon, count: spec.width, into: own.row)
-            activations.store(own.row, row: row)
+            if isFine { activations.storeFine(own.row, row: row) } else { activations.store(own.row, row: row) }
         }
         if isAlone(count) {
             norm(0, into: own.normed)
@@ -277,22 +287,21 @@ struct ForwardStep {
         }
     }
 
-    /// stream += matrix · activations, for this thread's columns.
+    /// y += matrix · activations, for the given panels.
     private func addProduct(
-        _ matrix: PackedMatrix, _ activations: Activations, _ count: Int, to stream: UnsafeMutablePointer<Float>,
-        _ member: ThreadTeam.Member, _ own: Workspace
+        _ matrix: PackedMatrix, _ panels: Range<Int>, _ activations: Activations, part: Activations.Part = .whole,
+        _ count: Int, to y: UnsafeMutablePointer<Float>, stride: Int, _ own: Workspace
     ) {
-        let share = member.share(matrix.panelCount)
         for first in Swift.stride(from: 0, to: count, by: StepLayout.tileRowCount) {
             let rows = min(StepLayout.tileRowCount, count - first)
-            for start in Swift.stride(from: share.lowerBound, to: share.upperBound, by: StepLayout.tilePanelCount) {
-                let end = min(start + StepLayout.tilePanelCount, share.upperBound)
+            for start in Swift.stride(from: panels.lowerBound, to: panels.upperBound, by: StepLayout.tilePanelCount) {
+                let end = min(start + StepLayout.tilePanelCount, panels.upperBound)
                 let columns = (end - start) * Kernels.panelRowCount
                 matrix.multiply(
-                    start..<end, activations, firstRow: first, rows: rows, into: own.tile, stride: columns)
-                let target = stream + first * spec.width + start * Kernels.panelRowCount
+                    start..<end, activations, part: part, firstRow: first, rows: rows, into: own.tile, stride: columns)
+                let target = y + first * stride + start * Kernels.panelRowCount
                 for row in 0..<rows {
-                    Kernels.add(target + row * spec.width, own.tile + row * columns, count: columns)
+                    Kernels.add(target + row * stride, own.tile + row * columns, count: columns)
                 }
             }
         }

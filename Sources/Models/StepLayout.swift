@@ -14,6 +14,7 @@ struct StepLayout {
     struct ActivationOffsets {
         var quantized: Int?
         var float: Int?
+        var remainder: Int?
         var columnCount: Int
     }
 
@@ -60,7 +61,7 @@ struct StepLayout {
         queries = cursor.floats(rowMax * spec.queryWidth)
         attended = cursor.floats(rowMax * spec.queryWidth)
         ropeTable = cursor.floats(rowMax * spec.rope.dimensionCount)
-        normedActivations = cursor.activations(rowMax, spec.width)
+        normedActivations = cursor.activations(rowMax, spec.width, isFine: true)
         attendedActivations = cursor.activations(rowMax, spec.queryWidth)
         gatedActivations = cursor.activations(rowMax, spec.feedForwardWidth)
         logits = cursor.floats(rowMax * logitStride)
@@ -72,7 +73,7 @@ struct StepLayout {
         threadScratch = own.floats(
             Kernels.attentionScratchCount(
                 rows: attentionTokenCount * spec.groupSize, headDimension: spec.headDimension))
-        threadNormed = own.activations(1, spec.width)
+        threadNormed = own.activations(1, spec.width, isFine: true)
         threadAttended = own.activations(1, spec.queryWidth)
         // A page between threads: neighbours never share a line, nor prefetch each other's.
         threadByteCount = (own.offset + 8191) & ~4095
@@ -90,11 +91,11 @@ struct StepLayout {
 
         mutating func floats(_ count: Int) -> Int { bytes(count * 4) }
 
-        mutating func activations(_ rows: Int, _ columns: Int) -> ActivationOffsets {
-            ActivationOffsets(
-                quantized: kinds.quantized
-                    ? bytes(Kernels.activationByteCount(rows: rows, columns: columns)) : nil,
-                float: kinds.float ? floats(rows * columns) : nil, columnCount: columns)
+        mutating func activations(_ rows: Int, _ columns: Int, isFine: Bool = false) -> ActivationOffsets {
+            let size = Kernels.activationByteCount(rows: rows, columns: columns)
+            return ActivationOffsets(
+                quantized: kinds.quantized ? bytes(size) : nil, float: kinds.float ? floats(rows * columns) : nil,
+                remainder: kinds.quantized && isFine ? bytes(size) : nil, columnCount: columns)
         }
     }
 }
