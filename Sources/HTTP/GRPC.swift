@@ -1,5 +1,3 @@
-package import NIOCore
-
 /// Status codes of gRPC. Source: grpc/grpc doc/statuscodes.md.
 package enum GRPCStatusCode: Int, Sendable {
     case ok = 0

@@ -1,0 +1,111 @@
+import NIOCore
+
+/// Writes heads and chunks of HTTP/1.1 straight into a buffer: what one tick writes leaves as one write.
+enum HTTP1Encoder {
+    enum Framing: Equatable {
+        /// The caller said `content-length`, or there is no body.
+        case plain
+        case chunked
+        /// HTTP/1.0 without a length: the connection's end is the body's end.
+        case untilClose
+    }
+
+    static func responseHead(
+        status: Int, headers: [HTTPField], framing: Framing, closes: Bool, date: String, into out: inout ByteBuffer
+    ) {
+        if status == 200 {
+            out.writeStaticString("HTTP/1.1 200 OK\r\n")
+        } else {
+            out.writeString("HTTP/1.1 \(status) \(reason(status))\r\n")
+        }
+        var hasDate = false
+        for field in headers where !isHopByHop(field.name) {
+            if field.name == "date" { hasDate = true }
+            write(field, into: &out)
+        }
+        if !hasDate, status >= 200 {
+            out.writeStaticString("date: ")
+            out.writeString(date)
+            out.writeStaticString("\r\n")
+        }
+        if framing == .chunked { out.writeStaticString("transfer-encoding: chunked\r\n") }
+        if closes { out.writeStaticString("connection: close\r\n") }
+        out.writeStaticString("\r\n")
+    }
+
+    static func requestHead(_ head: HTTPRequestHead, host: String, isChunked: Bool, into out: inout ByteBuffer) {
+        let query = head.query.map { "?\($0)" } ?? ""
+        out.writeString("\(head.method) \(head.path)\(query) HTTP/1.1\r\n")
+        if head.header("host") == nil { write(HTTPField("host", host), into: &out) }
+        for field in head.headers where !isHopByHop(field.name) { write(field, into: &out) }
+        if isChunked { out.writeStaticString("transfer-encoding: chunked\r\n") }
+        out.writeStaticString("\r\n")
+    }
+
+    static func chunk(_ bytes: ByteBuffer, into out: inout ByteBuffer) {
+        writeHex(bytes.readableBytes, into: &out)
+        out.writeStaticString("\r\n")
+        out.writeImmutableBuffer(bytes)
+        out.writeStaticString("\r\n")
+    }
+
+    static func lastChunk(into out: inout ByteBuffer) {
+        out.writeStaticString("0\r\n\r\n")
+    }
+
+    /// Fields that belong to the connection; only this encoder sets them.
+    private static func isHopByHop(_ name: String) -> Bool {
+        name == "connection" || name == "transfer-encoding" || name == "keep-alive" || name == "upgrade"
+    }
+
+    /// A line break in a value would begin another field: control characters become spaces.
+    private static func write(_ field: HTTPField, into out: inout ByteBuffer) {
+        out.writeString(field.name)
+        out.writeStaticString(": ")
+        if field.value.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) {
+            out.writeBytes(field.value.utf8.map { $0 < 0x20 || $0 == 0x7f ? 0x20 : $0 })
+        } else {
+            out.writeString(field.value)
+        }
+        out.writeStaticString("\r\n")
+    }
+
+    private static func writeHex(_ number: Int, into out: inout ByteBuffer) {
+        var shift = max(0, (Int.bitWidth - number.leadingZeroBitCount - 1) / 4 * 4)
+        while shift >= 0 {
+            out.writeInteger(Hex.digits[number >> shift & 0xf])
+            shift -= 4
+        }
+    }
+
+    static func reason(_ status: Int) -> String {
+        switch status {
+        case 100: "Continue"
+        case 200: "OK"
+        case 201: "Created"
+        case 202: "Accepted"
+        case 204: "No Content"
+        case 304: "Not Modified"
+        case 400: "Bad Request"
+        case 401: "Unauthorized"
+        case 403: "Forbidden"
+        case 404: "Not Found"
+        case 405: "Method Not Allowed"
+        case 408: "Request Timeout"
+        case 413: "Content Too Large"
+        case 415: "Unsupported Media Type"
+        case 417: "Expectation Failed"
+        case 422: "Unprocessable Content"
+        case 429: "Too Many Requests"
+        case 431: "Request Header Fields Too Large"
+        case 499: "Client Closed Request"
+        case 500: "Internal Server Error"
+        case 501: "Not Implemented"
+        case 502: "Bad Gateway"
+        case 503: "Service Unavailable"
+        case 504: "Gateway Timeout"
+        case 505: "HTTP Version Not Supported"
+        default: "Status"
+        }
+    }
+}

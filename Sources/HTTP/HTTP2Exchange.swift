@@ -1,0 +1,180 @@
+import CNGHTTP2
+import NIOCore
+
+/// One request and response on an HTTP/2 stream.
+final class HTTP2Exchange: HTTP2Stream, HTTPExchange {
+    private(set) var request = HTTPRequestHead(method: "", path: "/", query: nil, headers: [], majorVersion: 2)
+    let eventLoop: any EventLoop
+    var onClientGone: (() -> Void)?
+    private var body = RequestBody()
+    private var response: (status: Int, headers: [HTTPField])?
+    private var hasPromisedContinue = false
+    /// The response is finished or given up; the client's end is no news any more.
+    private var isOver = false
+
+    init(session: HTTP2Session, eventLoop: any EventLoop) {
+        self.eventLoop = eventLoop
+        super.init(session: session)
+    }
+
+    private var server: HTTP2ServerSession? { session as? HTTP2ServerSession }
+
+    // MARK: Arrival
+
+    override func headArrived() {
+        // A second block of fields on a stream is trailers; no dialect has them.
+        guard !hasHead else {
+            _ = takeFields()
+            return
+        }
+        hasHead = true
+        let headers = takeFields()
+        guard !isHeadTooLarge else { return refuse(.headTooLarge) }
+        guard let target = RequestTarget(pseudo.path.utf8) else { return refuse(.malformed("the path is not plain")) }
+        request = HTTPRequestHead(
+            method: pseudo.method, path: target.path, query: target.query, headers: headers, majorVersion: 2)
+        if let authority = pseudo.authority, request.header("host") == nil {
+            request.headers.append(HTTPField("host", authority))
+        }
+        if RequestRules.hasEncodedBody(request.headers) { return refuse(.encodedBody) }
+        if let expectation = request.header("expect"), expectation.lowercased() != "100-continue" {
+            return refuse(.expectationFailed)
+        }
+        server?.connection.loop.handler.handle(self)
+    }
+
+    private func refuse(_ refusal: HTTP1Refusal) {
+        session?.invalidFrameArrived()
+        let text = ByteBuffer(string: refusal.sentence + "\n")
+        respond(
+            status: refusal.status, headers: [HTTPField("content-type", "text/plain; charset=utf-8")], body: text)
+    }
+
+    override func dataArrived(_ bytes: ByteBuffer) {
+        if isOver || body.isFinished {
+            session?.consumeForConnection(bytes.readableBytes)
+            return
+        }
+        holdWindow(bytes.readableBytes)
+        let deliver = body.append(bytes)
+        if body.isWanted { releaseWindow() }
+        deliver?()
+    }
+
+    override func endArrived() {
+        super.endArrived()
+        body.end()?()
+    }
+
+    /// A response that is whole before the request is: the client may stop sending.
+    override func endSent() {
+        if !hasRemoteEnded { session?.reset(self, code: NGHTTP2_NO_ERROR) }
+    }
+
+    override func closed(code: UInt32?) {
+        super.closed(code: code)
+        let gone = onClientGone
+        onClientGone = nil
+        let deliver = body.fail()
+        guard !isOver else { return }
+        isOver = true
+        deliver?()
+        gone?()
+    }
+
+    func sweep(now: NIODeadline, _ timeouts: HTTPTimeouts) {
+        if body.isTooSlow(now: now, timeouts) { body.fail()?() }
+        guard let options = server?.connection.loop.options else { return }
+        if isStuck(now: now, limit: timeouts.sendProgress) || unsentByteCount > options.unsentByteCountMax { giveUp() }
+    }
+
+    /// The client does not read: its stream ends, and the handler hears that it is gone.
+    private func giveUp() {
+        session?.reset(self, code: NGHTTP2_CANCEL)
+    }
+
+    // MARK: HTTPExchange
+
+    func collectBody(limit: Int, _ done: @escaping (Result<ByteBuffer, HTTPBodyError>) -> Void) {
+        let announced = request.header("content-length").flatMap { Int($0) }
+        let deliver = body.collect(limit: limit, announced: announced, now: session?.now ?? .now(), done)
+        bodyIsWanted()
+        deliver?()
+    }
+
+    func receiveBody(_ receive: @escaping (ByteBuffer?) -> Void) {
+        let deliver = body.receive(receive)
+        bodyIsWanted()
+        deliver?()
+    }
+
+    private func bodyIsWanted() {
+        releaseWindow()
+        guard body.isWanted, !body.hasEnded, !hasPromisedContinue, response == nil, request.header("expect") != nil
+        else { return }
+        hasPromisedContinue = true
+        server?.submitContinue(self)
+    }
+
+    func sendHead(status: Int, headers: [HTTPField]) {
+        guard response == nil, !isOver, let session else { return }
+        response = (status, headers)
+        session.submitSoon(self)
+    }
+
+    func write(_ bytes: ByteBuffer) {
+        guard let response, !isOver, bytes.readableBytes > 0 else { return }
+        guard request.method != "HEAD", response.status != 204, response.status != 304 else { return }
+        send(bytes)
+    }
+
+    func finish(trailers: [HTTPField]) {
+        guard !isOver else { return }
+        guard response != nil else { return abort() }
+        isOver = true
+        end(trailers: trailers)
+    }
+
+    func abort() {
+        guard !isOver else { return }
+        isOver = true
+        dropOutput()
+        session?.reset(self, code: response == nil ? NGHTTP2_INTERNAL_ERROR : NGHTTP2_CANCEL)
+    }
+
+    override func submit() {
+        guard let server, let response, !isSubmitted else { return }
+        isSubmitted = true
+        var block = HTTP2HeaderBlock()
+        block.append(":status", response.status == 200 ? "200" : String(response.status))
+        block.append(response.headers)
+        if !response.headers.contains(where: { $0.name == "date" || $0.value.hasPrefix("application/grpc") }) {
+            block.append("date", server.connection.loop.date.text)
+        }
+        server.submitResponse(&block, of: self)
+    }
+}
+
+extension HTTP2ServerSession {
+    /// A response whose end is known by now goes out as one HEADERS frame.
+    func submitResponse(_ block: inout HTTP2HeaderBlock, of exchange: HTTP2Exchange) {
+        block.withPairs { pairs, count in
+            if exchange.hasNothingToSend {
+                _ = nghttp2_submit_response(session, exchange.id, pairs, count, nil)
+            } else {
+                var provider = HTTP2Callbacks.provider(exchange)
+                _ = nghttp2_submit_response(session, exchange.id, pairs, count, &provider)
+            }
+        }
+    }
+
+    func submitContinue(_ exchange: HTTP2Exchange) {
+        var block = HTTP2HeaderBlock()
+        block.append(":status", "100")
+        _ = block.withPairs { pairs, count in
+            nghttp2_submit_headers(
+                session, UInt8(NGHTTP2_FLAG_NONE.rawValue), exchange.id, nil, pairs, count, nil)
+        }
+        flushSoon()
+    }
+}

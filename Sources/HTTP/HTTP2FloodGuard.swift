@@ -1,0 +1,55 @@
+import CNGHTTP2
+import NIOCore
+
+/// Counts what nghttp2 1.52 does not: frames that cost us work and carry nothing.
+///
+/// - Provoked resets and invalid frames (CVE-2025-8671), PING, SETTINGS, PRIORITY, empty and unknown frames
+///   (CVE-2019-9511 to 9518): a token each.
+/// - WINDOW_UPDATE: ten per DATA frame that we sent, and some to begin with. Envoy's rule.
+/// - All bytes against those of heads and data, eight to one. nginx's rule.
+struct HTTP2FloodGuard {
+    private(set) var isFlooded = false
+    private var provokedResets: TokenBucket
+    private var controlFrames: TokenBucket
+    private var windowUpdateCount = 0
+    private var windowUpdatesAllowed: Int
+    private var receivedByteCount = 0
+    private var payloadByteCount = 0
+
+    init(_ limits: HTTP2Limits, now: NIODeadline) {
+        provokedResets = TokenBucket(limits.provokedResets, now: now)
+        controlFrames = TokenBucket(limits.controlFrames, now: now)
+        windowUpdatesAllowed = limits.controlFrames.burst
+    }
+
+    mutating func received(byteCount: Int) {
+        receivedByteCount += byteCount
+        if receivedByteCount / 8 > payloadByteCount + 1 << 20 { isFlooded = true }
+    }
+
+    mutating func dataFrameSent() { windowUpdatesAllowed += 10 }
+
+    mutating func provoked(now: NIODeadline) {
+        if !provokedResets.take(now: now) { isFlooded = true }
+    }
+
+    mutating func frameBegan(_ header: nghttp2_frame_hd, now: @autoclosure () -> NIODeadline) {
+        switch UInt32(header.type) {
+        case NGHTTP2_DATA.rawValue:
+            payloadByteCount += header.length
+            guard header.length == 0, header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) == 0 else { return }
+        case NGHTTP2_HEADERS.rawValue, NGHTTP2_CONTINUATION.rawValue:
+            payloadByteCount += header.length
+            windowUpdatesAllowed += 2
+            return
+        case NGHTTP2_WINDOW_UPDATE.rawValue:
+            windowUpdateCount += 1
+            if windowUpdateCount > windowUpdatesAllowed { isFlooded = true }
+            return
+        case NGHTTP2_RST_STREAM.rawValue, NGHTTP2_GOAWAY.rawValue:
+            return
+        default: break
+        }
+        if !controlFrames.take(now: now()) { isFlooded = true }
+    }
+}

@@ -1,0 +1,86 @@
+import CNGHTTP2
+import NIOCore
+
+/// The server's side of HTTP/2: streams are exchanges.
+final class HTTP2ServerSession: HTTP2Session, ConnectionStage {
+    let connection: ServerConnection
+    private var idleSince: NIODeadline
+    private var draining = Draining.no
+
+    private enum Draining {
+        case no
+        /// The client has been told that a GOAWAY follows; streams it opens meanwhile are served.
+        case noticed(NIODeadline)
+        /// Can become: closed, when the last stream ends.
+        case final
+    }
+
+    init(_ connection: ServerConnection) {
+        self.connection = connection
+        idleSince = connection.loop.now
+        let options = connection.loop.options
+        super.init(limits: options.http2, headLimits: options.head, now: .now())
+    }
+
+    override var now: NIODeadline { connection.loop.now }
+    override var isServer: Bool { true }
+
+    override func makeStream(id: Int32) -> HTTP2Stream? {
+        context.map { HTTP2Exchange(session: self, eventLoop: $0.eventLoop) }
+    }
+
+    override func streamsChanged() {
+        guard streams.isEmpty else { return }
+        idleSince = now
+        if case .final = draining { endSoon() }
+    }
+
+    override func goAwayArrived() {
+        if streams.isEmpty { endSoon() }
+    }
+
+    override func gone() {
+        connection.stage = nil
+        connection.loop.remove(connection)
+    }
+
+    override func handlerAdded(context: ChannelHandlerContext) {
+        super.handlerAdded(context: context)
+        if connection.loop.isDraining { drain() }
+    }
+
+    /// A notice, and the GOAWAY that counts a moment later: what the client sends in between is still served.
+    func drain() {
+        guard case .no = draining, phase == .open else { return }
+        if streams.isEmpty { return finishDraining() }
+        draining = .noticed(now)
+        nghttp2_submit_shutdown_notice(session)
+        flushSoon()
+    }
+
+    private static let noticeTime = TimeAmount.milliseconds(100)
+
+    private func finishDraining() {
+        draining = .final
+        goAway()
+        if streams.isEmpty { endSoon() }
+    }
+
+    func sweep(now: NIODeadline) {
+        let timeouts = connection.loop.options.timeouts
+        if let context, output.isStuck(context, now: now, limit: timeouts.sendProgress) { return close() }
+        if case .ending(let since) = phase {
+            if now - since > timeouts.linger { close() }
+            return
+        }
+        if case .noticed(let at) = draining, now - at >= Self.noticeTime { finishDraining() }
+        if streams.isEmpty, let idle = timeouts.idle, now - idleSince > idle {
+            goAway()
+            return endSoon()
+        }
+        for case let exchange as HTTP2Exchange in Array(streams.values) {
+            if !exchange.hasHead, now - exchange.openedAt > timeouts.head { return close() }
+            exchange.sweep(now: now, timeouts)
+        }
+    }
+}

@@ -1,0 +1,136 @@
+package import NIOCore
+import NIOPosix
+import Synchronization
+
+/// Accepts connections and serves HTTP/1.1 and HTTP/2 on them.
+///
+/// Without TLS a connection's first bytes choose the version (HTTP/2 by prior knowledge); with TLS, ALPN does. Each
+/// connection stays on one event loop of `group`; each loop has a handler of its own.
+///
+/// When file descriptors run out, accepting pauses for a second and goes on; connections that live are not touched.
+package final class HTTPListener: Sendable {
+    package let host: String
+    /// The port that was bound; the system's choice when 0 was asked for.
+    package let port: Int
+    private let channel: any Channel
+    private let loops: [NIOLoopBound<ServerLoop>]
+    private let counter: ConnectionCounter
+
+    private init(
+        host: String, port: Int, channel: any Channel, loops: [NIOLoopBound<ServerLoop>], counter: ConnectionCounter
+    ) {
+        self.host = host
+        self.port = port
+        self.channel = channel
+        self.loops = loops
+        self.counter = counter
+    }
+
+    /// Binds and begins to accept. `port` 0 lets the system choose. `makeHandler` is called once per event loop, on it.
+    package static func bind(
+        host: String, port: Int, group: any EventLoopGroup, options: HTTPListenerOptions = .init(),
+        tls: TLSContextBox? = nil, makeHandler: @escaping @Sendable (any EventLoop) -> any HTTPHandler
+    ) async throws(HTTPListenError) -> HTTPListener {
+        do {
+            var loops: [NIOLoopBound<ServerLoop>] = []
+            for eventLoop in group.makeIterator() {
+                let loop = eventLoop.submit {
+                    NIOLoopBound(
+                        ServerLoop(eventLoop: eventLoop, options: options, handler: makeHandler(eventLoop)),
+                        eventLoop: eventLoop)
+                }
+                loops.append(try await loop.get())
+            }
+            let counter = ConnectionCounter(max: options.connectionCountMax)
+            let bound = loops
+            let channel = try await ServerBootstrap(group: group)
+                .serverChannelOption(.backlog, value: options.backlog)
+                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+                .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+                .childChannelOption(.maxMessagesPerRead, value: 4)
+                .childChannelOption(
+                    .writeBufferWaterMark, value: .init(low: 64 << 10, high: 256 << 10))
+                .childChannelInitializer { child in
+                    child.eventLoop.makeCompletedFuture {
+                        try Self.adopt(child, loops: bound, counter: counter, tls: tls?.current)
+                    }
+                }
+                .bind(host: host, port: port).get()
+            return HTTPListener(
+                host: host, port: channel.localAddress?.port ?? port, channel: channel, loops: loops, counter: counter)
+        } catch {
+            throw Self.listenError(error, host: host, port: port)
+        }
+    }
+
+    /// Connections open now.
+    package var connectionCount: Int { counter.count }
+
+    private static func adopt(
+        _ child: any Channel, loops: [NIOLoopBound<ServerLoop>], counter: ConnectionCounter, tls: TLSContext?
+    ) throws {
+        guard let loop = loops.first(where: { $0.eventLoop === child.eventLoop })?.value, counter.enter() else {
+            throw ChannelError.operationUnsupported
+        }
+        child.closeFuture.whenComplete { _ in counter.leave() }
+        let connection = ServerConnection(loop: loop)
+        if let tls { try child.pipeline.syncOperations.addHandler(TLSHandler(tls)) }
+        try child.pipeline.syncOperations.addHandler(ProtocolChooser(connection, hasTLS: tls != nil))
+    }
+
+    private static func listenError(_ error: any Error, host: String, port: Int) -> HTTPListenError {
+        if let error = error as? IOError {
+            switch error.errnoCode {
+            case EADDRINUSE: return .portInUse(host: host, port: port)
+            case EADDRNOTAVAIL: return .addressNotAvailable(host: host, port: port)
+            case EACCES, EPERM: return .notPermitted(host: host, port: port)
+            default: return .failed(host: host, port: port, errno: error.errnoCode)
+            }
+        }
+        return .badHost(host)
+    }
+
+    /// Stops accepting, tells the clients to go elsewhere (GOAWAY, `connection: close`), lets running exchanges finish,
+    /// and closes what is left after `limit`.
+    package func drain(within limit: TimeAmount) async {
+        try? await channel.close().get()
+        let loops = self.loops
+        let drained = loops.map { loop in loop.eventLoop.flatSubmit { loop.value.drain() } }
+        let timer = channel.eventLoop.scheduleTask(in: limit) {
+            for loop in loops { loop.eventLoop.execute { _ = loop.value.close() } }
+        }
+        for loop in drained { try? await loop.get() }
+        timer.cancel()
+    }
+
+    /// Stops accepting and closes every connection now.
+    package func close() async {
+        try? await channel.close().get()
+        for loop in loops { try? await loop.eventLoop.flatSubmit { loop.value.close() }.get() }
+    }
+}
+
+/// Counts a listener's connections over all its event loops.
+final class ConnectionCounter: Sendable {
+    private let open = Atomic<Int>(0)
+    private let max: Int
+
+    init(max: Int) {
+        self.max = max
+    }
+
+    var count: Int { open.load(ordering: .relaxed) }
+
+    /// False when the listener is full; then there is nothing to `leave`.
+    func enter() -> Bool {
+        guard open.add(1, ordering: .relaxed).newValue <= max else {
+            open.subtract(1, ordering: .relaxed)
+            return false
+        }
+        return true
+    }
+
+    func leave() {
+        open.subtract(1, ordering: .relaxed)
+    }
+}

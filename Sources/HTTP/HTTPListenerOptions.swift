@@ -1,0 +1,98 @@
+package import NIOCore
+
+/// What one listener allows its peers. The defaults are for a public edge, where every peer may be hostile.
+package struct HTTPListenerOptions: Sendable {
+    package var backlog: Int32 = 1024
+    /// Connections open at once; one more is closed as soon as it is accepted.
+    package var connectionCountMax = 10_000
+    package var timeouts = HTTPTimeouts()
+    package var head = HTTPHeadLimits()
+    package var http2 = HTTP2Limits()
+    /// Response bytes that may wait for one slow reader; over it the exchange is given up.
+    package var unsentByteCountMax = 32 << 20
+    /// After a response that leaves request bytes unread, these many are discarded before the connection closes, so that
+    /// the client reads its answer instead of a reset.
+    package var lingerByteCountMax = 1 << 20
+
+    package init() {}
+
+    /// Between routers and workers of one cluster: many streams, large windows, and cancellations by the thousand when
+    /// clients vanish.
+    package static var internalLink: HTTPListenerOptions {
+        var options = HTTPListenerOptions()
+        options.http2 = .internalLink
+        options.timeouts.idle = nil
+        return options
+    }
+}
+
+/// Deadlines of a connection. They are checked once per `sweepInterval`, not by a timer each.
+package struct HTTPTimeouts: Sendable {
+    package var tlsHandshake = TimeAmount.seconds(5)
+    /// From the connection (or the finished handshake) to the first byte of a request.
+    package var firstByte = TimeAmount.seconds(5)
+    /// From the first byte of a head to its last.
+    package var head = TimeAmount.seconds(10)
+    /// A collected body is given this long before its rate counts.
+    package var bodyGrace = TimeAmount.seconds(5)
+    /// Slower than this after `bodyGrace`, a collected body ends as `.incomplete`.
+    package var bodyBytesPerSecondMin = 1024
+    /// Bytes wait to be sent and none moves: the reader is gone.
+    package var sendProgress = TimeAmount.seconds(30)
+    /// No exchange runs. `nil`: for ever.
+    package var idle: TimeAmount? = .seconds(75)
+    /// How long a half-closed connection may still deliver bytes that nobody wants.
+    package var linger = TimeAmount.seconds(2)
+    package var sweepInterval = TimeAmount.milliseconds(250)
+
+    package init() {}
+}
+
+/// Bounds on a request's head, counted on decoded bytes.
+package struct HTTPHeadLimits: Sendable {
+    /// Names, values and 32 bytes per field, as RFC 7541 4.1 counts.
+    package var byteCountMax = 16 << 10
+    package var fieldCountMax = 100
+
+    package init() {}
+}
+
+/// What nghttp2 and we ourselves tolerate from one HTTP/2 peer.
+package struct HTTP2Limits: Sendable {
+    package var concurrentStreamsMax: UInt32 = 100
+    package var streamWindow: Int32 = 64 << 10
+    package var connectionWindow: Int32 = 1 << 20
+    /// RST_STREAM frames of the peer (CVE-2023-44487).
+    package var peerResets = TokenBucketLimit(burst: 100, perSecond: 10)
+    /// Streams that the peer makes us reset, and invalid frames (CVE-2025-8671).
+    package var provokedResets = TokenBucketLimit(burst: 100, perSecond: 10)
+    /// PING, SETTINGS, PRIORITY and WINDOW_UPDATE frames, empty DATA frames and unknown ones (CVE-2019-9511 to 9518).
+    package var controlFrames = TokenBucketLimit(burst: 1000, perSecond: 200)
+    package var continuationsMax = 8
+    package var settingsEntriesMax = 32
+    package var outboundAcksMax = 128
+    /// Frames queued for a peer that does not read.
+    package var outboundQueueMax = 5000
+
+    package init() {}
+
+    package static var internalLink: HTTP2Limits {
+        var limits = HTTP2Limits()
+        limits.concurrentStreamsMax = 1000
+        limits.streamWindow = 16 << 20
+        limits.connectionWindow = 16 << 20
+        limits.peerResets = TokenBucketLimit(burst: 20_000, perSecond: 2_000)
+        limits.provokedResets = TokenBucketLimit(burst: 20_000, perSecond: 2_000)
+        limits.controlFrames = TokenBucketLimit(burst: 100_000, perSecond: 20_000)
+        return limits
+    }
+}
+
+package struct TokenBucketLimit: Sendable, Equatable {
+    package var burst: Int
+    package var perSecond: Int
+    package init(burst: Int, perSecond: Int) {
+        self.burst = burst
+        self.perSecond = perSecond
+    }
+}

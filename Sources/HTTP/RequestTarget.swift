@@ -1,0 +1,62 @@
+/// The target of a request, split at its "?". One reading for router and authoriser: what could be read in two ways is
+/// refused, never repaired.
+struct RequestTarget: Equatable {
+    var path: String
+    var query: String?
+
+    /// `nil` for anything but an absolute path of plain characters: no "." or ".." segments, "//", backslash,
+    /// parameters (";"), fragments, nor percent codes of ".", "/", "\" and control characters.
+    init?(_ bytes: some Collection<UInt8>) {
+        guard bytes.first == UInt8(ascii: "/"), bytes.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else { return nil }
+        let end = bytes.firstIndex(of: UInt8(ascii: "?")) ?? bytes.endIndex
+        let pathBytes = bytes[..<end]
+        guard Self.isPlain(pathBytes), !bytes.contains(UInt8(ascii: "#")) else { return nil }
+        path = String(decoding: pathBytes, as: UTF8.self)
+        query = end == bytes.endIndex ? nil : String(decoding: bytes[bytes.index(after: end)...], as: UTF8.self)
+    }
+
+    private static func isPlain(_ path: some Collection<UInt8>) -> Bool {
+        // The length of the segment so far and whether it is all dots; a lone "/" is the empty last segment.
+        var length = 0
+        var isDots = true
+        var rest = path.dropFirst().makeIterator()
+        while let byte = rest.next() {
+            switch byte {
+            case UInt8(ascii: "/"):
+                if length == 0 || (isDots && length <= 2) { return false }
+                length = 0
+                isDots = true
+                continue
+            case UInt8(ascii: "\\"), UInt8(ascii: ";"):
+                return false
+            case UInt8(ascii: "%"):
+                guard let high = rest.next().flatMap(Hex.value), let low = rest.next().flatMap(Hex.value) else {
+                    return false
+                }
+                let decoded = high << 4 | low
+                let refused: [UInt8] = [UInt8(ascii: "."), UInt8(ascii: "/"), UInt8(ascii: "\\"), UInt8(ascii: ";"), 0x7f]
+                if decoded < 0x20 || refused.contains(decoded) { return false }
+                isDots = false
+            case UInt8(ascii: "."):
+                break
+            default:
+                isDots = false
+            }
+            length += 1
+        }
+        return !(isDots && (length == 1 || length == 2))
+    }
+}
+
+enum Hex {
+    static func value(_ byte: UInt8) -> UInt8? {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
+        default: nil
+        }
+    }
+
+    static let digits = Array("0123456789ABCDEF".utf8)
+}

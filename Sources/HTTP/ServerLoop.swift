@@ -1,0 +1,94 @@
+import NIOCore
+
+/// One stage of a server connection's life: choosing a protocol, then its session.
+protocol ConnectionStage: AnyObject {
+    /// Looks at its deadlines.
+    func sweep(now: NIODeadline)
+    /// Takes no new requests, finishes what runs, then closes.
+    func drain()
+    /// Closes now.
+    func close()
+}
+
+/// A listener's connections on one event loop, and what they share there. Confined to that loop.
+final class ServerLoop {
+    let eventLoop: any EventLoop
+    let options: HTTPListenerOptions
+    let handler: any HTTPHandler
+    /// The time at the last sweep: exact enough for deadlines, and free.
+    private(set) var now = NIODeadline.now()
+    private(set) var date = HTTPDate()
+    private(set) var isDraining = false
+    private var connections: [ObjectIdentifier: ServerConnection] = [:]
+    private var sweeper: RepeatedTask?
+    private var emptied: EventLoopPromise<Void>?
+
+    init(eventLoop: any EventLoop, options: HTTPListenerOptions, handler: any HTTPHandler) {
+        self.eventLoop = eventLoop
+        self.options = options
+        self.handler = handler
+    }
+
+    func add(_ connection: ServerConnection) {
+        if connections.isEmpty { startSweeping() }
+        connections[ObjectIdentifier(connection)] = connection
+    }
+
+    func remove(_ connection: ServerConnection) {
+        connections[ObjectIdentifier(connection)] = nil
+        guard connections.isEmpty else { return }
+        sweeper?.cancel()
+        sweeper = nil
+        emptied?.succeed()
+        emptied = nil
+    }
+
+    /// The sweep runs only while there are connections: an idle listener costs nothing.
+    private func startSweeping() {
+        now = .now()
+        date.update()
+        let interval = options.timeouts.sweepInterval
+        // This object and the task hold each other until the last connection has gone and cancels it.
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        sweeper = eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in bound.value.sweep() }
+    }
+
+    private func sweep() {
+        now = .now()
+        date.update()
+        for connection in connections.values { connection.stage?.sweep(now: now) }
+    }
+
+    /// Completes when the last connection is gone.
+    func drain() -> EventLoopFuture<Void> {
+        isDraining = true
+        let done = whenEmpty()
+        for connection in connections.values { connection.stage?.drain() }
+        return done
+    }
+
+    func close() -> EventLoopFuture<Void> {
+        isDraining = true
+        let done = whenEmpty()
+        for connection in connections.values { connection.stage?.close() }
+        return done
+    }
+
+    private func whenEmpty() -> EventLoopFuture<Void> {
+        guard !connections.isEmpty else { return eventLoop.makeSucceededVoidFuture() }
+        if let emptied { return emptied.futureResult }
+        let promise = eventLoop.makePromise(of: Void.self)
+        emptied = promise
+        return promise.futureResult
+    }
+}
+
+/// A server's side of one connection: which stage it is in.
+final class ServerConnection {
+    let loop: ServerLoop
+    var stage: (any ConnectionStage)?
+
+    init(loop: ServerLoop) {
+        self.loop = loop
+    }
+}

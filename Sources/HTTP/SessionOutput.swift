@@ -1,0 +1,48 @@
+import NIOCore
+
+/// Bytes of a session on their way to the channel: gathered over one tick, handed over only while the channel takes them.
+struct SessionOutput {
+    var bytes = ByteBuffer()
+    /// Between the first read of a tick and its end, when everything is flushed anyway.
+    var isReading = false
+    var isScheduled = false
+    private var handedByteCount = 0
+    private var sentByteCount = 0
+    private var stuckSince: NIODeadline?
+
+    /// True when the caller has to schedule a flush for this tick.
+    mutating func mustSchedule() -> Bool {
+        guard !isReading, !isScheduled else { return false }
+        isScheduled = true
+        return true
+    }
+
+    mutating func flush(_ context: ChannelHandlerContext) {
+        guard bytes.readableBytes > 0, context.channel.isWritable else { return }
+        let piece = bytes
+        // A new buffer: the channel owns the old one's storage until it is written.
+        bytes = ByteBuffer()
+        handedByteCount += piece.readableBytes
+        context.writeAndFlush(NIOAny(piece), promise: nil)
+    }
+
+    func unsentByteCount(_ context: ChannelHandlerContext?) -> Int {
+        bytes.readableBytes + Self.buffered(context)
+    }
+
+    private static func buffered(_ context: ChannelHandlerContext?) -> Int {
+        (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+    }
+
+    /// Bytes wait and none has moved for `limit`.
+    mutating func isStuck(_ context: ChannelHandlerContext, now: NIODeadline, limit: TimeAmount) -> Bool {
+        let buffered = Self.buffered(context)
+        let sent = handedByteCount - buffered
+        guard buffered > 0 || bytes.readableBytes > 0, sent <= sentByteCount, let since = stuckSince else {
+            stuckSince = buffered > 0 || bytes.readableBytes > 0 ? now : nil
+            sentByteCount = sent
+            return false
+        }
+        return now - since > limit
+    }
+}
