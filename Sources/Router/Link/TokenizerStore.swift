@@ -1,6 +1,6 @@
 import NIOCore
 import NIOPosix
-package import Text
+import Text
 
 /// Tokenizers by numerics id, so that a model's is fetched and built once, whoever asks. Confined to one event loop.
 package final class TokenizerStore {

@@ -1,0 +1,96 @@
+import HTTP
+import Inference
+import Testing
+import WorkerProtocol
+
+@testable import Worker
+
+@Suite(.timeLimit(.minutes(1))) struct DrainTests {
+    @Test func `a draining worker tells its routers, and stops when they have moved their sequences`() async throws {
+        let rig = try await WorkerRig.start { $0.drainSeconds = 3600 }
+        let (router, _) = try await RouterEnd.linked(rig)
+        rig.gate.close()
+        try await router.admit(1, [1], maxTokens: 10_000)
+        async let drained: Void = rig.service.drain()
+        // Of these steps one has seen the drain when it begins; the next is held up until the router has answered.
+        var isTold = false
+        while !isTold {
+            rig.gate.allow(steps: 1)
+            isTold = try await router.next { event in
+                switch event {
+                case .draining: true
+                case .step: false
+                default: nil
+                }
+            }
+        }
+        #expect(!rig.service.health.isReady)
+        #expect(rig.service.health.isAlive)
+        try await router.say(.command(.preempt(SequenceID(1))))
+        rig.gate.open()
+        let preempted = try await router.next { event -> SequenceID? in
+            if case .preempted(let id) = event { id } else { nil }
+        }
+
+        #expect(preempted == SequenceID(1))
+        #expect(try await router.end().code == .unavailable)
+        await drained
+        await rig.service.waitUntilStopped()
+    }
+
+    @Test func `what still runs at the deadline is given back`() async throws {
+        let rig = try await WorkerRig.start(pageCount: 4096) { $0.drainSeconds = 0 }
+        let (router, _) = try await RouterEnd.linked(rig)
+        rig.gate.close()
+        try await router.admit(1, [1], maxTokens: 10_000)
+        async let drained: Void = rig.service.drain()
+        rig.gate.open()
+
+        let preempted = try await router.next { event -> SequenceID? in
+            switch event {
+            case .preempted(let id), .refused(let id): id
+            default: nil
+            }
+        }
+
+        #expect(preempted == SequenceID(1))
+        #expect(try await router.end().code == .unavailable)
+        await drained
+    }
+
+    @Test func `an idle worker stops at once`() async throws {
+        let rig = try await WorkerRig.start { $0.drainSeconds = 3600 }
+
+        await rig.service.drain()
+
+        #expect(rig.service.health.phase == .draining)
+    }
+
+    @Test func `a drain that a router asks for ends the worker too`() async throws {
+        let rig = try await WorkerRig.start()
+        let (router, _) = try await RouterEnd.linked(rig)
+
+        try await router.say(.command(.drain(deadlineSeconds: 10)))
+
+        #expect(try await router.next { $0 == .draining ? true : nil })
+        #expect(try await router.end().code == .unavailable)
+        await rig.service.waitUntilStopped()
+    }
+
+    @Test func `a draining worker links nobody`() async throws {
+        let rig = try await WorkerRig.start { $0.drainSeconds = 3600 }
+        let (router, _) = try await RouterEnd.linked(rig)
+        rig.gate.close()
+        try await router.admit(1, [1], maxTokens: 10_000)
+        async let drained: Void = rig.service.drain()
+        while rig.service.health.phase != .draining { await Task.yield() }
+        let late = try await RouterEnd(rig)
+
+        try await late.say(.hello(RouterHello(router: "late", epoch: 1)))
+
+        #expect(try await late.end() == LinkRefusal.draining.status)
+        rig.gate.open()
+        try await router.leave()
+        await drained
+    }
+}
