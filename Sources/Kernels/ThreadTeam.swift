@@ -15,7 +15,7 @@ package final class ThreadTeam {
 
         /// Waits until every member has come here.
         package func barrier() {
-            if count > 1 { shared.barrier(count) }
+            if count > 1 { shared.barrier() }
         }
 
         /// This member's part of 0..<count: equal parts, in order.
@@ -27,15 +27,18 @@ package final class ThreadTeam {
 
     package let threadCount: Int
     private let shared: Shared
-    private var threads: [pthread_t] = []
+    private let threads: [pthread_t]
 
-    /// - Parameter threads: how many work, the caller of `run` among them. At least 1.
+    /// - Parameter threads: how many shall work, the caller of `run` among them. Where the system refuses to start that
+    ///   many, the team is smaller: see ``threadCount``.
     package init(threads count: Int) {
-        threadCount = max(1, count)
         shared = Shared()
-        for index in 1..<max(threadCount, 1) where threadCount > 1 {
-            start(index)
-        }
+        var threads: [pthread_t] = []
+        while threads.count + 1 < count, let thread = Self.start(threads.count + 1, shared) { threads.append(thread) }
+        self.threads = threads
+        threadCount = threads.count + 1
+        // Helpers look only when work has begun.
+        shared.memberCount = threadCount
     }
 
     deinit {
@@ -43,17 +46,18 @@ package final class ThreadTeam {
         for thread in threads { pthread_join(thread, nil) }
     }
 
-    private func start(_ index: Int) {
-        let helper = Helper(shared: shared, index: index, count: threadCount)
+    /// - Returns: nil when the system has no more threads.
+    private static func start(_ index: Int, _ shared: Shared) -> pthread_t? {
+        let helper = Unmanaged.passRetained(Helper(shared: shared, index: index))
         var thread = pthread_t()
-        let context = Unmanaged.passRetained(helper).toOpaque()
         let result = pthread_create(&thread, nil, { context in
             guard let context else { return nil }
             Unmanaged<Helper>.fromOpaque(context).takeRetainedValue().work()
             return nil
-        }, context)
-        precondition(result == 0, "the system refuses a thread: error \(result)")
-        threads.append(thread)
+        }, helper.toOpaque())
+        if result == 0 { return thread }
+        helper.release()
+        return nil
     }
 
     /// Runs `body` on every thread of the team, on the caller as member 0, and returns when all are done.
@@ -64,7 +68,7 @@ package final class ThreadTeam {
             shared.begin(escaping)
             escaping(caller)
             // The last barrier: nobody uses `body` after it.
-            shared.barrier(threadCount)
+            shared.barrier()
             shared.end()
         }
     }
@@ -73,32 +77,38 @@ package final class ThreadTeam {
     private final class Helper {
         let shared: Shared
         let index: Int
-        let count: Int
 
-        init(shared: Shared, index: Int, count: Int) {
+        init(shared: Shared, index: Int) {
             self.shared = shared
             self.index = index
-            self.count = count
         }
 
         func work() {
-            "apus-kernel-\(index)".withCString { apus_name_thread($0) }
+            apus_name_thread("apus-kernel-\(index)")
             var seen: UInt32 = 0
-            while let body = shared.waitForWork(after: &seen) {
-                body(Member(index: index, count: count, shared: shared))
-                shared.barrier(count)
-            }
+            while workOnce(after: &seen) { shared.barrier() }
+        }
+
+        /// A function of its own, never inlined, so that the last reference to `body` is gone before the barrier behind
+        /// which `run` returns: `body` must not outlive that.
+        @inline(never)
+        private func workOnce(after seen: inout UInt32) -> Bool {
+            guard let body = shared.waitForWork(after: &seen) else { return false }
+            body(Member(index: index, count: shared.memberCount, shared: shared))
+            return true
         }
     }
 
     /// The words that threads meet at.
-    // SENDABLE: `body` is written only while every helper waits for `generation`, which orders it.
+    // SENDABLE: `body` and `memberCount` are written only while every helper waits for `generation`, which orders them.
     fileprivate final class Shared: @unchecked Sendable {
         private let generation = FutexWord()
         private let arrived = Atomic<Int>(0)
         private let sense = FutexWord()
         private let isStopped = Atomic<Bool>(false)
         private var body: ((Member) -> Void)?
+        /// Set once, before the first work.
+        var memberCount = 1
 
         func begin(_ body: @escaping (Member) -> Void) {
             self.body = body
@@ -117,9 +127,9 @@ package final class ThreadTeam {
             return isStopped.load(ordering: .acquiring) ? nil : body
         }
 
-        func barrier(_ count: Int) {
+        func barrier() {
             let phase = sense.value
-            if arrived.wrappingAdd(1, ordering: .acquiringAndReleasing).newValue == count {
+            if arrived.wrappingAdd(1, ordering: .acquiringAndReleasing).newValue == memberCount {
                 arrived.store(0, ordering: .relaxed)
                 sense.advance()
             } else {
