@@ -231,7 +231,7 @@ final class HTTP1Session: ChannelDuplexHandler, ConnectionStage {
     private func flush() {
         output.isScheduled = false
         guard let context else { return }
-        output.flush(context)
+        if let bytes = output.take(for: context) { context.writeAndFlush(wrapOutboundOut(bytes), promise: nil) }
         if output.bytes.readableBytes > options.unsentByteCountMax { return close() }
         if phase == .lingering, output.bytes.readableBytes == 0 { context.close(mode: .output, promise: nil) }
     }

@@ -175,11 +175,15 @@ class HTTP2Session: ChannelDuplexHandler {
         guard let context, depth == 0 else { return }
         submitWaiting()
         while context.channel.isWritable, pullOutput() {
-            if output.bytes.readableBytes >= Self.pieceByteCount { output.flush(context) }
+            if output.bytes.readableBytes >= Self.pieceByteCount { handOver(context) }
         }
-        output.flush(context)
+        handOver(context)
         if let session, nghttp2_session_want_read(session) == 0, nghttp2_session_want_write(session) == 0 { endSoon() }
         if case .ending = phase, output.bytes.readableBytes == 0 { context.close(mode: .output, promise: nil) }
+    }
+
+    private func handOver(_ context: ChannelHandlerContext) {
+        if let bytes = output.take(for: context) { context.writeAndFlush(wrapOutboundOut(bytes), promise: nil) }
     }
 
     private func submitWaiting() {

@@ -17,13 +17,15 @@ struct SessionOutput {
         return true
     }
 
-    mutating func flush(_ context: ChannelHandlerContext) {
-        guard bytes.readableBytes > 0, context.channel.isWritable else { return }
+    /// What to hand to the channel now. Writing is the caller's: it may run a session's other code, which must find this
+    /// value free.
+    mutating func take(for context: ChannelHandlerContext) -> ByteBuffer? {
+        guard bytes.readableBytes > 0, context.channel.isWritable else { return nil }
         let piece = bytes
         // A new buffer: the channel owns the old one's storage until it is written.
         bytes = ByteBuffer()
         handedByteCount += piece.readableBytes
-        context.writeAndFlush(NIOAny(piece), promise: nil)
+        return piece
     }
 
     func unsentByteCount(_ context: ChannelHandlerContext?) -> Int {
