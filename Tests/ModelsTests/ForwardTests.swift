@@ -1,0 +1,76 @@
+import Foundation
+import Inference
+import Models
+import Testing
+import Weights
+
+/// The forward pass against one written as the papers write it, on small models of random weights.
+@Suite struct ForwardTests {
+    struct Case: Sendable, CustomTestStringConvertible {
+        var name: String
+        var model: RandomModel
+        /// Root mean square of the difference over that of the logits. int8 activations and f16 keys and values are
+        /// the only roundings that show; a wrong row, pair or head makes it about 1.
+        var tolerance: Double
+        var testDescription: String { name }
+
+        init(_ name: String, tolerance: Double = 0.002, _ change: (inout RandomModel) -> Void) {
+            var model = RandomModel()
+            change(&model)
+            (self.name, self.model, self.tolerance) = (name, model, tolerance)
+        }
+    }
+
+    static let quantized: [GGUFTensorType] = [.q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .q4_K, .q5_K, .q6_K]
+
+    static let cases: [Case] =
+        [GGUFTensorType.f32, .f16, .bf16].map { type in Case(type.name) { $0.type = type } }
+        + quantized.map { type in Case(type.name, tolerance: 0.06) { $0.type = type } }
+        + [
+            Case("Llama 3 frequency factors") { $0.ropeFactors = (0..<32).map { 1 + Float($0) / 4 } },
+            Case("linear rope scaling") { $0.linearFactor = 4 },
+            Case("rotary part of a head") { $0.ropeDimensionCount = 32 },
+            Case("every head its own key") { $0.kvHeadCount = 4 },
+            Case("one key for all heads") { $0.kvHeadCount = 1 },
+            Case("heads of 16 whose keys fill half a panel") {
+                ($0.headCount, $0.kvHeadCount, $0.headDimension) = (4, 1, 16)
+            },
+            Case("heads of 128") { ($0.headCount, $0.kvHeadCount, $0.headDimension) = (2, 1, 128) },
+            Case("an output matrix of its own") { $0.tiesOutput = false },
+            Case("three layers, another seed") { ($0.layerCount, $0.seed) = (3, 77) },
+            Case("Qwen 2: biases and halves") { ($0.architecture, $0.hasBias) = ("qwen2", true) },
+            Case("biases on interleaved pairs") { $0.hasBias = true },
+            Case("formats mixed in fused matrices", tolerance: 0.06) {
+                $0.type = .q4_K
+                $0.typesByName = [
+                    "attn_v.weight": .q6_K, "ffn_up.weight": .q8_0, "ffn_down.weight": .f16, "attn_k.weight": .f32,
+                ]
+            },
+            Case("a wide feed-forward", tolerance: 0.06) { ($0.feedForwardWidth, $0.type) = (1024, .q8_0) },
+        ]
+
+    @Test(arguments: cases) func `logits are those of the plain forward pass`(_ test: Case) throws {
+        let source = try TemporaryFile(test.model.writer().bytes())
+        var random = SeededRandom(state: 9)
+        let tokens = (0..<44).map { _ in Int32.random(in: 0..<Int32(test.model.vocabularySize), using: &random) }
+        var plain = PlainForward(test.model, try GGUFFile(path: source.path))
+        let expected = tokens.map { plain.step($0) }
+
+        let model = try Transformer(
+            path: source.path,
+            options: TransformerOptions(threadCount: 2, kvMemory: .pages(4), stepTokenMax: 64))
+        let prompt = StepSlice(tokens: Array(tokens[..<40]), startPosition: 0, pages: [2, 1], logits: .all)
+        var found = rows(model.execute([prompt]), model)
+        for position in 40..<tokens.count {
+            let next = StepSlice(tokens: [tokens[position]], startPosition: position, pages: [2, 1], logits: .last)
+            found += rows(model.execute([next]), model)
+        }
+
+        #expect(found.count == expected.count)
+        let worst = zip(found, expected).map { found, expected in
+            let difference = zip(found, expected).reduce(0) { $0 + pow(Double($1.0) - $1.1, 2) }
+            return (difference / expected.reduce(0) { $0 + $1 * $1 }).squareRoot()
+        }.max() ?? 1
+        #expect(worst <= test.tolerance)
+    }
+}

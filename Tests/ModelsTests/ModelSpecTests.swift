@@ -1,0 +1,137 @@
+import Models
+import Testing
+import Weights
+
+/// What a file may not say of itself: each refusal names what is wrong, before anything is loaded.
+@Suite struct ModelSpecTests {
+    struct Refusal: Sendable, CustomTestStringConvertible {
+        var name: String
+        var bytes: [UInt8]
+        var isExpected: @Sendable (ModelError) -> Bool
+        /// Words the sentence must have.
+        var words: String
+        var testDescription: String { name }
+
+        init(
+            _ name: String, words: String, _ change: (inout GGUFWriter) -> Void,
+            _ isExpected: @escaping @Sendable (ModelError) -> Bool
+        ) {
+            var writer = RandomModel().writer()
+            change(&writer)
+            (self.name, bytes, self.isExpected, self.words) = (name, writer.bytes(), isExpected, words)
+        }
+
+        static func key(
+            _ name: String, _ key: String, _ value: GGUFWriter.Value?, words: String,
+            _ isExpected: @escaping @Sendable (ModelError) -> Bool
+        ) -> Refusal {
+            Refusal(name, words: words, {
+                $0.entries.removeAll { $0.key == key }
+                if let value { $0.entries.append((key, value)) }
+            }, isExpected)
+        }
+    }
+
+    static let isBadValue: @Sendable (ModelError) -> Bool = { if case .badValue = $0 { true } else { false } }
+    static let isUnsupported: @Sendable (ModelError) -> Bool = { if case .unsupported = $0 { true } else { false } }
+
+    static let refusals: [Refusal] = [
+        .key("no architecture", "general.architecture", nil, words: "general.architecture") {
+            $0 == .missingKey("general.architecture")
+        },
+        .key("an architecture of no table", "general.architecture", .string("mamba"), words: "llama, qwen2") {
+            $0 == .unsupportedArchitecture("mamba", supported: ["llama", "qwen2"])
+        },
+        .key("a key of the wrong type", "llama.block_count", .string("two"), words: "llama.block_count") {
+            if case .file(let error) = $0, case .wrongValueType = error.fault { true } else { false }
+        },
+        .key("no layer count", "llama.block_count", nil, words: "llama.block_count") {
+            $0 == .missingKey("llama.block_count")
+        },
+        .key("no layers", "llama.block_count", .uint32(0), words: "1 to 1024", isBadValue),
+        .key("a million layers", "llama.block_count", .uint32(1_000_000), words: "1 to 1024", isBadValue),
+        .key("no heads", "llama.attention.head_count", .uint32(0), words: "head_count", isBadValue),
+        .key("kv heads that do not divide", "llama.attention.head_count_kv", .uint32(3), words: "divisor", isBadValue),
+        .key("no kv heads", "llama.attention.head_count_kv", .uint32(0), words: "divisor", isBadValue),
+        .key("an odd width", "llama.embedding_length", .uint32(255), words: "multiple of 32", isBadValue),
+        .key("a width beyond all", "llama.embedding_length", .uint32(.max), words: "multiple of 32", isBadValue),
+        .key("no context", "llama.context_length", .uint32(0), words: "context_length", isBadValue),
+        .key("a head of 24", "llama.attention.key_length", .uint32(24), words: "multiple of 16", isBadValue),
+        .key("no epsilon", "llama.attention.layer_norm_rms_epsilon", .float(0), words: "epsilon", isBadValue),
+        .key("epsilon not a number", "llama.attention.layer_norm_rms_epsilon", .float(.nan), words: "finite") {
+            if case .file = $0 { true } else { false }
+        },
+        .key("a base below 1", "llama.rope.freq_base", .float(0.5), words: "freq_base", isBadValue),
+        .key("an odd rotation", "llama.rope.dimension_count", .uint32(33), words: "even", isBadValue),
+        .key("experts", "llama.expert_count", .uint32(8), words: "mixture of experts", isUnsupported),
+        .key("yarn", "llama.rope.scaling.type", .string("yarn"), words: "yarn", isUnsupported),
+        .key("a split file", "split.count", .uint32(3), words: "several files", isUnsupported),
+        .key("values of another size", "llama.attention.value_length", .uint32(32), words: "sizes", isUnsupported),
+        .key("a negative scaling", "llama.rope.scaling.factor", .float(-2), words: "factor", isBadValue),
+        Refusal("a missing tensor", words: "blk.1.ffn_up.weight", {
+            $0.tensors.removeAll { $0.name == "blk.1.ffn_up.weight" }
+        }) { $0 == .missingTensor("blk.1.ffn_up.weight") },
+        Refusal("a tensor of the wrong shape", words: "256 × 128", { writer in
+            for index in writer.tensors.indices where writer.tensors[index].name == "blk.0.attn_k.weight" {
+                writer.tensors[index].dimensions = [128, 256]
+            }
+        }) { $0 == .wrongShape(tensor: "blk.0.attn_k.weight", found: [128, 256], expected: [256, 128]) },
+        Refusal("a tensor nobody computes", words: "blk.0.attn_sinks.weight", {
+            $0.add("blk.0.attn_sinks.weight", [4], floats: [1, 2, 3, 4])
+        }) { $0 == .unexpectedTensor("blk.0.attn_sinks.weight", architecture: "llama") },
+        Refusal("a norm that is not F32", words: "F32", { writer in
+            for index in writer.tensors.indices where writer.tensors[index].name == "output_norm.weight" {
+                writer.tensors[index].type = 1
+                writer.tensors[index].bytes = [UInt8](repeating: 60, count: 512)
+            }
+        }) { if case .wrongType("output_norm.weight", .f16, _) = $0 { true } else { false } },
+        Refusal("rope factors that are too few", words: "rope_freqs.weight", {
+            $0.add("rope_freqs.weight", [4], floats: [1, 1, 1, 1])
+        }) { $0 == .wrongShape(tensor: "rope_freqs.weight", found: [4], expected: [32]) },
+        Refusal("a rope factor of 0", words: "rope_freqs.weight", {
+            $0.add("rope_freqs.weight", [32], floats: [Float](repeating: 0, count: 32))
+        }, isBadValue),
+    ]
+
+    @Test(arguments: refusals) func `a model that cannot be served is refused in one sentence`(_ refusal: Refusal) throws {
+        let source = try TemporaryFile(refusal.bytes)
+        let file = try GGUFFile(path: source.path)
+
+        let error = try #require(throws: ModelError.self) { try ModelSpec(file) }
+
+        #expect(refusal.isExpected(error), "\(error)")
+        #expect(error.description.contains(refusal.words), "\(error)")
+        #expect(error.description.hasSuffix("."))
+    }
+
+    @Test func `the spec is what the file says`() throws {
+        var model = RandomModel()
+        model.ropeFactors = (0..<32).map { 1 + Float($0) }
+        model.tiesOutput = false
+        let source = try TemporaryFile(model.writer().bytes())
+
+        let spec = try ModelSpec(GGUFFile(path: source.path))
+
+        #expect(spec.architecture == "llama")
+        #expect((spec.vocabularySize, spec.contextLength, spec.layerCount) == (100, 128, 2))
+        #expect((spec.width, spec.headCount, spec.kvHeadCount, spec.headDimension) == (256, 4, 2, 64))
+        #expect(spec.groupSize == 2)
+        #expect(spec.rope.frequencyFactors == model.ropeFactors)
+        #expect(spec.rope.pairing == .interleaved)
+        #expect(!spec.tiesOutput)
+        #expect(!spec.hasAttentionBias)
+    }
+
+    @Test func `a sliding window bounds the context, up to which it changes nothing`() throws {
+        var writer = RandomModel().writer()
+        writer.entries.append(("llama.attention.sliding_window", .uint32(64)))
+        let source = try TemporaryFile(writer.bytes())
+
+        #expect(try ModelSpec(GGUFFile(path: source.path)).contextLength == 64)
+    }
+
+    @Test func `a path that is no file is refused with its reason`() {
+        let error = #expect(throws: ModelError.self) { try Transformer(path: "/nowhere/model.gguf") }
+        #expect(error?.description == "/nowhere/model.gguf: the file cannot be read: No such file or directory.")
+    }
+}
