@@ -44,7 +44,8 @@ struct DecoderKeys {
     private func rope(_ headDimension: Int, _ pairing: RopeSpec.Pairing) throws(ModelError) -> RopeSpec {
         let scaling = try source.string(key("rope.scaling.type")) ?? "linear"
         guard ["none", "linear"].contains(scaling) else {
-            throw .unsupported("The model's rope scaling \"\(scaling)\" is not supported; none, linear and Llama 3's are.")
+            throw .unsupported(
+                "The model's rope scaling \"\(scaling)\" is not supported; none, linear and Llama 3's are.")
         }
         let factor =
             if let current = try source.number(key("rope.scaling.factor")) { current } else {

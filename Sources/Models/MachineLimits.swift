@@ -104,7 +104,8 @@ struct ControlGroups {
             return nil
         }
         let used = SmallFile.lines(directory + "/" + usage).first.flatMap { Int($0) } ?? 0
-        let dropped = SmallFile.lines(directory + "/memory.stat").first { $0.hasPrefix(cache) }
+        let dropped =
+            SmallFile.lines(directory + "/memory.stat").first { $0.hasPrefix(cache) }
             .flatMap { Int($0.dropFirst(cache.count)) } ?? 0
         return (limit, max(0, used - max(0, min(used, dropped))))
     }
@@ -116,7 +117,8 @@ struct ControlGroups {
         for line in SmallFile.lines(root + "/proc/self/cgroup") {
             let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
             guard fields.count == 3 else { continue }
-            let isOurs = controller.map { fields[1].split(separator: ",").contains(Substring($0)) } ?? (fields[0] == "0")
+            let isOurs =
+                controller.map { fields[1].split(separator: ",").contains(Substring($0)) } ?? (fields[0] == "0")
             if isOurs { path = String(fields[2]) }
         }
         let mounts = controller.map { ["/sys/fs/cgroup/\($0)"] } ?? ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]
@@ -143,7 +145,9 @@ enum SmallFile {
         var count = 0
         while count < bytes.count {
             // SAFETY: the buffer has bytes.count - count bytes from `count` on.
-            let got = bytes.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress?.advanced(by: count), $0.count - count) }
+            let got = bytes.withUnsafeMutableBytes {
+                Glibc.read(descriptor, $0.baseAddress?.advanced(by: count), $0.count - count)
+            }
             guard got > 0 else { break }
             count += got
         }

@@ -9,7 +9,8 @@ final class MemoryArena {
 
     init(byteCount: Int) throws(ModelError) {
         self.byteCount = max(byteCount, 1)
-        let mapped = mmap(nil, self.byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+        let mapped = mmap(
+            nil, self.byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
         guard let mapped, mapped != MAP_FAILED else { throw .allocationFailed(byteCount: byteCount) }
         start = mapped
         madvise(start, self.byteCount, MADV_HUGEPAGE)

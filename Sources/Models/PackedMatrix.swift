@@ -41,7 +41,8 @@ struct PackedMatrix {
             }
             Kernels.matmul(
                 format: run.format, panels: run.panels, first: first - run.firstPanel, last: last - run.firstPanel,
-                columns: columnCount, activations: activations.pointer(run.takesQuantized, part, row: firstRow), rows: rows,
+                columns: columnCount, activations: activations.pointer(run.takesQuantized, part, row: firstRow),
+                rows: rows,
                 into: y + column, stride: stride)
         }
     }

@@ -34,7 +34,8 @@ package final class GGUFFile: Sendable {
     /// The tensor's bytes. Valid while this file lives.
     package func bytes(of tensor: GGUFTensor) -> UnsafeRawBufferPointer {
         precondition(
-            tensor.offset >= 0 && tensor.byteCount <= fileByteCount && tensor.offset <= fileByteCount - tensor.byteCount,
+            tensor.offset >= 0 && tensor.byteCount <= fileByteCount
+                && tensor.offset <= fileByteCount - tensor.byteCount,
             "the tensor \(tensor.name) is of another file")
         return UnsafeRawBufferPointer(rebasing: mapping.bytes[tensor.offset..<tensor.offset + tensor.byteCount])
     }

@@ -67,10 +67,11 @@ import Weights
         }
 
         #expect(found.count == expected.count)
-        let worst = zip(found, expected).map { found, expected in
-            let difference = zip(found, expected).reduce(0) { $0 + pow(Double($1.0) - $1.1, 2) }
-            return (difference / expected.reduce(0) { $0 + $1 * $1 }).squareRoot()
-        }.max() ?? 1
+        let worst =
+            zip(found, expected).map { found, expected in
+                let difference = zip(found, expected).reduce(0) { $0 + pow(Double($1.0) - $1.1, 2) }
+                return (difference / expected.reduce(0) { $0 + $1 * $1 }).squareRoot()
+            }.max() ?? 1
         #expect(worst <= test.tolerance)
     }
 }

@@ -41,7 +41,8 @@ import Weights
         // Four sequences of 128 tokens need 16 pages.
         #expect(try Self.plan(model, TransformerOptions(kvMemory: .sequences(4, share: 0.5))).pageCount == 16)
         #expect(
-            try Self.plan(model, TransformerOptions(kvMemory: .sequences(4, share: 1), contextLength: 64)).pageCount == 8)
+            try Self.plan(model, TransformerOptions(kvMemory: .sequences(4, share: 1), contextLength: 64)).pageCount
+                == 8)
 
         let fixed = try Self.plan(model, TransformerOptions(kvMemory: .pages(1)))
         let tight = MachineLimits(cpuCount: 2, availableMemory: fixed.totalByteCount - page + 12 * page)

@@ -25,10 +25,12 @@ import Weights
             _ name: String, _ key: String, _ value: GGUFWriter.Value?, words: String,
             _ isExpected: @escaping @Sendable (ModelError) -> Bool
         ) -> Refusal {
-            Refusal(name, words: words, {
-                $0.entries.removeAll { $0.key == key }
-                if let value { $0.entries.append((key, value)) }
-            }, isExpected)
+            Refusal(
+                name, words: words,
+                {
+                    $0.entries.removeAll { $0.key == key }
+                    if let value { $0.entries.append((key, value)) }
+                }, isExpected)
         }
     }
 
@@ -68,32 +70,51 @@ import Weights
         .key("a split file", "split.count", .uint32(3), words: "several files", isUnsupported),
         .key("values of another size", "llama.attention.value_length", .uint32(32), words: "sizes", isUnsupported),
         .key("a negative scaling", "llama.rope.scaling.factor", .float(-2), words: "factor", isBadValue),
-        Refusal("a missing tensor", words: "blk.1.ffn_up.weight", {
-            $0.tensors.removeAll { $0.name == "blk.1.ffn_up.weight" }
-        }) { $0 == .missingTensor("blk.1.ffn_up.weight") },
-        Refusal("a tensor of the wrong shape", words: "256 × 128", { writer in
-            for index in writer.tensors.indices where writer.tensors[index].name == "blk.0.attn_k.weight" {
-                writer.tensors[index].dimensions = [128, 256]
+        Refusal(
+            "a missing tensor", words: "blk.1.ffn_up.weight",
+            {
+                $0.tensors.removeAll { $0.name == "blk.1.ffn_up.weight" }
             }
-        }) { $0 == .wrongShape(tensor: "blk.0.attn_k.weight", found: [128, 256], expected: [256, 128]) },
-        Refusal("a tensor nobody computes", words: "blk.0.attn_sinks.weight", {
-            $0.add("blk.0.attn_sinks.weight", [4], floats: [1, 2, 3, 4])
-        }) { $0 == .unexpectedTensor("blk.0.attn_sinks.weight", architecture: "llama") },
-        Refusal("a norm that is not F32", words: "F32", { writer in
-            for index in writer.tensors.indices where writer.tensors[index].name == "output_norm.weight" {
-                writer.tensors[index].type = 1
-                writer.tensors[index].bytes = [UInt8](repeating: 60, count: 512)
+        ) { $0 == .missingTensor("blk.1.ffn_up.weight") },
+        Refusal(
+            "a tensor of the wrong shape", words: "256 × 128",
+            { writer in
+                for index in writer.tensors.indices where writer.tensors[index].name == "blk.0.attn_k.weight" {
+                    writer.tensors[index].dimensions = [128, 256]
+                }
             }
-        }) { if case .wrongType("output_norm.weight", .f16, _) = $0 { true } else { false } },
-        Refusal("rope factors that are too few", words: "rope_freqs.weight", {
-            $0.add("rope_freqs.weight", [4], floats: [1, 1, 1, 1])
-        }) { $0 == .wrongShape(tensor: "rope_freqs.weight", found: [4], expected: [32]) },
-        Refusal("a rope factor of 0", words: "rope_freqs.weight", {
-            $0.add("rope_freqs.weight", [32], floats: [Float](repeating: 0, count: 32))
-        }, isBadValue),
+        ) { $0 == .wrongShape(tensor: "blk.0.attn_k.weight", found: [128, 256], expected: [256, 128]) },
+        Refusal(
+            "a tensor nobody computes", words: "blk.0.attn_sinks.weight",
+            {
+                $0.add("blk.0.attn_sinks.weight", [4], floats: [1, 2, 3, 4])
+            }
+        ) { $0 == .unexpectedTensor("blk.0.attn_sinks.weight", architecture: "llama") },
+        Refusal(
+            "a norm that is not F32", words: "F32",
+            { writer in
+                for index in writer.tensors.indices where writer.tensors[index].name == "output_norm.weight" {
+                    writer.tensors[index].type = 1
+                    writer.tensors[index].bytes = [UInt8](repeating: 60, count: 512)
+                }
+            }
+        ) { if case .wrongType("output_norm.weight", .f16, _) = $0 { true } else { false } },
+        Refusal(
+            "rope factors that are too few", words: "rope_freqs.weight",
+            {
+                $0.add("rope_freqs.weight", [4], floats: [1, 1, 1, 1])
+            }
+        ) { $0 == .wrongShape(tensor: "rope_freqs.weight", found: [4], expected: [32]) },
+        Refusal(
+            "a rope factor of 0", words: "rope_freqs.weight",
+            {
+                $0.add("rope_freqs.weight", [32], floats: [Float](repeating: 0, count: 32))
+            }, isBadValue),
     ]
 
-    @Test(arguments: refusals) func `a model that cannot be served is refused in one sentence`(_ refusal: Refusal) throws {
+    @Test(arguments: refusals) func `a model that cannot be served is refused in one sentence`(_ refusal: Refusal)
+        throws
+    {
         let source = try TemporaryFile(refusal.bytes)
         let file = try GGUFFile(path: source.path)
 

@@ -74,7 +74,8 @@ struct PlainForward {
                 let angle =
                     Double(position) / Double(model.linearFactor ?? 1) * frequency
                     / Double(model.ropeFactors?[pair] ?? 1)
-                let (a, b) = isInterleaved ? (head + 2 * pair, head + 2 * pair + 1) : (head + pair, head + pair + turned / 2)
+                let (a, b) =
+                    isInterleaved ? (head + 2 * pair, head + 2 * pair + 1) : (head + pair, head + pair + turned / 2)
                 (x[a], x[b]) = (x[a] * cos(angle) - x[b] * sin(angle), x[a] * sin(angle) + x[b] * cos(angle))
             }
         }

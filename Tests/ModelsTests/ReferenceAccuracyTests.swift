@@ -77,7 +77,9 @@ import Testing
                     break
                 }
                 if left == nil { whole += 1 }
-                print("greedy: \(name)/\(key): \(left.map { "leaves the path \($0)" } ?? "the reference's path to its end")")
+                print(
+                    "greedy: \(name)/\(key): \(left.map { "leaves the path \($0)" } ?? "the reference's path to its end")"
+                )
             }
         }
         print("greedy: \(whole) of \(count) paths to their end")

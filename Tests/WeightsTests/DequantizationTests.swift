@@ -53,10 +53,13 @@ import Testing
         for _ in 0..<20_000 {
             let type = GGUFTensorType.allCases.randomElement(using: &random) ?? .f32
             let dimensions = (0..<Int.random(in: 1...4, using: &random)).map { _ in
-                Int(truncatingIfNeeded: UInt64.random(in: 0...UInt64(1) << UInt64.random(in: 0...63, using: &random), using: &random))
+                Int(
+                    truncatingIfNeeded: UInt64.random(
+                        in: 0...UInt64(1) << UInt64.random(in: 0...63, using: &random), using: &random))
             }
             let isRow = dimensions[0] % type.blockElementCount == 0 && dimensions.allSatisfy { $0 >= 1 }
-            let exact = dimensions.map(Double.init).reduce(1, *) / Double(type.blockElementCount)
+            let exact =
+                dimensions.map(Double.init).reduce(1, *) / Double(type.blockElementCount)
                 * Double(type.blockByteCount)
             let byteCount = type.byteCount(dimensions: dimensions)
             if !isRow {

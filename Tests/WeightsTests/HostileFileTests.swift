@@ -68,7 +68,8 @@ import Testing
         entry("unknown element type", "x", array(99, 1, [0]), exactly(.unknownValueType(key: "x", rawValue: 99))),
         entry("array of arrays", "x", array(9, 1, [UInt8](repeating: 0, count: 12)), exactly(.nestedArray(key: "x"))),
         entry("array of 2^64 - 1 bytes", "x", array(0, .max), isTruncation),
-        entry("array whose byte count wraps to 8", "x", array(10, 1 << 61 | 1, [0, 0, 0, 0, 0, 0, 0, 0]), isTruncation),
+        entry(
+            "array whose byte count wraps to 8", "x", array(10, 1 << 61 | 1, [0, 0, 0, 0, 0, 0, 0, 0]), isTruncation),
         entry("array of 2^61 strings", "x", array(8, 1 << 61), isTruncation),
         entry("truth value 2", "x", .bool(2), exactly(.notBoolean(key: "x", byte: 2))),
         entry("array of truth values with a 3", "x", array(7, 2, [1, 3]), exactly(.notBoolean(key: "x", byte: 3))),
@@ -90,13 +91,17 @@ import Testing
         entry(
             "string over the limit", "x", .string(String(repeating: "x", count: 1 << 20 | 1)),
             { if case .stringTooLong = $0 { true } else { false } }),
-        entry("key over the limit", String(repeating: "k", count: 65_536), .uint8(1), {
-            if case .stringTooLong("a metadata key", _, 65_536, 65_535) = $0 { true } else { false }
-        }),
+        entry(
+            "key over the limit", String(repeating: "k", count: 65_536), .uint8(1),
+            {
+                if case .stringTooLong("a metadata key", _, 65_536, 65_535) = $0 { true } else { false }
+            }),
         entry("empty key", "", .uint8(1), { if case .emptyName = $0 { true } else { false } }),
-        entry("array of strings, one too long", "x", array(8, 1, GGUFWriter.little(UInt64.max)), {
-            if case .stringTooLong = $0 { true } else { false }
-        }),
+        entry(
+            "array of strings, one too long", "x", array(8, 1, GGUFWriter.little(UInt64.max)),
+            {
+                if case .stringTooLong = $0 { true } else { false }
+            }),
     ]
 
     static func tensor(
@@ -123,12 +128,16 @@ import Testing
         tensor("byte count wraps in Q8_0", [1 << 62, 2], type: 8, isTooLarge),
         tensor("product of four wraps", [1 << 16, 1 << 16, 1 << 16, 1 << 16], isTooLarge),
         tensor("padding would wrap", [intMax - 3], type: 1, isTooLarge),
-        tensor("a row of half a block", [16], type: 8, exactly(.rowNotWholeBlocks(tensor: "t", columns: 16, type: .q8_0))),
+        tensor(
+            "a row of half a block", [16], type: 8, exactly(.rowNotWholeBlocks(tensor: "t", columns: 16, type: .q8_0))),
         tensor("unsupported type", [256], type: 10, exactly(.unsupportedTensorType(tensor: "t", rawValue: 10))),
-        tensor("unknown type", [256], type: 4_000_000, exactly(.unsupportedTensorType(tensor: "t", rawValue: 4_000_000))),
-        tensor("larger than the file", [1 << 40], {
-            if case .tensorBeyondEnd(_, _, 0x400_0000_0000, _) = $0 { true } else { false }
-        }),
+        tensor(
+            "unknown type", [256], type: 4_000_000, exactly(.unsupportedTensorType(tensor: "t", rawValue: 4_000_000))),
+        tensor(
+            "larger than the file", [1 << 40],
+            {
+                if case .tensorBeyondEnd(_, _, 0x400_0000_0000, _) = $0 { true } else { false }
+            }),
     ]
 
     static let places: [Attack] = [
@@ -142,9 +151,11 @@ import Testing
         Attack(
             "an offset that wraps", { $0.tensors[1].offset = .max - 31 },
             exactly(.misplacedTensor(tensor: "blocks", offset: .max - 31, expected: 32))),
-        Attack("bytes that belong to nobody", { $0.trailer = [1] }, {
-            if case .trailingBytes(1, _) = $0 { true } else { false }
-        }),
+        Attack(
+            "bytes that belong to nobody", { $0.trailer = [1] },
+            {
+                if case .trailingBytes(1, _) = $0 { true } else { false }
+            }),
     ]
 
     @Test func `an unsupported type is named`() throws {

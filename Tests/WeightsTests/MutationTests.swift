@@ -49,7 +49,8 @@ import Testing
             case 2, 3:
                 let width = [4, 8].randomElement(using: &random) ?? 8
                 let value = boundaries.randomElement(using: &random) ?? 0
-                for (index, byte) in GGUFWriter.little(value).prefix(width).enumerated() where at + index < bytes.count {
+                for (index, byte) in GGUFWriter.little(value).prefix(width).enumerated() where at + index < bytes.count
+                {
                     bytes[at + index] = byte
                 }
             case 4:
