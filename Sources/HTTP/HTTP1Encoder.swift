@@ -33,15 +33,6 @@ enum HTTP1Encoder {
         out.writeStaticString("\r\n")
     }
 
-    static func requestHead(_ head: HTTPRequestHead, host: String, isChunked: Bool, into out: inout ByteBuffer) {
-        let query = head.query.map { "?\($0)" } ?? ""
-        out.writeString("\(head.method) \(head.path)\(query) HTTP/1.1\r\n")
-        if head.header("host") == nil { write(HTTPField("host", host), into: &out) }
-        for field in head.headers where !isHopByHop(field.name) { write(field, into: &out) }
-        if isChunked { out.writeStaticString("transfer-encoding: chunked\r\n") }
-        out.writeStaticString("\r\n")
-    }
-
     static func chunk(_ bytes: ByteBuffer, into out: inout ByteBuffer) {
         writeHex(bytes.readableBytes, into: &out)
         out.writeStaticString("\r\n")

@@ -106,9 +106,11 @@ final class HTTP1Exchange: HTTPExchange {
         gone?()
     }
 
+    /// Lets go of every callback: they may hold this exchange in turn.
     private func leave() {
         session = nil
         onClientGone = nil
+        _ = body.fail()
     }
 
     var unsentByteCount: Int { session?.unsentByteCount ?? 0 }

@@ -63,7 +63,8 @@ final class HTTP2Exchange: HTTP2Stream, HTTPExchange {
 
     override func endArrived() {
         super.endArrived()
-        body.end()?()
+        let deliver = body.end()
+        if !isOver { deliver?() }
     }
 
     /// A response that is whole before the request is: the client may stop sending.

@@ -47,6 +47,7 @@ class HTTP2Session: ChannelDuplexHandler {
     func streamsChanged() {}
     func pingAnswered(_ payload: UInt64) {}
     func goAwayArrived() {}
+    func endingBegan() {}
     /// The connection is lost; streams are closed already.
     func gone() {}
 
@@ -275,6 +276,7 @@ class HTTP2Session: ChannelDuplexHandler {
     func endSoon() {
         guard case .open = phase else { return }
         phase = .ending(since: now)
+        endingBegan()
         flushSoon()
     }
 

@@ -32,9 +32,9 @@ class HTTP2Stream {
     /// nghttp2 knows of our head.
     var isSubmitted = false
 
-    init(session: HTTP2Session) {
+    init(session: HTTP2Session?) {
         self.session = session
-        openedAt = session.now
+        openedAt = session?.now ?? .now()
     }
 
     var unsentByteCount: Int { output.readableBytes }

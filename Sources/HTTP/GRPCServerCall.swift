@@ -1,0 +1,130 @@
+package import NIOCore
+
+/// One call of gRPC on an exchange: messages in, messages and a status out. Confined to the exchange's event loop.
+///
+/// The exchange's callbacks hold the call until the exchange is over. Set `onMessage`, `onEnd` and `onCancelled`, then
+/// call `begin`, all before the handler returns.
+package final class GRPCServerCall {
+    /// "/package.Service/Method".
+    package var path: String { exchange.request.path }
+    package var eventLoop: any EventLoop { exchange.eventLoop }
+    package var metadata: [HTTPField] { exchange.request.headers }
+    /// What the client allows the call, from its start.
+    package let timeout: TimeAmount?
+    package var onMessage: ((ByteBuffer) -> Void)?
+    /// The client has sent its last message.
+    package var onEnd: (() -> Void)?
+    /// The client is gone, or broke the framing: nothing can be answered any more.
+    package var onCancelled: (() -> Void)?
+
+    private let exchange: any HTTPExchange
+    private var deframer: GRPCDeframer
+    private var hasSentHead = false
+    private var isOver = false
+
+    package init(_ exchange: any HTTPExchange, messageByteCountMax: Int = 8 << 20) {
+        self.exchange = exchange
+        deframer = GRPCDeframer(byteCountMax: messageByteCountMax)
+        timeout = exchange.request.header("grpc-timeout").flatMap(GRPCFraming.timeout)
+    }
+
+    /// Begins to read.
+    package func begin() {
+        exchange.onClientGone = { self.cancelled() }
+        exchange.receiveBody { bytes in
+            if let bytes { self.received(bytes) } else { self.ended() }
+        }
+    }
+
+    /// Response bytes that have not reached the socket.
+    package var unsentByteCount: Int { exchange.unsentByteCount }
+
+    /// Sends one message. Several of one tick leave together.
+    package func send(_ message: ByteBuffer) {
+        guard !isOver else { return }
+        if !hasSentHead {
+            hasSentHead = true
+            exchange.sendHead(status: 200, headers: Self.headFields)
+        }
+        exchange.write(GRPCFraming.frame(message))
+    }
+
+    /// Ends the call. A call without messages that failed is answered by trailers only.
+    package func finish(_ status: GRPCStatus) {
+        guard !isOver else { return }
+        leave()
+        if hasSentHead {
+            exchange.finish(trailers: status.fields)
+        } else {
+            exchange.sendHead(status: 200, headers: Self.headFields + status.fields)
+            exchange.finish(trailers: [])
+        }
+    }
+
+    private static let headFields = [HTTPField("content-type", "application/grpc")]
+
+    private func received(_ bytes: ByteBuffer) {
+        deframer.append(bytes)
+        do throws(GRPCStatus) {
+            while !isOver, let message = try deframer.next() { onMessage?(message) }
+        } catch {
+            let cancelled = onCancelled
+            finish(error)
+            cancelled?()
+        }
+    }
+
+    private func ended() {
+        guard !isOver else { return }
+        guard !deframer.isInsideMessage else {
+            let cancelled = onCancelled
+            finish(GRPCStatus(.internalError, "the request ends inside a message"))
+            cancelled?()
+            return
+        }
+        let end = onEnd
+        onEnd = nil
+        onMessage = nil
+        end?()
+    }
+
+    private func cancelled() {
+        guard !isOver else { return }
+        let cancelled = onCancelled
+        leave()
+        cancelled?()
+    }
+
+    /// Lets go of everything that may hold this call in turn.
+    private func leave() {
+        isOver = true
+        onMessage = nil
+        onEnd = nil
+        onCancelled = nil
+        exchange.onClientGone = nil
+    }
+}
+
+extension GRPCServerCall {
+    /// A unary call: collects the one message, then calls `handle`, which answers by `respond`.
+    package func unary(_ handle: @escaping (ByteBuffer) -> Void) {
+        var request: ByteBuffer?
+        onMessage = { [unowned self] message in
+            guard request == nil else {
+                return self.finish(GRPCStatus(.unimplemented, "a unary call has one message"))
+            }
+            request = message
+        }
+        onEnd = { [unowned self] in
+            guard let request else { return self.finish(GRPCStatus(.unimplemented, "a unary call has one message")) }
+            handle(request)
+        }
+        begin()
+    }
+
+    /// One message and OK.
+    package func respond(_ message: ByteBuffer) {
+        send(message)
+        finish(GRPCStatus(.ok))
+    }
+}

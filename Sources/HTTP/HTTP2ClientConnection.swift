@@ -1,0 +1,101 @@
+package import NIOCore
+
+/// One HTTP/2 connection to a server, over TLS when it has a context, by prior knowledge without. Confined to its event
+/// loop. It lives until it is closed or lost, whether or not somebody keeps it.
+package final class HTTP2ClientConnection: HTTPClientConnection {
+    package let eventLoop: any EventLoop
+    package var onClosed: (() -> Void)?
+    /// When the server's last byte came.
+    package private(set) var lastReadAt = NIODeadline.now()
+    private let host: String
+    private let scheme: String
+    private var session: HTTP2ClientSession?
+    private var pings: [UInt64: Ping] = [:]
+    private var pingCount: UInt64 = 0
+
+    private struct Ping {
+        var sentAt: NIODeadline
+        var timer: Scheduled<Void>
+        var done: (TimeAmount?) -> Void
+    }
+
+    private init(host: String, port: Int, scheme: String, eventLoop: any EventLoop) {
+        self.host = "\(host):\(port)"
+        self.scheme = scheme
+        self.eventLoop = eventLoop
+    }
+
+    /// The future completes on `eventLoop`; read it there by `assumeIsolated()`. Fails with an `HTTPConnectError`.
+    package static func connect(
+        host: String, port: Int, eventLoop: any EventLoop, tls: TLSContextBox? = nil,
+        options: HTTPClientOptions = .init()
+    ) -> EventLoopFuture<HTTP2ClientConnection> {
+        ClientDialer.dial(host: host, port: port, eventLoop: eventLoop, tls: tls, options: options)
+            .flatMapThrowing { channel, chosen in
+                guard tls == nil || chosen == "h2" else {
+                    channel.close(promise: nil)
+                    throw HTTPConnectError.protocolNotOffered(host: host, port: port)
+                }
+                let connection = HTTP2ClientConnection(
+                    host: host, port: port, scheme: tls == nil ? "http" : "https", eventLoop: eventLoop)
+                let session = HTTP2ClientSession(connection, options: options)
+                connection.session = session
+                do {
+                    try channel.pipeline.syncOperations.addHandler(session)
+                } catch {
+                    throw ClientDialer.connectError(error, host: host, port: port)
+                }
+                return connection
+            }
+    }
+
+    package var isUsable: Bool { session?.takesStreams ?? false }
+
+    /// A stream on a connection that takes none ends in `.refused`: nothing was sent.
+    package func openStream(_ head: HTTPRequestHead, hasBody: Bool) -> any HTTPClientStream {
+        let stream = HTTP2ClientStream(head, scheme: scheme, host: host, eventLoop: eventLoop, session: session)
+        if !hasBody { stream.finish() }
+        return stream
+    }
+
+    /// Asks the server for a sign of life. `done` gets the round trip, or `nil` when none came in time or the connection
+    /// was lost; called once, never from inside this call.
+    package func ping(timeoutSeconds: Double, done: @escaping (TimeAmount?) -> Void) {
+        pingCount &+= 1
+        let payload = pingCount
+        let nanoseconds = Int64(min(max(0, timeoutSeconds), 1e6) * 1e9)
+        let timer = eventLoop.assumeIsolated().scheduleTask(in: .nanoseconds(nanoseconds)) {
+            if let late = self.pings.removeValue(forKey: payload) { late.done(nil) }
+        }
+        pings[payload] = Ping(sentAt: .now(), timer: timer, done: done)
+        session?.submitPing(payload)
+    }
+
+    /// Closes now; open streams end as `.connectionLost`.
+    package func close() {
+        session?.close()
+    }
+
+    // MARK: Told by the session
+
+    func bytesArrived() { lastReadAt = .now() }
+
+    func pingAnswered(_ payload: UInt64) {
+        guard let ping = pings.removeValue(forKey: payload) else { return }
+        ping.timer.cancel()
+        ping.done(.now() - ping.sentAt)
+    }
+
+    func gone() {
+        session = nil
+        let unanswered = pings.values
+        pings = [:]
+        for ping in unanswered {
+            ping.timer.cancel()
+            ping.done(nil)
+        }
+        let closed = onClosed
+        onClosed = nil
+        closed?()
+    }
+}
