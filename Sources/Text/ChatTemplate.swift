@@ -19,11 +19,49 @@ package enum ChatTemplateError: Error, Equatable, Sendable {
     case limitExceeded(String)
 }
 
-/// A chat template of the Jinja subset that model files use. Immutable; bounded in depth, steps and output.
+/// A chat template of the Jinja subset that model files use. Immutable; bounded in depth, steps and output
+/// (`TemplateLimits`), so that no template can hang, trap or use up the stack.
+///
+/// Values are data: there is nothing to reflect on, and names are only looked up among what is given here.
 package final class ChatTemplate: Sendable {
-    package init(source: String, bosToken: String, eosToken: String) throws(ChatTemplateError) {}
+    private let program: TemplateProgram
+    private let bosToken: String
+    private let eosToken: String
 
+    /// - Parameters:
+    ///   - bosToken, eosToken: what the template writes where it names them; empty when the model has none.
+    /// - Throws: when the template cannot be parsed. What it uses of filters, tests and functions shows when it gets there.
+    package init(source: String, bosToken: String, eosToken: String) throws(ChatTemplateError) {
+        program = try TemplateParser.parse(source)
+        self.bosToken = bosToken
+        self.eosToken = eosToken
+    }
+
+    /// - Parameters:
+    ///   - addsGenerationPrompt: ends with what begins the assistant's answer.
+    ///   - variables: further ones, and replacements of those that are always there: `messages`, `tools` and `documents`
+    ///     (none), `add_generation_prompt`, `bos_token`, `eos_token`.
+    ///   - now: what `strftime_now` prints; without it that function is undefined, for which templates have a way out.
     package func render(
-        _ messages: [ChatMessage], addsGenerationPrompt: Bool
-    ) throws(ChatTemplateError) -> String { "" }
+        _ messages: [ChatMessage], addsGenerationPrompt: Bool, variables: [String: TemplateValue] = [:],
+        now: TemplateTime? = nil
+    ) throws(ChatTemplateError) -> String {
+        var all: [String: TemplateValue] = [
+            "messages": .list(messages.map(\.value)), "tools": .none, "documents": .none,
+            "add_generation_prompt": .boolean(addsGenerationPrompt),
+            "bos_token": .string(bosToken), "eos_token": .string(eosToken),
+        ]
+        all.merge(variables) { $1 }
+        return try TemplateEvaluation(program, now: now).render(all)
+    }
+}
+
+extension ChatMessage {
+    fileprivate var value: TemplateValue {
+        var entries: [TemplateValue.Entry] = [
+            .init(key: "role", value: .string(role)), .init(key: "content", value: .string(content)),
+        ]
+        if let name { entries.append(.init(key: "name", value: .string(name))) }
+        return .mapping(entries)
+    }
 }

@@ -2,10 +2,37 @@ package import Inference
 
 /// Text to tokens and back, for one model. Immutable; shared between threads.
 package final class Tokenizer: Sendable {
-    package let spec: TokenizerSpec
+    private enum Encoding {
+        case bytePair(BytePairEncoding)
+        case sentencePiece(SentencePieceEncoding)
+    }
 
+    package let spec: TokenizerSpec
+    /// Tokens that end a turn or a text (EOS, EOT, end of message …), sorted.
+    package let endTokens: [TokenID]
+    private let encoding: Encoding
+    private let tokenBytes: [[UInt8]]
+    private let userDefined: SpecialTokens
+    private let userDefinedAndControl: SpecialTokens
+
+    /// - Throws: a sentence when the data cannot be a tokenizer's.
     package init(_ spec: TokenizerSpec) throws(TokenizerError) {
+        try Self.check(spec)
         self.spec = spec
+        let bytes = spec.tokens.indices.map { Self.bytes(of: $0, in: spec) }
+        tokenBytes = bytes
+        encoding =
+            switch spec.kind {
+            case .bytePairEncoding: .bytePair(try BytePairEncoding(spec, bytes: bytes))
+            case .sentencePiece: .sentencePiece(try SentencePieceEncoding(spec))
+            }
+        func entries(_ kinds: [TokenizerSpec.TokenKind]) -> [(bytes: [UInt8], id: TokenID)] {
+            spec.tokens.indices.filter { kinds.contains(spec.tokenKinds[$0]) }
+                .map { (Array(spec.tokens[$0].utf8), TokenID($0)) }
+        }
+        userDefined = SpecialTokens(entries([.userDefined]))
+        userDefinedAndControl = SpecialTokens(entries([.userDefined, .control, .unknown]))
+        endTokens = Self.endTokens(of: spec)
     }
 
     package var vocabularySize: Int { spec.tokens.count }
@@ -13,17 +40,92 @@ package final class Tokenizer: Sendable {
     /// - Parameters:
     ///   - parsesSpecialTokens: text that spells a control token becomes that token.
     ///   - addsBOS: puts the model's beginning-of-sequence token in front if the model wants one and it is not there.
-    package func encode(_ text: String, parsesSpecialTokens: Bool, addsBOS: Bool) -> [TokenID] { [] }
+    package func encode(_ text: String, parsesSpecialTokens: Bool, addsBOS: Bool) -> [TokenID] {
+        var tokens: [TokenID] = []
+        var isStart = true
+        let specials = parsesSpecialTokens ? userDefinedAndControl : userDefined
+        specials.split(Array(text.utf8)) { plain in
+            switch encoding {
+            case .bytePair(let encoding): encoding.encode(Array(plain), into: &tokens)
+            case .sentencePiece(let encoding): encoding.encode(Array(plain), isStart: isStart, into: &tokens)
+            }
+            isStart = false
+        } special: { token in
+            tokens.append(token)
+            isStart = spec.tokenKinds[Int(token)] != .userDefined
+        }
+        if addsBOS, spec.addsBOS, let bos = spec.bosToken, tokens.first != bos { tokens.insert(bos, at: 0) }
+        return tokens
+    }
 
     /// The bytes a token stands for in text; for a control token its spelling. Empty for ids outside the vocabulary.
-    package func bytes(of token: TokenID) -> [UInt8] { [] }
+    package func bytes(of token: TokenID) -> [UInt8] {
+        tokenBytes.indices.contains(Int(token)) ? tokenBytes[Int(token)] : []
+    }
 
     /// Control tokens: left out of text unless asked for.
-    package func isSpecial(_ token: TokenID) -> Bool { false }
+    package func isSpecial(_ token: TokenID) -> Bool {
+        guard spec.tokenKinds.indices.contains(Int(token)) else { return true }
+        let kind = spec.tokenKinds[Int(token)]
+        return kind == .control || kind == .unknown
+    }
 
-    /// Tokens that end a turn or a text (EOS, EOT, end of message …), sorted.
-    package var endTokens: [TokenID] { [] }
+    /// Whole text of `tokens`; bytes that are not UTF-8 become U+FFFD. A SentencePiece text loses the space that
+    /// encoding put in front.
+    package func decode(_ tokens: [TokenID], skipsSpecialTokens: Bool) -> String {
+        var bytes: [UInt8] = []
+        for token in tokens where !(skipsSpecialTokens && isSpecial(token)) { bytes += self.bytes(of: token) }
+        if spec.kind == .sentencePiece, spec.addsSpacePrefix, bytes.first == 0x20 { bytes.removeFirst() }
+        return String(decoding: bytes, as: UTF8.self)
+    }
 
-    /// Whole text of `tokens`; bytes that are not UTF-8 become U+FFFD.
-    package func decode(_ tokens: [TokenID], skipsSpecialTokens: Bool) -> String { "" }
+    private static func check(_ spec: TokenizerSpec) throws(TokenizerError) {
+        let count = spec.tokens.count
+        guard count > 0, count <= Int(Int32.max) else { throw .malformed("the tokenizer has \(count) tokens") }
+        guard spec.tokenKinds.count == count else {
+            throw .malformed("the tokenizer has \(count) tokens and \(spec.tokenKinds.count) token types")
+        }
+        if let long = spec.tokens.firstIndex(where: { $0.utf8.count > 4096 }) {
+            throw .malformed("token \(long) is longer than 4096 bytes")
+        }
+        let named: [(String, TokenID?)] =
+            [("BOS", spec.bosToken), ("EOS", spec.eosToken), ("unknown", spec.unknownToken)]
+            + spec.endOfTurnTokens.map { ("end-of-turn", $0) }
+        for case (let name, let id?) in named where !(0..<count).contains(Int(id)) {
+            throw .malformed("the \(name) token \(id) is outside the vocabulary of \(count)")
+        }
+    }
+
+    private static func bytes(of index: Int, in spec: TokenizerSpec) -> [UInt8] {
+        let text = spec.tokens[index]
+        let kind = spec.tokenKinds[index]
+        switch spec.kind {
+        case .bytePairEncoding:
+            return kind == .normal ? ByteAlphabet.decode(text) ?? Array(text.utf8) : Array(text.utf8)
+        case .sentencePiece:
+            if kind == .byte, let byte = SentencePieceEncoding.byte(text) { return [byte] }
+            guard kind != .control else { return Array(text.utf8) }
+            var bytes: [UInt8] = []
+            for scalar in text.unicodeScalars {
+                if scalar.value == 0x2581 { bytes.append(0x20) } else { bytes += Array(UTF8.encode(scalar) ?? .init()) }
+            }
+            return bytes
+        }
+    }
+
+    /// Spellings of control tokens that end a turn, whether or not the file says so.
+    private static let endSpellings: Set<String> = [
+        "<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<|end_of_text|>",
+        "<EOT>", "<|return|>",
+    ]
+
+    private static func endTokens(of spec: TokenizerSpec) -> [TokenID] {
+        var ids = Set(spec.endOfTurnTokens)
+        if let eos = spec.eosToken { ids.insert(eos) }
+        for (index, text) in spec.tokens.enumerated()
+        where spec.tokenKinds[index] == .control && endSpellings.contains(text) {
+            ids.insert(TokenID(index))
+        }
+        return ids.sorted()
+    }
 }

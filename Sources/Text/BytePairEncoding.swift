@@ -1,0 +1,78 @@
+import Inference
+
+/// Byte-level BPE with ranked merges. Source: Sennrich et al., 2016; GPT-2's byte alphabet.
+struct BytePairEncoding: Sendable {
+    private let preTokenizer: PreTokenizer
+    /// Token of each single byte; -1 when the vocabulary has none.
+    private let byteTokens: [TokenID]
+    /// (left, right) to (rank, merged token).
+    private let merges: [UInt64: (rank: Int32, token: TokenID)]
+    private let words: VocabularyIndex?
+
+    /// - Parameter bytes: what each token stands for.
+    init(_ spec: TokenizerSpec, bytes: [[UInt8]]) throws(TokenizerError) {
+        preTokenizer = try PreTokenizer(named: spec.preTokenizer)
+        var ids: [String: TokenID] = [:]
+        ids.reserveCapacity(spec.tokens.count)
+        for (index, token) in spec.tokens.enumerated() where ids[token] == nil { ids[token] = TokenID(index) }
+        byteTokens = ByteAlphabet.scalars.map { value in
+            Unicode.Scalar(value).flatMap { ids[String(Character($0))] } ?? -1
+        }
+        var merges: [UInt64: (rank: Int32, token: TokenID)] = [:]
+        merges.reserveCapacity(spec.merges.count)
+        for (rank, merge) in spec.merges.enumerated() {
+            let sides = merge.split(separator: " ", omittingEmptySubsequences: false)
+            guard sides.count == 2, let left = ids[String(sides[0])], let right = ids[String(sides[1])],
+                let token = ids[String(sides[0] + sides[1])]
+            else { throw .malformed("merge \(rank) of the tokenizer, '\(merge.prefix(40))', is not of two tokens") }
+            let pair = Self.key(left, right)
+            if merges[pair] == nil { merges[pair] = (Int32(truncatingIfNeeded: rank), token) }
+        }
+        self.merges = merges
+        words =
+            preTokenizer.takesWholeWords
+            ? VocabularyIndex(
+                bytes.enumerated().filter { spec.tokenKinds[$0.offset] == .normal }
+                    .map { ($0.element, TokenID($0.offset)) }) : nil
+    }
+
+    func encode(_ text: [UInt8], into tokens: inout [TokenID]) {
+        preTokenizer.split(text) { word in encodeWord(text[word], into: &tokens) }
+    }
+
+    private func encodeWord(_ word: ArraySlice<UInt8>, into tokens: inout [TokenID]) {
+        if let whole = words?.find(word) {
+            tokens.append(whole)
+        } else if word.count <= 24 {
+            encodeShort(word, into: &tokens)
+        } else {
+            let start = word.indices.map { (range: $0..<$0 + 1, token: byteTokens[Int(word[$0])]) }
+                .filter { $0.token >= 0 }
+            let pieces = PairMerging.run(start) { left, right in
+                merges[Self.key(left.token, right.token)].map { .init(cost: Double($0.rank), token: $0.token) }
+            }
+            tokens += pieces.map(\.token)
+        }
+    }
+
+    /// Most words are short: looking at all pairs each time beats a heap, and gives the same.
+    private func encodeShort(_ word: ArraySlice<UInt8>, into tokens: inout [TokenID]) {
+        let start = tokens.count
+        for byte in word where byteTokens[Int(byte)] >= 0 { tokens.append(byteTokens[Int(byte)]) }
+        while tokens.count - start > 1 {
+            var best: (rank: Int32, token: TokenID, at: Int)?
+            for index in start..<tokens.count - 1 {
+                if let merge = merges[Self.key(tokens[index], tokens[index + 1])], merge.rank < best?.rank ?? .max {
+                    best = (merge.rank, merge.token, index)
+                }
+            }
+            guard let best else { return }
+            tokens[best.at] = best.token
+            tokens.remove(at: best.at + 1)
+        }
+    }
+
+    private static func key(_ left: TokenID, _ right: TokenID) -> UInt64 {
+        UInt64(UInt32(bitPattern: left)) << 32 | UInt64(UInt32(bitPattern: right))
+    }
+}

@@ -1,0 +1,36 @@
+import Inference
+
+/// Finds tokens that are matched in text as they are spelled: control tokens and those that users added.
+struct SpecialTokens: Sendable {
+    private let index: VocabularyIndex
+    /// For each first byte the lengths of tokens that begin with it, longest first.
+    private var lengths: [[Int]] = Array(repeating: [], count: 256)
+
+    init(_ entries: [(bytes: [UInt8], id: TokenID)]) {
+        index = VocabularyIndex(entries)
+        for entry in entries {
+            guard let first = entry.bytes.first else { continue }
+            if !lengths[Int(first)].contains(entry.bytes.count) { lengths[Int(first)].append(entry.bytes.count) }
+        }
+        for first in 0..<256 { lengths[first].sort(by: >) }
+    }
+
+    /// Cuts `text` at special tokens: calls `plain` with what lies between and `special` with each, in order.
+    func split(_ text: [UInt8], plain: (ArraySlice<UInt8>) -> Void, special: (TokenID) -> Void) {
+        var start = 0
+        var at = 0
+        while at < text.count {
+            let found = lengths[Int(text[at])].lazy.filter { at + $0 <= text.count }
+                .compactMap { length in index.find(text[at..<at + length]).map { (length, $0) } }.first
+            if let (length, token) = found {
+                if start < at { plain(text[start..<at]) }
+                special(token)
+                at += length
+                start = at
+            } else {
+                at += 1
+            }
+        }
+        if start < text.count { plain(text[start...]) }
+    }
+}

@@ -1,0 +1,85 @@
+/// What Python's strings can do, on valid UTF-8.
+enum TemplateText {
+    /// As `str.isspace` has it.
+    static func isSpace(_ scalar: Unicode.Scalar) -> Bool {
+        (0x1C...0x1F).contains(scalar.value) || scalar.properties.isWhitespace
+    }
+
+    static func uppercased(_ bytes: [UInt8]) -> [UInt8] { mapped(bytes) { $0.properties.uppercaseMapping } }
+
+    static func lowercased(_ bytes: [UInt8]) -> [UInt8] { mapped(bytes) { $0.properties.lowercaseMapping } }
+
+    private static func mapped(_ bytes: [UInt8], _ transform: (Unicode.Scalar) -> String) -> [UInt8] {
+        var output: [UInt8] = []
+        output.reserveCapacity(bytes.count)
+        for scalar in scalars(bytes) { output += Array(transform(scalar).utf8) }
+        return output
+    }
+
+    private static func scalars(_ bytes: [UInt8]) -> String.UnicodeScalarView {
+        String(decoding: bytes, as: UTF8.self).unicodeScalars
+    }
+
+    /// First letter large, others small.
+    static func capitalized(_ bytes: [UInt8]) -> [UInt8] {
+        let first = Array(bytes[ScalarOffsets(bytes).range(0..<(bytes.isEmpty ? 0 : 1))])
+        return uppercased(first) + lowercased(Array(bytes[first.count...]))
+    }
+
+    /// Every word's first letter large, others small.
+    /// - Parameter startsWord: whether the next character begins a word, after this one.
+    static func titled(_ bytes: [UInt8], startsWord: (Unicode.Scalar) -> Bool) -> [UInt8] {
+        var output: [UInt8] = []
+        var isStart = true
+        for scalar in scalars(bytes) {
+            let properties = scalar.properties
+            output += Array((isStart ? properties.titlecaseMapping : properties.lowercaseMapping).utf8)
+            isStart = startsWord(scalar)
+        }
+        return output
+    }
+
+    enum Sides { case both, left, right }
+
+    /// - Parameter characters: to take away; nil for white space.
+    static func trimmed(_ bytes: [UInt8], _ sides: Sides, of characters: [UInt8]? = nil) -> [UInt8] {
+        let set = characters.map { Set(scalars($0)) }
+        let all = scalars(bytes)
+        func goes(_ scalar: Unicode.Scalar) -> Bool { set?.contains(scalar) ?? isSpace(scalar) }
+        var text = all[...]
+        if sides != .right { text = text.drop(while: goes) }
+        if sides != .left, let last = text.lastIndex(where: { !goes($0) }) {
+            text = text[...last]
+        } else if sides != .left {
+            return []
+        }
+        return Array(String(text).utf8)
+    }
+
+    /// Cuts that are made at most: a list of more parts is above `TemplateLimits.textByteCount`, so who asked for them
+    /// gets an error before they take memory.
+    private static let cutCount = TemplateLimits.textByteCount / 32 + 1
+
+    /// Words between white space.
+    static func words(_ bytes: [UInt8]) -> [[UInt8]] {
+        scalars(bytes).split(maxSplits: cutCount, whereSeparator: isSpace).map { Array(String($0).utf8) }
+    }
+
+    /// - Parameters:
+    ///   - limit: cuts at most so often.
+    static func split(_ bytes: [UInt8], at separator: [UInt8], limit: Int) -> [[UInt8]] {
+        var parts: [[UInt8]] = []
+        var start = 0
+        for cut in TextSearch(separator).all(in: bytes, limit: min(limit, cutCount)) {
+            parts.append(Array(bytes[start..<cut]))
+            start = cut + separator.count
+        }
+        return parts + [Array(bytes[start...])]
+    }
+
+    static func lines(_ bytes: [UInt8]) -> [[UInt8]] {
+        var text = bytes
+        if text.last == 0x0A { text.removeLast() }
+        return bytes.isEmpty ? [] : split(text, at: [0x0A], limit: .max)
+    }
+}
