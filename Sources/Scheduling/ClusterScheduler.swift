@@ -151,6 +151,10 @@ package struct ClusterScheduler: Sendable {
         state == .connecting ? connecting.count : workers.values.count { $0.state == state }
     }
 
+    package func hasWorkers(of model: String) -> Bool {
+        (models[model]?.groups ?? [:]).values.contains { !$0.workers.isEmpty }
+    }
+
     /// True when a worker of any model takes sequences.
     package var hasReadyWorker: Bool { workers.values.contains { $0.state == .ready } }
 

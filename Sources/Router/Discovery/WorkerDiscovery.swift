@@ -1,0 +1,33 @@
+/// Where a worker listens.
+package struct WorkerAddress: Hashable, Comparable, Sendable, CustomStringConvertible {
+    package var host: String
+    package var port: Int
+
+    package init(host: String, port: Int) {
+        self.host = host
+        self.port = port
+    }
+
+    package static func < (a: Self, b: Self) -> Bool { (a.host, a.port) < (b.host, b.port) }
+    package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+}
+
+/// Knows which workers there are. Confined to the router's event loop.
+///
+/// Three kinds: a fixed list, names in DNS, processes of this machine.
+package protocol WorkerDiscovery: AnyObject {
+    /// Begins to tell, at once or later, on the event loop. The observer is held weakly.
+    func start(_ observer: any WorkerDiscoveryObserver)
+    /// Tells nothing more.
+    func stop()
+}
+
+package protocol WorkerDiscoveryObserver: AnyObject {
+    /// There may be a worker. Saying it twice changes nothing.
+    func workerAppeared(at address: WorkerAddress)
+    /// No worker is expected there any more. One that is still linked serves on until its link breaks: a name server
+    /// may be wrong, a link is not.
+    func workerVanished(at address: WorkerAddress)
+    /// The worker's process has ended for certain.
+    func workerDied(at address: WorkerAddress)
+}

@@ -1,0 +1,42 @@
+import Inference
+import Logging
+import Serving
+import Text
+
+/// Models that workers have announced. One stays listed while its workers are away.
+struct ModelCatalogue {
+    private var byName: [String: ServedModel] = [:]
+    /// Sorted by name.
+    private(set) var all: [ServedModel] = []
+
+    subscript(_ name: String) -> ServedModel? { byName[name] }
+
+    /// Whether requests made for the model that is listed can run on a worker that announces the same name: their
+    /// tokens must mean the same there.
+    func agrees(_ description: WorkerDescription, _ tokenizer: Tokenizer) -> Bool {
+        guard let listed = byName[description.model] else { return true }
+        return listed.tokenizer === tokenizer || listed.tokenizer.spec == tokenizer.spec
+    }
+
+    /// Lists a model, in place of one of the same name.
+    mutating func list(_ description: WorkerDescription, _ tokenizer: Tokenizer, created: Int64, logger: Logger) {
+        byName[description.model] = ServedModel(
+            name: description.model, tokenizer: tokenizer, chatTemplate: Self.template(tokenizer, logger),
+            contextLength: description.contextLength, numericsID: description.numericsID, created: created)
+        all = byName.values.sorted { $0.name < $1.name }
+    }
+
+    private static func template(_ tokenizer: Tokenizer, _ logger: Logger) -> ChatTemplate? {
+        guard let source = tokenizer.spec.chatTemplate else { return nil }
+        func spelling(_ token: TokenID?) -> String {
+            token.map { String(decoding: tokenizer.bytes(of: $0), as: UTF8.self) } ?? ""
+        }
+        do {
+            return try ChatTemplate(
+                source: source, bosToken: spelling(tokenizer.spec.bosToken), eosToken: spelling(tokenizer.spec.eosToken))
+        } catch {
+            logger.warning("chat template refused: chat requests will be too", metadata: ["why": "\(error)"])
+            return nil
+        }
+    }
+}

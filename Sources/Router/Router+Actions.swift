@@ -1,0 +1,57 @@
+import Inference
+import Logging
+import Scheduling
+import Serving
+import Telemetry
+
+/// What the scheduler decided, done.
+extension Router {
+    func perform(_ actions: [SchedulingAction]) {
+        for action in actions {
+            switch action {
+            case .admit(let choice, let sequence, let worker): admit(choice, as: sequence, on: worker)
+            case .cancel(let sequence, let worker): peersByID[worker]?.link.send(.cancel(sequence))
+            case .preempt(let sequence, let worker): peersByID[worker]?.link.send(.preempt(sequence))
+            case .fail(let id, let error): fail(id, error)
+            case .moved(let choice, let cause): moved(choice, cause)
+            case .suspected(let worker): logWorker("worker silent: it gets nothing new", worker)
+            case .recovered(let worker): logWorker("worker speaks again", worker)
+            }
+        }
+    }
+
+    private func admit(_ id: ChoiceID, as sequence: SequenceID, on worker: WorkerID) {
+        guard let request = requests[id.request], request.choices.indices.contains(id.index) else {
+            preconditionFailure("\(id) was admitted as \(sequence) after it had ended")
+        }
+        let admission = request.choices[id.index].admission(
+            as: sequence, priority: request.request.priority, salt: request.request.salt)
+        peersByID[worker]?.link.send(.admit(admission))
+        guard request.admittedAt == nil else { return }
+        let now = surroundings.now()
+        request.admittedAt = now
+        let series = metrics.model(request.model.name)
+        series.queueTime.observe(now.seconds(since: request.submittedAt))
+        series.promptTokens.add(request.usage.promptTokens)
+        tell(request, .admitted)
+    }
+
+    private func moved(_ id: ChoiceID, _ cause: MoveCause) {
+        guard let request = requests[id.request] else { return }
+        request.moveCount += 1
+        metrics.moved(cause, model: request.model.name)
+    }
+
+    /// The scheduler has let go of it already.
+    func fail(_ id: RequestID, _ error: ServeError) {
+        guard let request = requests.removeValue(forKey: id) else { return }
+        metrics.failed(error)
+        log.ended(request, outcome: FailureKind(error).rawValue, at: surroundings.now())
+        tell(request, .failed(error))
+    }
+
+    private func logWorker(_ event: String, _ worker: WorkerID) {
+        logger.warning(
+            "\(event)", metadata: ["worker": "\(worker)", "address": "\(peersByID[worker]?.link.address ?? "-")"])
+    }
+}

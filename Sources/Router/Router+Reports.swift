@@ -1,0 +1,58 @@
+import Inference
+import Scheduling
+import Serving
+import Telemetry
+
+/// Step reports, turned into text.
+extension Router {
+    func workerReported(_ worker: WorkerID, _ report: StepReport) {
+        let now = surroundings.now()
+        let answer = scheduler.workerReported(worker, report, now: now)
+        // Commands leave before text is made: the worker may wait for them.
+        perform(answer.actions)
+        for (entry, choice) in zip(report.entries, answer.choices) {
+            if let choice { deliver(entry, to: choice, now: now) }
+        }
+    }
+
+    private func deliver(_ entry: StepEntry, to id: ChoiceID, now: Instant) {
+        guard let request = requests[id.request], request.choices.indices.contains(id.index) else { return }
+        let series = metrics.model(request.model.name)
+        count(entry, of: request, id.index, series, now)
+        request.choices[id.index].advance(entry) { tell(request, $0) }
+        guard let finish = request.choices[id.index].finish else { return }
+        // The worker goes on after a stop string, which only we can see.
+        if entry.finish == nil { perform(scheduler.choiceCompleted(id, now: now)) }
+        series.finished(finish, tokenCount: request.choices[id.index].output.count)
+        guard request.isFinished else { return }
+        requests[id.request] = nil
+        series.completed(request, at: now)
+        log.ended(request, outcome: "completed", at: now)
+        tell(request, .finished(request.usage))
+    }
+
+    private func count(
+        _ entry: StepEntry, of request: OpenRequest, _ index: Int, _ series: ModelMetrics, _ now: Instant
+    ) {
+        if let cached = entry.cachedTokenCount {
+            let prompt = index / request.request.choiceCount
+            let promptCount = request.choices[index].prompt.count
+            let found = max(0, min(cached, promptCount))
+            series.cacheQueries.add(promptCount)
+            series.cacheHits.add(found)
+            if request.cachedTokens[prompt] == nil { request.cachedTokens[prompt] = found }
+        }
+        guard !entry.tokens.isEmpty else { return }
+        series.generationTokens.add(entry.tokens.count)
+        if request.firstTokenAt == nil {
+            request.firstTokenAt = now
+            series.timeToFirstToken.observe(now.seconds(since: request.submittedAt))
+        }
+        if let last = request.choices[index].lastTokenAt {
+            let gap = now.seconds(since: last) / Double(entry.tokens.count)
+            series.interToken.observe(gap, count: entry.tokens.count)
+        }
+        request.choices[index].lastTokenAt = now
+        request.lastTokenAt = now
+    }
+}

@@ -1,0 +1,136 @@
+package import Inference
+import Logging
+import Scheduling
+import Serving
+package import Text
+
+/// Workers that come, speak and go.
+extension Router: WorkerDiscoveryObserver {
+    package func workerAppeared(at address: WorkerAddress) {
+        if let known = peers[address] {
+            known.isExpected = true
+            return
+        }
+        let peer = WorkerPeer(address, makeLink(address), id: nextWorkerID())
+        peers[address] = peer
+        peersByLink[ObjectIdentifier(peer.link)] = peer
+        peersByID[peer.id] = peer
+        scheduler.workerDialled(peer.id)
+        peer.link.delegate = self
+        peer.link.open()
+    }
+
+    package func workerVanished(at address: WorkerAddress) {
+        guard let peer = peers[address] else { return }
+        peer.isExpected = false
+        if case .dialling = peer.state { forget(peer) }
+    }
+
+    package func workerDied(at address: WorkerAddress) {
+        guard let peer = peers[address] else { return }
+        logger.info("worker ended", metadata: ["worker": "\(peer.id)", "address": "\(address)"])
+        forget(peer)
+        tell()
+    }
+
+    private func nextWorkerID() -> WorkerID {
+        lastWorkerID += 1
+        return WorkerID(lastWorkerID)
+    }
+
+    private func forget(_ peer: WorkerPeer) {
+        peer.link.close()
+        peers[peer.address] = nil
+        peersByLink[ObjectIdentifier(peer.link)] = nil
+        lose(peer)
+    }
+
+    /// What the peer had goes on elsewhere.
+    private func lose(_ peer: WorkerPeer) {
+        peersByID[peer.id] = nil
+        peer.state = .dialling
+        perform(scheduler.workerLost(peer.id, now: surroundings.now()))
+        for other in peersByID.values.sorted(by: { $0.id < $1.id }) {
+            if case .idle(let description, let tokenizer) = other.state { employ(other, description, tokenizer) }
+        }
+    }
+}
+
+extension Router: WorkerLinkDelegate {
+    package func linkWelcomed(_ link: any WorkerLink, _ description: WorkerDescription, _ tokenizer: Tokenizer) {
+        guard let peer = peersByLink[ObjectIdentifier(link)] else { return }
+        logger.info(
+            "worker linked",
+            metadata: [
+                "worker": "\(peer.id)", "address": "\(link.address)", "model": "\(description.model)",
+                "numerics": "\(description.numericsID)", "slots": "\(description.slotCount)",
+                "pages": "\(description.pageCount)",
+            ])
+        employ(peer, description, tokenizer)
+        tell()
+    }
+
+    /// Lets the scheduler have the worker, unless clients' tokens would mean something else there.
+    private func employ(_ peer: WorkerPeer, _ description: WorkerDescription, _ tokenizer: Tokenizer) {
+        if !catalogue.agrees(description, tokenizer), isInUse(description.model) {
+            logger.warning(
+                "worker unused: its tokenizer is not that of the model served under this name",
+                metadata: ["worker": "\(peer.id)", "address": "\(peer.link.address)", "model": "\(description.model)"])
+            peer.state = .idle(description, tokenizer)
+            return
+        }
+        if catalogue[description.model] == nil || !catalogue.agrees(description, tokenizer) {
+            catalogue.list(description, tokenizer, created: surroundings.unixSeconds(), logger: logger)
+        }
+        peer.state = .serving
+        perform(scheduler.workerWelcomed(peer.id, description, now: surroundings.now()))
+    }
+
+    /// Whether any worker or request still goes by the model listed under a name.
+    private func isInUse(_ model: String) -> Bool {
+        scheduler.hasWorkers(of: model) || requests.values.contains { $0.model.name == model }
+    }
+
+    package func linkReceived(_ link: any WorkerLink, _ event: WorkerEvent) {
+        guard let peer = peersByLink[ObjectIdentifier(link)], case .serving = peer.state else { return }
+        let (id, now) = (peer.id, surroundings.now())
+        switch event {
+        case .welcome: break
+        case .step(let report): workerReported(id, report)
+        case .credit(let slotCount, let pageCount, let load, let commandsSeen):
+            perform(
+                scheduler.workerCredit(
+                    id, slotCount: slotCount, pageCount: pageCount, load: load, commandsSeen: commandsSeen, now: now))
+        case .prefix(let added, let removed, let isSnapshot):
+            scheduler.workerPrefixChanged(id, added: added, removed: removed, isSnapshot: isSnapshot)
+        case .preempted(let sequence): perform(scheduler.sequencePreempted(sequence, by: id, now: now))
+        case .refused(let sequence): perform(scheduler.sequenceRefused(sequence, by: id, now: now))
+        case .draining:
+            logger.info("worker draining", metadata: ["worker": "\(id)", "address": "\(link.address)"])
+            perform(scheduler.workerDraining(id, now: now))
+        }
+        tell()
+    }
+
+    package func linkLost(_ link: any WorkerLink, _ reason: String) {
+        guard let peer = peersByLink[ObjectIdentifier(link)] else { return }
+        logger.warning(
+            "worker lost", metadata: ["worker": "\(peer.id)", "address": "\(link.address)", "why": "\(reason)"])
+        guard peer.isExpected else {
+            forget(peer)
+            tell()
+            return
+        }
+        lose(peer)
+        peer.id = nextWorkerID()
+        peersByID[peer.id] = peer
+        scheduler.workerDialled(peer.id)
+        tell()
+    }
+
+    package func linkNotOpened(_ link: any WorkerLink, _ reason: String) {
+        guard let peer = peersByLink[ObjectIdentifier(link)] else { return }
+        logger.debug("worker not reached", metadata: ["address": "\(link.address)", "why": "\(reason)"])
+        if !peer.isExpected { forget(peer) }
+    }
+}

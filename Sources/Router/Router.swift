@@ -1,0 +1,194 @@
+package import Inference
+package import Logging
+package import NIOCore
+import Scheduling
+package import Serving
+package import Telemetry
+
+/// Serves requests with workers: drives ``ClusterScheduler``, keeps each request's journal, turns what workers report into
+/// what clients hear.
+///
+/// Confined to one event loop. Never waits: what a client does not read yet is its receiver's to keep.
+/// Whatever comes in, from a client, a link or the clock, is one event for the scheduler; its actions are carried out
+/// at once, and only then are receivers told, one after the other. A receiver may submit and cancel from inside.
+package final class Router: GenerationService {
+    let eventLoop: any EventLoop
+    let options: RouterOptions
+    let surroundings: RouterSurroundings
+    let logger: Logger
+    let metrics: RouterMetrics
+    let log: RequestLog
+    let makeLink: (WorkerAddress) -> any WorkerLink
+
+    var scheduler: ClusterScheduler
+    var catalogue = ModelCatalogue()
+    var requests: [RequestID: OpenRequest] = [:]
+    var peers: [WorkerAddress: WorkerPeer] = [:]
+    var peersByID: [WorkerID: WorkerPeer] = [:]
+    var peersByLink: [ObjectIdentifier: WorkerPeer] = [:]
+    var lastWorkerID: UInt64 = 0
+
+    private var lastRequestID: UInt64 = 0
+    private var discoveries: [any WorkerDiscovery] = []
+    private var timer: RepeatedTask?
+    private var tickCount = 0
+    private var outbox: [(request: OpenRequest, event: GenerationEvent)] = []
+    private var isTelling = false
+    private var isTellingScheduled = false
+    private var isDraining = false
+    private var whenEmpty: (() -> Void)?
+
+    /// - Parameter makeLink: a link that is not open yet.
+    package init(
+        eventLoop: any EventLoop, options: RouterOptions = RouterOptions(), metrics: MetricRegistry, logger: Logger,
+        surroundings: RouterSurroundings? = nil, makeLink: @escaping (WorkerAddress) -> any WorkerLink
+    ) {
+        self.eventLoop = eventLoop
+        self.options = options
+        self.surroundings = surroundings ?? .system(eventLoop)
+        self.logger = logger
+        self.metrics = RouterMetrics(metrics)
+        self.log = RequestLog(logger: logger)
+        self.makeLink = makeLink
+        scheduler = ClusterScheduler(limits: options.scheduling)
+    }
+
+    /// Begins to look for workers, and at the clock.
+    package func start(_ discoveries: [any WorkerDiscovery]) {
+        self.discoveries += discoveries
+        for discovery in discoveries { discovery.start(self) }
+        guard timer == nil else { return }
+        let router = NIOLoopBound(Weak(self), eventLoop: eventLoop)
+        let tick = TimeAmount.milliseconds(Int64(max(1, options.tickMilliseconds)))
+        timer = eventLoop.scheduleRepeatedTask(initialDelay: tick, delay: tick) { _ in router.value.object?.tick() }
+    }
+
+    /// Accepts nothing more and finishes what there is.
+    /// - Parameter whenEmpty: called once when nothing is left, on the event loop, never from inside this call.
+    package func drain(_ whenEmpty: @escaping () -> Void) {
+        isDraining = true
+        self.whenEmpty = whenEmpty
+        tellSoon()
+    }
+
+    /// Ends what still runs with `.shuttingDown`, and all links. The router is of no use afterwards.
+    package func stop() {
+        isDraining = true
+        timer?.cancel()
+        timer = nil
+        for discovery in discoveries { discovery.stop() }
+        discoveries.removeAll()
+        for id in requests.keys.sorted() {
+            perform(scheduler.requestCancelled(id, now: surroundings.now()))
+            fail(id, .shuttingDown)
+        }
+        for peer in peers.values { peer.link.close() }
+        peers.removeAll()
+        peersByID.removeAll()
+        peersByLink.removeAll()
+        tell()
+    }
+
+    // MARK: - GenerationService
+
+    package var models: [ServedModel] { catalogue.all }
+    package var isReady: Bool { !isDraining && scheduler.hasReadyWorker }
+    /// Requests that have not ended.
+    package var openRequestCount: Int { requests.count }
+
+    package func submit(
+        _ request: GenerationRequest, receiver: any GenerationReceiver
+    ) throws(ServeError) -> RequestID {
+        do {
+            return try accept(request, receiver)
+        } catch {
+            metrics.rejected(error)
+            throw error
+        }
+    }
+
+    private func accept(
+        _ request: GenerationRequest, _ receiver: any GenerationReceiver
+    ) throws(ServeError) -> RequestID {
+        guard !isDraining else { throw .shuttingDown }
+        guard let model = catalogue[request.model] else { throw .modelNotFound(request.model) }
+        try RequestCheck.check(request, model: model, choicesMax: options.choicesMax)
+        let id = RequestID(lastRequestID + 1)
+        let now = surroundings.now()
+        let actions = try scheduler.requestSubmitted(
+            RequestSpec(
+                id: id, model: request.model, prompts: request.prompts, choiceCount: request.choiceCount,
+                maxTokens: request.sampling.maxTokens, priority: request.priority, salt: request.salt,
+                usesPrefixCache: request.sampling.promptLogprobs == nil,
+                queueTimeoutSeconds: request.queueTimeoutSeconds,
+                requestTimeoutSeconds: request.requestTimeoutSeconds),
+            now: now)
+        lastRequestID += 1
+        requests[id] = OpenRequest(id: id, request, model: model, receiver: receiver, submittedAt: now)
+        metrics.model(model.name).accepted(request)
+        perform(actions)
+        tellSoon()
+        return id
+    }
+
+    package func cancel(_ id: RequestID) {
+        guard let request = requests.removeValue(forKey: id) else { return }
+        request.isSilent = true
+        let now = surroundings.now()
+        metrics.model(request.model.name).aborted.add(request.choices.count { $0.finish == nil })
+        log.ended(request, outcome: "cancelled", at: now)
+        perform(scheduler.requestCancelled(id, now: now))
+        tellSoon()
+    }
+
+    // MARK: - Telling receivers
+
+    func tell(_ request: OpenRequest, _ event: GenerationEvent) { outbox.append((request, event)) }
+
+    /// For calls from outside: receivers hear on a later turn of the loop.
+    func tellSoon() {
+        guard !isTellingScheduled else { return }
+        isTellingScheduled = true
+        let router = NIOLoopBound(self, eventLoop: eventLoop)
+        eventLoop.execute {
+            router.value.isTellingScheduled = false
+            router.value.tell()
+        }
+    }
+
+    /// Tells all there is to tell. What receivers cause meanwhile is told by the same loop, in order.
+    func tell() {
+        guard !isTelling else { return }
+        isTelling = true
+        var next = 0
+        while next < outbox.count {
+            let (request, event) = outbox[next]
+            next += 1
+            guard !request.isSilent else { continue }
+            switch event {
+            case .finished, .failed: request.isSilent = true
+            case .admitted, .delta, .promptLogprobs, .choiceFinished: break
+            }
+            request.receiver.generationProduced(event)
+        }
+        outbox.removeAll(keepingCapacity: next < 1024)
+        isTelling = false
+        guard isDraining, requests.isEmpty, let whenEmpty else { return }
+        self.whenEmpty = nil
+        whenEmpty()
+    }
+
+    private func tick() {
+        let now = surroundings.now()
+        perform(scheduler.timePassed(now))
+        tickCount &+= 1
+        if tickCount % max(1, options.gaugeTicks) == 0 { metrics.update(from: scheduler, now: now) }
+        tell()
+    }
+}
+
+/// What a timer may hold of a router.
+struct Weak<Object: AnyObject> {
+    weak var object: Object?
+    init(_ object: Object) { self.object = object }
+}

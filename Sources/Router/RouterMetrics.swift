@@ -1,0 +1,172 @@
+import Inference
+import Scheduling
+import Serving
+import Telemetry
+
+/// Series of one model, found once.
+struct ModelMetrics {
+    let running: Gauge
+    let waiting: Gauge
+    let queueTokens: Gauge
+    let queueOldest: Gauge
+    let cacheUsage: Gauge
+    let incoming: Counter
+    let promptTokens: Counter
+    let generationTokens: Counter
+    let cacheQueries: Counter
+    let cacheHits: Counter
+    let preemptions: Counter
+    let stopped: Counter
+    let reachedLength: Counter
+    let aborted: Counter
+    let timeToFirstToken: Histogram
+    let interToken: Histogram
+    let timePerOutputToken: Histogram
+    let latency: Histogram
+    let queueTime: Histogram
+    let prefillTime: Histogram
+    let decodeTime: Histogram
+    let inferenceTime: Histogram
+    let promptLength: Histogram
+    let generationLength: Histogram
+    let maxTokens: Histogram
+    let choices: Histogram
+
+    init(_ registry: MetricRegistry, model: String) {
+        let labels = [model]
+        running = registry.gauge(.requestsRunning, labels: labels)
+        waiting = registry.gauge(.requestsWaiting, labels: labels)
+        queueTokens = registry.gauge(.queueTokens, labels: labels)
+        queueOldest = registry.gauge(.queueOldest, labels: labels)
+        cacheUsage = registry.gauge(.kvCacheUsage, labels: labels)
+        incoming = registry.counter(.requestsIncoming, labels: labels)
+        promptTokens = registry.counter(.promptTokens, labels: labels)
+        generationTokens = registry.counter(.generationTokens, labels: labels)
+        cacheQueries = registry.counter(.prefixCacheQueries, labels: labels)
+        cacheHits = registry.counter(.prefixCacheHits, labels: labels)
+        preemptions = registry.counter(.preemptions, labels: labels)
+        stopped = registry.counter(.requestSuccess, labels: [model, "stop"])
+        reachedLength = registry.counter(.requestSuccess, labels: [model, "length"])
+        aborted = registry.counter(.requestSuccess, labels: [model, "abort"])
+        timeToFirstToken = registry.histogram(.timeToFirstToken, labels: labels)
+        interToken = registry.histogram(.interTokenLatency, labels: labels)
+        timePerOutputToken = registry.histogram(.timePerOutputToken, labels: labels)
+        latency = registry.histogram(.requestLatency, labels: labels)
+        queueTime = registry.histogram(.requestQueueTime, labels: labels)
+        prefillTime = registry.histogram(.requestPrefillTime, labels: labels)
+        decodeTime = registry.histogram(.requestDecodeTime, labels: labels)
+        inferenceTime = registry.histogram(.requestInferenceTime, labels: labels)
+        promptLength = registry.histogram(.requestPromptTokens, labels: labels)
+        generationLength = registry.histogram(.requestGenerationTokens, labels: labels)
+        maxTokens = registry.histogram(.requestMaxTokens, labels: labels)
+        choices = registry.histogram(.requestChoices, labels: labels)
+    }
+
+    func accepted(_ request: GenerationRequest) {
+        incoming.add()
+        for prompt in request.prompts { promptLength.observe(Double(prompt.count)) }
+        maxTokens.observe(Double(request.sampling.maxTokens))
+        choices.observe(Double(request.choiceCount))
+    }
+
+    func finished(_ reason: FinishReason, tokenCount: Int) {
+        switch reason {
+        case .stop: stopped.add()
+        case .length: reachedLength.add()
+        }
+        generationLength.observe(Double(tokenCount))
+    }
+
+    /// A request got its whole answer.
+    func completed(_ request: OpenRequest, at now: Instant) {
+        latency.observe(now.seconds(since: request.submittedAt))
+        guard let admitted = request.admittedAt, let first = request.firstTokenAt, let last = request.lastTokenAt else {
+            return
+        }
+        let decode = last.seconds(since: first)
+        prefillTime.observe(first.seconds(since: admitted))
+        decodeTime.observe(decode)
+        inferenceTime.observe(last.seconds(since: admitted))
+        let longest = request.choices.reduce(0) { max($0, $1.output.count) }
+        if longest > 1 { timePerOutputToken.observe(decode / Double(longest - 1)) }
+    }
+}
+
+/// What a router counts. All series with closed label sets exist from the start, so that they read 0 before anything
+/// happens.
+final class RouterMetrics {
+    private let registry: MetricRegistry
+    private var models: [String: ModelMetrics] = [:]
+    private let workers: [WorkerState: Gauge]
+    private let moves: [MoveCause: Counter]
+    private let rejections: [FailureKind: Counter]
+    private let failures: [FailureKind: Counter]
+
+    init(_ registry: MetricRegistry) {
+        self.registry = registry
+        func series<Label: CaseIterable & Hashable & RawRepresentable<String>, Series>(
+            _ make: (String) -> Series
+        ) -> [Label: Series] {
+            Dictionary(uniqueKeysWithValues: Label.allCases.map { ($0, make($0.rawValue)) })
+        }
+        workers = series { registry.gauge(.workers, labels: [$0]) }
+        moves = series { registry.counter(.sequenceMoves, labels: [$0]) }
+        rejections = series { registry.counter(.requestsRejected, labels: [$0]) }
+        failures = series { registry.counter(.requestsFailed, labels: [$0]) }
+    }
+
+    func model(_ name: String) -> ModelMetrics {
+        if let known = models[name] { return known }
+        let made = ModelMetrics(registry, model: name)
+        models[name] = made
+        return made
+    }
+
+    func moved(_ cause: MoveCause, model: String) {
+        moves[cause]?.add()
+        if cause == .preempted { self.model(model).preemptions.add() }
+    }
+
+    func rejected(_ error: ServeError) { rejections[FailureKind(error)]?.add() }
+    func failed(_ error: ServeError) { failures[FailureKind(error)]?.add() }
+
+    /// Writes what is, as opposed to what happened.
+    func update(from scheduler: ClusterScheduler, now: Instant) {
+        for state in WorkerState.allCases { workers[state]?.set(Double(scheduler.workerCount(state))) }
+        for name in scheduler.modelNames {
+            let series = model(name)
+            series.running.set(Double(scheduler.runningCount(name)))
+            series.waiting.set(Double(scheduler.waitingCount(name)))
+            series.queueTokens.set(Double(scheduler.waitingTokens(name)))
+            series.queueOldest.set(scheduler.longestWait(name, now: now))
+            let pages = scheduler.pages(name)
+            series.cacheUsage.set(pages.total > 0 ? Double(pages.used) / Double(pages.total) : 0)
+        }
+    }
+}
+
+/// A ``ServeError`` without its details, for metric labels and logs.
+enum FailureKind: String, CaseIterable {
+    case invalidRequest = "invalid_request"
+    case modelNotFound = "model_not_found"
+    case contextExceeded = "context_exceeded"
+    case queueFull = "queue_full"
+    case timedOut = "timed_out"
+    case unavailable
+    case shuttingDown = "shutting_down"
+    case internalFailure = "internal_failure"
+
+    init(_ error: ServeError) {
+        self =
+            switch error {
+            case .invalidRequest: .invalidRequest
+            case .modelNotFound: .modelNotFound
+            case .contextExceeded: .contextExceeded
+            case .queueFull: .queueFull
+            case .timedOut: .timedOut
+            case .unavailable: .unavailable
+            case .shuttingDown: .shuttingDown
+            case .internalFailure: .internalFailure
+            }
+    }
+}

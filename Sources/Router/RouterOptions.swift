@@ -1,0 +1,16 @@
+package import Scheduling
+
+/// What the operator decides about a router.
+package struct RouterOptions: Equatable, Sendable {
+    /// Bounds of the queue and all that the scheduler goes by; each documented there.
+    package var scheduling = SchedulingLimits()
+    /// Milliseconds between looks at deadlines and silent workers. 50: a client that waits for a timeout cannot tell,
+    /// and 20 looks a second cost nothing.
+    package var tickMilliseconds = 50
+    /// Ticks between updates of gauges; 5 are a quarter of a second, faster than anyone scrapes.
+    package var gaugeTicks = 5
+    /// Choices of one request, over all its prompts.
+    package var choicesMax = 1024
+
+    package init() {}
+}

@@ -1,0 +1,28 @@
+import Inference
+import Text
+
+/// One address where a worker is or should be, and the link to it.
+final class WorkerPeer {
+    /// How far the link has come. `id` names the worker that is there or will be; each loss makes a new one.
+    enum State {
+        /// Can become: serving, idle.
+        case dialling
+        /// The scheduler knows it. Can become: dialling.
+        case serving
+        /// Linked, but its tokens are not those of the model listed under its name. Can become: serving, dialling.
+        case idle(WorkerDescription, Tokenizer)
+    }
+
+    let address: WorkerAddress
+    let link: any WorkerLink
+    var id: WorkerID
+    var state = State.dialling
+    /// False: once its link is lost it is forgotten.
+    var isExpected = true
+
+    init(_ address: WorkerAddress, _ link: any WorkerLink, id: WorkerID) {
+        self.address = address
+        self.link = link
+        self.id = id
+    }
+}
