@@ -91,7 +91,7 @@ struct ForwardStep {
             let isLast = index == layers.count - 1
             projectQueryKeyValue(layer, rows.rowCount, member, own)
             member.barrier()
-            attend(layer, index, rows, member, own, storesOnly: isLast && rows.logitRows.isEmpty)
+            attend(layer, index, rows, member, own, isLast: isLast)
             if isLast {
                 guard !rows.logitRows.isEmpty else { return }
                 finish(layer, rows, member, own)
@@ -141,26 +141,28 @@ struct ForwardStep {
             matrix, values, activations, part: .remainder, count, to: queryKeyValue, stride: queryKeyValueStride, own)
     }
 
+    /// In the last layer only rows whose logits are asked for attend; keys and values of the others are stored.
     private func attend(
         _ layer: PackedWeights.Layer, _ index: Int, _ rows: StepInput.Pointers, _ member: ThreadTeam.Member,
-        _ own: Workspace, storesOnly: Bool
+        _ own: Workspace, isLast: Bool
     ) {
-        let items = rows.itemBounds[member.index]..<rows.itemBounds[member.index + 1]
+        let items = UnsafeBufferPointer(
+            start: rows.items + rows.itemBounds[member.index],
+            count: rows.itemBounds[member.index + 1] - rows.itemBounds[member.index])
         if rows.isDecode {
             // A token's only new key is its own: rotate, store and attend in one go.
-            for item in items.lazy.map({ rows.items[$0] }) {
+            for item in items {
                 rotateAndStore(layer, index, rows, row: item.firstRow, kvHead: item.kvHead)
-                if !storesOnly { attend(index, rows, item, own) }
+                if !isLast || item.isAsked { attend(index, rows, item, own) }
             }
         } else {
             for row in member.share(rows.rowCount) {
                 for head in 0..<spec.kvHeadCount { rotateAndStore(layer, index, rows, row: row, kvHead: head) }
             }
-            guard !storesOnly else { return }
             member.barrier()
-            for item in items.lazy.map({ rows.items[$0] }) { attend(index, rows, item, own) }
+            for item in items where !isLast || item.isAsked { attend(index, rows, item, own) }
         }
-        if !storesOnly { member.barrier() }
+        member.barrier()
     }
 
     /// Brings one token's part of a kv head to its places: key and value to their page, the group's queries in a row.

@@ -10,6 +10,8 @@ struct StepInput {
         var kvHead: Int
         /// Of its slice, in `pages`.
         var pageStart: Int
+        /// Some row's logits are asked for: it counts in the last layer too.
+        var isAsked: Bool
     }
 
     private(set) var tokens: [TokenID] = []
@@ -99,10 +101,17 @@ struct StepInput {
             }
             for tile in stride(from: 0, to: slice.tokens.count, by: tileTokenCount) {
                 let count = min(tileTokenCount, slice.tokens.count - tile)
+                let isAsked =
+                    switch slice.logits {
+                    case .none: false
+                    case .last: tile + count == slice.tokens.count
+                    case .all: true
+                    }
                 for head in 0..<spec.kvHeadCount {
                     items.append(
                         AttentionItem(
-                            firstRow: firstRow + tile, tokenCount: count, kvHead: head, pageStart: pages.count))
+                            firstRow: firstRow + tile, tokenCount: count, kvHead: head, pageStart: pages.count,
+                            isAsked: isAsked))
                     costs.append(64 + count * (slice.startPosition + tile + count))
                 }
             }

@@ -4,9 +4,8 @@ import Glibc
 ///
 /// A file that shrinks while it is mapped faults on access; Apus asks its operators to replace model files by
 /// renaming, never in place.
+// SENDABLE: the only field is a constant and the memory behind it is read-only.
 final class FileMapping: @unchecked Sendable {
-    // SENDABLE: both fields are constants and the memory behind them is read-only.
-
     let bytes: UnsafeRawBufferPointer
 
     init(path: String) throws(GGUFError) {
