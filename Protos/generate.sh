@@ -11,4 +11,4 @@ plugin="$(swift build --scratch-path "$scratch" --show-bin-path)/protoc-gen-swif
 protoc --plugin="protoc-gen-swift=${PROTOC_GEN_SWIFT:-$plugin}" --proto_path=Protos \
     --swift_out=Sources/WorkerProtocol/Generated --swift_opt=Visibility=Package \
     --swift_opt=UseAccessLevelOnImports=true --swift_opt=FileNaming=DropPath \
-    apus/worker/v1/worker.proto grpc/health/v1/health.proto
+    apus/worker/v1/worker.proto

@@ -144,6 +144,7 @@ package final class WorkerService: Sendable {
             try await eventLoop.submit {
                 desk.value.open(loaded.engine, tokenizer: loaded.tokenizer, routers: metrics)
                 health.serve(loaded.engine)
+                desk.value.updateProbes()
             }.get()
         } catch {
             throw .stopped
@@ -200,7 +201,7 @@ package final class WorkerService: Sendable {
         health.drain()
         logger.info("draining", metadata: ["deadline_seconds": .stringConvertible(options.drainSeconds)])
         let desk = desk
-        try? await eventLoop.submit { desk.value.watchers.look() }.get()
+        try? await eventLoop.submit { desk.value.updateProbes() }.get()
         guard let engine = engine.withLock({ $0 }) else { return await stop() }
         engine.drain(deadlineSeconds: options.drainSeconds)
         // The engine keeps the deadline itself. Should it hang, this ends it.
@@ -246,39 +247,4 @@ package final class WorkerService: Sendable {
     }
 
     package func waitUntilStopped() async { try? await stopped.futureResult.get() }
-}
-
-/// What serves routers and probes on the worker's event loop.
-final class WorkerDesk {
-    let links: LinkTable
-    let watchers: HealthWatchers
-    private(set) var engine: EngineThread?
-    /// The tokenizer's messages, encoded once.
-    private(set) var tokenizer: [ByteBuffer] = []
-
-    init(eventLoop: any EventLoop, health: WorkerHealth) {
-        links = LinkTable(eventLoop: eventLoop, health: health)
-        watchers = HealthWatchers(eventLoop: eventLoop, health: health)
-    }
-
-    func open(_ engine: EngineThread, tokenizer: [ByteBuffer], routers: Gauge) {
-        self.engine = engine
-        self.tokenizer = tokenizer
-        links.onCount = { routers.set(Double($0)) }
-        links.attach(engine)
-    }
-
-    func close() {
-        watchers.look()
-        links.endAll(GRPCStatus(.unavailable, "The worker has stopped."))
-    }
-
-    /// The worker with all of its slots and pages.
-    func description(_ engine: EngineThread) -> WorkerDescription {
-        WorkerDescription(
-            model: engine.options.servedName ?? engine.model.name, numericsID: engine.model.numericsID,
-            epoch: engine.options.epoch, slotCount: engine.options.slotCount, pageCount: engine.model.pageCount,
-            pageTokenCount: engine.model.pageTokenCount, contextLength: engine.model.contextLength,
-            vocabularySize: engine.model.vocabularySize, stepTokenBudget: engine.options.stepTokenBudget)
-    }
 }

@@ -57,13 +57,6 @@ import Text
         #expect(try assembly.finish() == spec)
     }
 
-    @Test(arguments: [HealthStatus.unknown, .serving, .notServing, .serviceUnknown])
-    func `a health status arrives as it was`(status: HealthStatus) throws {
-        #expect(try HealthMessages.status(response: HealthMessages.response(status).span.bytes) == status)
-        let request = HealthMessages.request(service: "apus.worker.v1.Worker")
-        #expect(try HealthMessages.service(request: request.span.bytes) == "apus.worker.v1.Worker")
-    }
-
     @Test func `a step of a hundred sequences is small`() throws {
         let entries = (0..<100).map { StepEntry(sequence: SequenceID(UInt64($0) + 5000), tokens: [TokenID($0) * 400]) }
         let load = WorkerLoad(freeSlots: 0, freePages: 900, runningSequences: 100, waitingPrefillTokens: 0)

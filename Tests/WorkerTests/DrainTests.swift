@@ -9,8 +9,7 @@ import WorkerProtocol
     @Test func `a draining worker tells its routers, and stops when they have moved their sequences`() async throws {
         let rig = try await WorkerRig.start { $0.drainSeconds = 3600 }
         let (router, _) = try await RouterEnd.linked(rig)
-        rig.gate.close()
-        try await router.admit(1, [1], maxTokens: 10_000)
+        try await HealthTests.hang(rig, router, maxTokens: 10_000)
         async let drained: Void = rig.service.drain()
         // Of these steps one has seen the drain when it begins; the next is held up until the router has answered.
         var isTold = false
@@ -41,8 +40,7 @@ import WorkerProtocol
     @Test func `what still runs at the deadline is given back`() async throws {
         let rig = try await WorkerRig.start(pageCount: 4096) { $0.drainSeconds = 0 }
         let (router, _) = try await RouterEnd.linked(rig)
-        rig.gate.close()
-        try await router.admit(1, [1], maxTokens: 10_000)
+        try await HealthTests.hang(rig, router, maxTokens: 10_000)
         async let drained: Void = rig.service.drain()
         rig.gate.open()
 
@@ -80,8 +78,7 @@ import WorkerProtocol
     @Test func `a draining worker links nobody`() async throws {
         let rig = try await WorkerRig.start { $0.drainSeconds = 3600 }
         let (router, _) = try await RouterEnd.linked(rig)
-        rig.gate.close()
-        try await router.admit(1, [1], maxTokens: 10_000)
+        try await HealthTests.hang(rig, router, maxTokens: 10_000)
         async let drained: Void = rig.service.drain()
         while rig.service.health.phase != .draining { await Task.yield() }
         let late = try await RouterEnd(rig)

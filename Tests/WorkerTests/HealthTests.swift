@@ -40,10 +40,10 @@ import WorkerProtocol
     }
 
     /// Waits until a step stands before the closed gate.
-    static func hang(_ rig: WorkerRig, _ router: RouterEnd) async throws {
+    static func hang(_ rig: WorkerRig, _ router: RouterEnd, maxTokens: Int = 3) async throws {
         let (held, continuation) = AsyncStream.makeStream(of: Void.self)
         rig.gate.close { continuation.yield() }
-        try await router.admit(1, [1], maxTokens: 3)
+        try await router.admit(1, [1], maxTokens: maxTokens)
         var iterator = held.makeAsyncIterator()
         _ = await iterator.next()
     }
@@ -61,35 +61,77 @@ import WorkerProtocol
     @Test func `watchers hear the state at once and each change of it`() async throws {
         let rig = try await WorkerRig.start()
         let (router, _) = try await RouterEnd.linked(rig)
-        let (stream, continuation) = AsyncStream.makeStream(of: HealthStatus.self)
-        let desk = rig.service.desk
-        try await rig.eventLoop.submit { _ = desk.value.watchers.watch("") { continuation.yield($0) } }.get()
-        var heard = stream.makeAsyncIterator()
-        #expect(await heard.next() == .serving)
+        let probe = try await HealthProbe(rig)
+        try await probe.watch("")
+        #expect(await probe.next() == .serving)
 
         try await Self.hang(rig, router)
         rig.clock.advance(bySeconds: 100)
-        #expect(await heard.next() == .notServing)
+        #expect(await probe.next() == .notServing)
         rig.gate.open()
-        #expect(await heard.next() == .serving)
+        #expect(await probe.next() == .serving)
         await rig.service.stop()
-        #expect(await heard.next() == .notServing)
+    }
+
+    @Test(arguments: ["", "apus.worker.v1.Worker", "liveness"]) func `probes by gRPC find their services`(
+        service: String
+    ) async throws {
+        let rig = try await WorkerRig.start()
+        let probe = try await HealthProbe(rig)
+
+        try await probe.check(service)
+
+        #expect(await probe.next() == .serving)
+        await rig.service.stop()
+    }
+
+    @Test func `a probe of a service that is not here is told so`() async throws {
+        let rig = try await WorkerRig.start()
+        let probe = try await HealthProbe(rig)
+
+        try await probe.check("somebody")
+
+        #expect(await probe.next() == .ended(.notFound))
+        await rig.service.stop()
     }
 
     @Test func `a worker that is loading listens, and serves nobody yet`() async throws {
         let gate = Gate()
-        gate.close()
+        let (held, continuation) = AsyncStream.makeStream(of: Void.self)
+        gate.close { continuation.yield() }
+        let port = try await Self.freePort()
+        let loop = MultiThreadedEventLoopGroup.singleton.next()
         async let starting = WorkerService.start(
-            WorkerRig.options(), eventLoop: MultiThreadedEventLoopGroup.singleton.next(),
-            registry: MetricRegistry(), logger: WorkerRig.quiet
+            WorkerRig.options { $0.port = port }, eventLoop: loop, registry: MetricRegistry(), logger: WorkerRig.quiet
         ) {
             gate.pass()
             return LoadedModel(runtime: ScriptedRuntime(gate: Gate()), tokenizer: WorkerRig.tokenizer)
         }
+        var iterator = held.makeAsyncIterator()
+        _ = await iterator.next()
+
+        let readiness = try await HealthProbe(loop, port: port)
+        try await readiness.watch("")
+        #expect(await readiness.next() == .notServing)
+        let liveness = try await HealthProbe(loop, port: port)
+        try await liveness.check("liveness")
+        #expect(await liveness.next() == .serving)
+        let router = try await RouterEnd(loop, port: port)
+        try await router.say(.hello(RouterHello(router: "early", epoch: 1)))
+        #expect(try await router.end() == LinkRefusal.loading.status)
+
         gate.open()
         let service = try await starting
         #expect(service.health.phase == .serving)
+        #expect(await readiness.next() == .serving)
         await service.stop()
+    }
+
+    private static func freePort() async throws -> Int {
+        let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .bind(host: "127.0.0.1", port: 0).get()
+        defer { listener.close(promise: nil) }
+        return listener.localAddress?.port ?? 0
     }
 
     struct Broken: Error, CustomStringConvertible {

@@ -6,33 +6,43 @@ import WorkerProtocol
 
 @testable import Worker
 
-/// A router's end of a link: says what the test wants and keeps what it hears.
+/// A router's end of a link, over a socket: says what the test wants and keeps what it hears.
 final class RouterEnd {
     enum Heard: Equatable, Sendable {
         case message(WorkerMessage)
         case ended(GRPCStatus)
     }
 
-    private let session: NIOLoopBound<LinkSession>
+    private let wire: NIOLoopBound<Wire>
     private var iterator: AsyncStream<Heard>.Iterator
-    private let continuation: AsyncStream<Heard>.Continuation
 
-    init(_ rig: WorkerRig) async throws {
+    private final class Wire {
+        let connection: HTTP2ClientConnection
+        let call: GRPCClientCall
+
+        init(_ connection: HTTP2ClientConnection, _ continuation: AsyncStream<Heard>.Continuation) {
+            self.connection = connection
+            call = GRPCClientCall(connection, path: "/apus.worker.v1.Worker/Link")
+            call.onMessage = { message in
+                do {
+                    continuation.yield(.message(try WorkerMessage(bytes: message.readableBytesSpan)))
+                } catch {
+                    continuation.yield(.ended(GRPCStatus(.dataLoss, "\(error)")))
+                }
+            }
+            call.onStatus = { continuation.yield(.ended($0)) }
+        }
+    }
+
+    convenience init(_ rig: WorkerRig) async throws { try await self.init(rig.eventLoop, port: rig.service.port) }
+
+    init(_ loop: any EventLoop, port: Int) async throws {
         let (stream, continuation) = AsyncStream.makeStream(of: Heard.self)
-        self.continuation = continuation
         iterator = stream.makeAsyncIterator()
-        let (desk, loop) = (rig.service.desk, rig.eventLoop)
-        session = try await loop.submit {
-            NIOLoopBound(
-                LinkSession(
-                    table: desk.value.links,
-                    write: { message in
-                        do {
-                            continuation.yield(.message(try WorkerMessage(bytes: message.readableBytesSpan)))
-                        } catch {
-                            continuation.yield(.ended(GRPCStatus(.dataLoss, "\(error)")))
-                        }
-                    }, finish: { continuation.yield(.ended($0)) }), eventLoop: loop)
+        wire = try await loop.flatSubmit {
+            HTTP2ClientConnection.connect(host: "127.0.0.1", port: port, eventLoop: loop).map {
+                NIOLoopBound(Wire($0, continuation), eventLoop: loop)
+            }
         }.get()
     }
 
@@ -53,13 +63,13 @@ final class RouterEnd {
     func say(_ message: RouterMessage) async throws { try await say(bytes: message.bytes) }
 
     func say(bytes: [UInt8]) async throws {
-        let session = session
-        try await session.eventLoop.submit { session.value.received(ByteBuffer(bytes: bytes)) }.get()
+        let wire = wire
+        try await wire.eventLoop.submit { wire.value.call.send(ByteBuffer(bytes: bytes)) }.get()
     }
 
     func leave() async throws {
-        let session = session
-        try await session.eventLoop.submit { session.value.lost() }.get()
+        let wire = wire
+        try await wire.eventLoop.submit { wire.value.connection.close() }.get()
     }
 
     func next() async -> Heard? { await iterator.next() }

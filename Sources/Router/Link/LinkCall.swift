@@ -1,0 +1,245 @@
+import HTTP
+import Inference
+import NIOCore
+import Text
+import WorkerProtocol
+
+/// One connection to a worker and the `Link` stream on it, from dial to loss. Never used again. Confined to its event loop.
+///
+///     dialling ─▶ greeting ─▶ preparing ─▶ linked ─▶ ended
+///
+/// While preparing, the worker has welcomed us and the model's tokenizer is on its way; what the worker says meanwhile
+/// is kept, for the delegate hears of a worker only when its requests can be tokenized.
+final class LinkCall {
+    /// What becomes of a call, in order; `ended` once and last.
+    enum News {
+        case welcomed(WorkerDescription, Tokenizer)
+        case received(WorkerEvent)
+        /// A sentence, and whether `welcomed` came before.
+        case ended(reason: String, wasLinked: Bool)
+    }
+
+    private enum State {
+        case dialling
+        case greeting
+        case preparing(WorkerDescription, kept: [WorkerEvent])
+        case linked
+        case ended
+    }
+
+    private let options: GRPCWorkerLink.Options
+    private let eventLoop: any EventLoop
+    private let tokenizers: TokenizerStore
+    private let clock: () -> Instant
+    private let tell: (LinkCall, News) -> Void
+
+    private var state = State.dialling
+    private var connection: HTTP2ClientConnection?
+    private var stream: GRPCClientCall?
+    private var isPinging = false
+    private var tick: Scheduled<Void>?
+    private var deadline: Scheduled<Void>?
+    private var sentCount: UInt64 = 0
+    /// The numerics id whose tokenizer this call fetches, for all.
+    private var fetching: String?
+    /// When a message last came.
+    private(set) var lastHeard: Instant?
+
+    init(
+        options: GRPCWorkerLink.Options, eventLoop: any EventLoop, tokenizers: TokenizerStore,
+        clock: @escaping () -> Instant, tell: @escaping (LinkCall, News) -> Void
+    ) {
+        self.options = options
+        self.eventLoop = eventLoop
+        self.tokenizers = tokenizers
+        self.clock = clock
+        self.tell = tell
+    }
+
+    // MARK: - Dial and greet
+
+    func dial(epoch: UInt64) {
+        deadline = eventLoop.assumeIsolated().scheduleTask(in: options.welcomeTimeout) { [weak self] in
+            self?.end("The worker did not welcome this router in time.")
+        }
+        HTTP2ClientConnection.connect(
+            host: options.host, port: options.port, eventLoop: eventLoop, tls: options.tls
+        ).assumeIsolated().whenComplete { result in
+            switch result {
+            case .success(let connection): self.connected(connection, epoch)
+            case .failure(let error): self.end(String(describing: error))
+            }
+        }
+    }
+
+    private func connected(_ connection: HTTP2ClientConnection, _ epoch: UInt64) {
+        guard case .dialling = state else { return connection.close() }
+        state = .greeting
+        self.connection = connection
+        connection.onClosed = { [weak self] in self?.end("The connection to the worker was lost.") }
+        let stream = GRPCClientCall(
+            connection, path: "/apus.worker.v1.Worker/Link", messageByteCountMax: WireLimits.messageByteMax)
+        self.stream = stream
+        stream.onMessage = { [weak self] in self?.received($0) }
+        stream.onStatus = { [weak self] in self?.end("The worker ended the link: \(Self.text($0))") }
+        say(.hello(RouterHello(router: options.router, epoch: epoch)))
+        tickSoon()
+    }
+
+    private func say(_ message: RouterMessage) { stream?.send(ByteBuffer(bytes: message.bytes)) }
+
+    private static func text(_ status: GRPCStatus) -> String {
+        status.message.isEmpty ? "gRPC status \(status.code.rawValue)." : status.message
+    }
+
+    /// A silent connection is asked for a sign of life; reports that flow are one.
+    private func tickSoon() {
+        tick = eventLoop.assumeIsolated().scheduleTask(in: options.pingAfter) { [weak self] in
+            guard let self, let connection = self.connection else { return }
+            if !self.isPinging, .now() - connection.lastReadAt >= self.options.pingAfter { self.ping(connection) }
+            self.tickSoon()
+        }
+    }
+
+    private func ping(_ connection: HTTP2ClientConnection) {
+        isPinging = true
+        let seconds = Double(options.pingTimeout.nanoseconds) / 1e9
+        connection.ping(timeoutSeconds: seconds) { [weak self] answer in
+            self?.isPinging = false
+            if answer == nil { self?.end("The worker did not answer a ping within \(seconds) seconds.") }
+        }
+    }
+
+    // MARK: - What the worker says
+
+    private func received(_ bytes: ByteBuffer) {
+        lastHeard = clock()
+        do throws(WireError) {
+            switch (state, try WorkerMessage(bytes: bytes.readableBytesSpan)) {
+            case (.greeting, .welcome(let description, _)): prepare(description)
+            case (.preparing(let description, let kept), .event(let event)):
+                guard kept.count < Self.keptEventsMax else {
+                    return end("The worker said too much before its tokenizer came.")
+                }
+                state = .preparing(description, kept: kept + [event])
+            case (.linked, .event(let event)): tell(self, .received(event))
+            case (.greeting, .event): end("The worker spoke before its welcome.")
+            case (.preparing, .welcome), (.linked, .welcome): end("The worker welcomed this router twice.")
+            case (_, .unknown), (.dialling, _), (.ended, _): break
+            }
+        } catch {
+            end("The worker sent a bad message: \(error)")
+        }
+    }
+
+    /// Nothing of ours runs there yet, so that only other routers' steps and the prefix index are told.
+    private static let keptEventsMax = 65_536
+
+    private func prepare(_ description: WorkerDescription) {
+        deadline?.cancel()
+        deadline = nil
+        state = .preparing(description, kept: [])
+        findTokenizer(description)
+    }
+
+    private func findTokenizer(_ description: WorkerDescription) {
+        guard case .preparing = state else { return }
+        switch tokenizers.find(description.numericsID, retry: { [weak self] in self?.findTokenizer(description) }) {
+        case .ready(let tokenizer): ready(description, tokenizer)
+        case .wait: break
+        case .fetch:
+            fetching = description.numericsID
+            fetchTokenizer(description)
+        }
+    }
+
+    private func fetchTokenizer(_ description: WorkerDescription) {
+        guard let connection else { return }
+        var assembly = TokenizerTransfer.Assembly()
+        var problem: WireError?
+        let stream = GRPCClientCall(
+            connection, path: "/apus.worker.v1.Worker/Tokenizer", messageByteCountMax: 1 << 20)
+        stream.onMessage = { bytes in
+            do throws(WireError) {
+                if problem == nil { try assembly.add(bytes: bytes.readableBytesSpan) }
+            } catch {
+                problem = error
+            }
+        }
+        stream.onStatus = { [weak self] status in
+            guard let self else { return }
+            guard status.code == .ok else {
+                return self.end("The worker did not hand over its tokenizer: \(Self.text(status))")
+            }
+            do throws(WireError) {
+                if let problem { throw problem }
+                self.build(try assembly.finish(), for: description)
+            } catch {
+                self.end("The worker sent a bad tokenizer: \(error)")
+            }
+        }
+        // An empty message: TokenizerRequest has no fields.
+        stream.send(ByteBuffer())
+        stream.finishSending()
+    }
+
+    private func build(_ spec: TokenizerSpec, for description: WorkerDescription) {
+        guard spec.tokens.count <= description.vocabularySize else {
+            return end(
+                "The worker's tokenizer has \(spec.tokens.count) tokens, its model \(description.vocabularySize).")
+        }
+        TokenizerStore.build(spec, on: eventLoop).assumeIsolated().whenComplete { result in
+            switch result {
+            case .success(let tokenizer):
+                // A call that was lost meanwhile has handed the fetch to another.
+                guard self.fetching != nil else { return }
+                self.fetching = nil
+                self.tokenizers.fetched(description.numericsID, tokenizer)
+                self.ready(description, tokenizer)
+            case .failure(let error): self.end("The worker's tokenizer is of no use: \(error)")
+            }
+        }
+    }
+
+    private func ready(_ description: WorkerDescription, _ tokenizer: Tokenizer) {
+        guard case .preparing(_, let kept) = state else { return }
+        state = .linked
+        tell(self, .welcomed(description, tokenizer))
+        for event in kept {
+            guard case .linked = state else { return }
+            tell(self, .received(event))
+        }
+    }
+
+    // MARK: - What the router says
+
+    /// - Returns: the command's running number; 0 when there is no link.
+    func send(_ command: WorkerCommand) -> UInt64 {
+        guard case .linked = state else { return 0 }
+        say(.command(command))
+        sentCount += 1
+        return sentCount
+    }
+
+    // MARK: - The end
+
+    /// Ends the call, whatever it is at. The first reason counts.
+    func end(_ reason: String) {
+        let wasLinked: Bool
+        switch state {
+        case .ended: return
+        case .linked: wasLinked = true
+        case .dialling, .greeting, .preparing: wasLinked = false
+        }
+        state = .ended
+        tick?.cancel()
+        deadline?.cancel()
+        connection?.close()
+        connection = nil
+        stream = nil
+        if let fetching { tokenizers.failed(fetching) }
+        fetching = nil
+        // Never from inside a call to the link.
+        eventLoop.assumeIsolated().execute { self.tell(self, .ended(reason: reason, wasLinked: wasLinked)) }
+    }
+}
