@@ -6,49 +6,70 @@ static apus_isa chosen_isa = APUS_ISA_PLAIN;
 
 int apus_isa_available(apus_isa isa) {
     switch (isa) {
-    case APUS_ISA_PLAIN: return 1;
+    case APUS_ISA_PLAIN:
+        return 1;
 #if defined(__x86_64__)
     case APUS_ISA_AVX2:
         __builtin_cpu_init();
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2") &&
+               __builtin_cpu_supports("f16c");
     case APUS_ISA_AVX512:
         __builtin_cpu_init();
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
                __builtin_cpu_supports("avx512vnni");
 #elif defined(__aarch64__)
-    case APUS_ISA_NEON: return 1;
+    case APUS_ISA_NEON:
+        return 1;
 #endif
-    default: return 0;
+    default:
+        return 0;
     }
 }
 
 int apus_isa_select(apus_isa isa) {
-    if (!apus_isa_available(isa)) return 0;
+    if (!apus_isa_available(isa))
+        return 0;
     switch (isa) {
 #if defined(__x86_64__)
-    case APUS_ISA_AVX2: chosen = &apus_functions_avx2; break;
-    case APUS_ISA_AVX512: chosen = &apus_functions_avx512; break;
+    case APUS_ISA_AVX2:
+        chosen = &apus_functions_avx2;
+        break;
+    case APUS_ISA_AVX512:
+        chosen = &apus_functions_avx512;
+        break;
 #elif defined(__aarch64__)
-    case APUS_ISA_NEON: chosen = &apus_functions_neon; break;
+    case APUS_ISA_NEON:
+        chosen = &apus_functions_neon;
+        break;
 #endif
-    default: chosen = &apus_functions_plain; break;
+    default:
+        chosen = &apus_functions_plain;
+        break;
     }
     chosen_isa = isa;
     return 1;
 }
 
-apus_isa apus_isa_selected(void) { return chosen_isa; }
+apus_isa apus_isa_selected(void) {
+    return chosen_isa;
+}
 
 __attribute__((constructor)) static void select_best(void) {
     for (int isa = APUS_ISA_NEON; isa > APUS_ISA_PLAIN; isa--) {
-        if (apus_isa_select((apus_isa)isa)) return;
+        if (apus_isa_select((apus_isa)isa))
+            return;
     }
 }
 
 void apus_matmul(int format, const uint8_t *panels, size_t first, size_t last, size_t cols, const void *a, size_t rows,
                  float *y, size_t y_stride) {
-    chosen->matmul(format, panels, first, last, cols, a, rows, y, y_stride);
+    chosen->matmul(format, panels, first, last, cols, a, rows, y, y_stride, 0);
+}
+
+void apus_matmul_add(int format, const uint8_t *panels, size_t first, size_t last, size_t cols, const void *a,
+                     size_t rows, float *y, size_t y_stride) {
+    chosen->matmul(format, panels, first, last, cols, a, rows, y, y_stride, 1);
 }
 
 void apus_attention(const float *q, size_t q_stride, const int32_t *positions, size_t rows, const int32_t *pages,
@@ -59,35 +80,67 @@ void apus_attention(const float *q, size_t q_stride, const int32_t *positions, s
 }
 
 size_t apus_attention_scratch(size_t rows, size_t head_dim) {
-    (void)head_dim;
-    return rows * 17;
+    return rows * 17 + 2 * 64 * head_dim;
 }
 
-size_t apus_page_head_bytes(size_t head_dim) { return head_dim * APUS_PAGE_TOKENS * 2 * 2; }
+size_t apus_page_head_bytes(size_t head_dim) {
+    return head_dim * APUS_PAGE_TOKENS * 2 * 2;
+}
 
 void apus_kv_store(uint8_t *page_head, size_t slot, const float *k, const float *v, size_t head_dim) {
     chosen->kv_store(page_head, slot, k, v, head_dim);
 }
 
-int apus_takes_quantized(int format) { return format != APUS_F32 && format != APUS_F16 && format != APUS_BF16; }
+int apus_takes_quantized(int format) {
+    return format != APUS_F32 && format != APUS_F16 && format != APUS_BF16;
+}
 
 size_t apus_activation_bytes(size_t rows, size_t cols) {
     size_t group = cols / 32 * 4 * APUS_ACTIVATION_RECORD;
     // Groups a multiple of 512 bytes apart would share few cache sets.
-    if (group % 512 == 0) group += 64;
+    if (group % 512 == 0)
+        group += 64;
     return (rows + 3) / 4 * group;
 }
 
-void apus_quantize_row(const float *x, size_t cols, size_t row, uint8_t *q) { chosen->quantize_row(x, cols, row, q); }
-
+void apus_quantize_row(const float *x, size_t cols, size_t row, uint8_t *q, uint8_t *remainder) {
+    chosen->quantize_row(x, cols, row, q, remainder);
+}
 void apus_rms_norm(const float *x, const float *weight, float eps, size_t n, float *y) {
     chosen->rms_norm(x, weight, eps, n, y);
 }
-
-void apus_swiglu(const float *gate_up, size_t n, float *y) { chosen->swiglu(gate_up, n, y); }
-void apus_add(float *y, const float *x, size_t n) { chosen->add(y, x, n); }
-void apus_rope(float *x, const float *cs, size_t n) { chosen->rope(x, cs, n); }
-size_t apus_argmax(const float *x, size_t n) { return chosen->argmax(x, n); }
-float apus_max(const float *x, size_t n) { return chosen->max(x, n); }
-double apus_sum_exp(const float *x, size_t n, float max) { return chosen->sum_exp(x, n, max); }
-float apus_exp(float x) { return chosen->exp(x); }
+void apus_norm_quantize_row(const float *x, const float *weight, float eps, size_t cols, size_t row, uint8_t *q,
+                            uint8_t *remainder) {
+    chosen->norm_quantize_row(x, weight, eps, cols, row, q, remainder);
+}
+void apus_swiglu(const float *gate_up, size_t n, float *y) {
+    chosen->swiglu(gate_up, n, y);
+}
+void apus_swiglu_quantize(const float *gate_up, size_t stride, size_t rows, size_t first_row, size_t block, size_t cols,
+                          uint8_t *q) {
+    chosen->swiglu_quantize(gate_up, stride, rows, first_row, block, cols, q);
+}
+void apus_add(float *y, const float *x, size_t n) {
+    chosen->add(y, x, n);
+}
+void apus_rope(float *x, const float *cs, size_t n, size_t heads, size_t stride) {
+    chosen->rope(x, cs, n, heads, stride);
+}
+size_t apus_argmax(const float *x, size_t n) {
+    return chosen->argmax(x, n);
+}
+float apus_max(const float *x, size_t n) {
+    return chosen->max(x, n);
+}
+int apus_group_maxima(const float *x, size_t n, float *maxima) {
+    return chosen->group_maxima(x, n, maxima);
+}
+double apus_sum_exp(const float *x, size_t n, float max) {
+    return chosen->sum_exp(x, n, max);
+}
+void apus_sum_weights(const float *x, size_t n, float max, float inverse_temperature, double *sums) {
+    chosen->sum_weights(x, n, max, inverse_temperature, sums);
+}
+float apus_exp(float x) {
+    return chosen->exp(x);
+}

@@ -7,67 +7,99 @@ size_t apus_block_values(int format) {
     switch (format) {
     case APUS_F32:
     case APUS_F16:
-    case APUS_BF16: return 1;
+    case APUS_BF16:
+        return 1;
     case APUS_Q4_0:
     case APUS_Q4_1:
     case APUS_Q5_0:
     case APUS_Q5_1:
-    case APUS_Q8_0: return 32;
+    case APUS_Q8_0:
+        return 32;
     case APUS_Q4_K:
     case APUS_Q5_K:
-    case APUS_Q6_K: return 256;
-    default: return 0;
+    case APUS_Q6_K:
+        return 256;
+    default:
+        return 0;
     }
 }
 
 size_t apus_block_bytes(int format) {
     switch (format) {
-    case APUS_F32: return 4;
+    case APUS_F32:
+        return 4;
     case APUS_F16:
-    case APUS_BF16: return 2;
-    case APUS_Q4_0: return 18;
-    case APUS_Q4_1: return 20;
-    case APUS_Q5_0: return 22;
-    case APUS_Q5_1: return 24;
-    case APUS_Q8_0: return 34;
-    case APUS_Q4_K: return 144;
-    case APUS_Q5_K: return 176;
-    case APUS_Q6_K: return 210;
-    default: return 0;
+    case APUS_BF16:
+        return 2;
+    case APUS_Q4_0:
+        return 18;
+    case APUS_Q4_1:
+        return 20;
+    case APUS_Q5_0:
+        return 22;
+    case APUS_Q5_1:
+        return 24;
+    case APUS_Q8_0:
+        return 34;
+    case APUS_Q4_K:
+        return 144;
+    case APUS_Q5_K:
+        return 176;
+    case APUS_Q6_K:
+        return 210;
+    default:
+        return 0;
     }
 }
 
 size_t apus_panel_bytes(int format, size_t cols) {
     switch (format) {
-    case APUS_F32: return cols * 128;
+    case APUS_F32:
+        return cols * 128;
     case APUS_F16:
-    case APUS_BF16: return cols * 64;
-    case APUS_Q4_0: return cols / 32 * 576;
-    case APUS_Q4_1: return cols / 32 * 640;
-    case APUS_Q5_0: return cols / 32 * 704;
-    case APUS_Q5_1: return cols / 32 * 768;
-    case APUS_Q8_0: return cols / 32 * 1088;
-    case APUS_Q4_K: return cols / 256 * (640 + 8 * 512);
-    case APUS_Q5_K: return cols / 256 * (640 + 8 * 640);
-    case APUS_Q6_K: return cols / 256 * (576 + 8 * 768);
-    default: return 0;
+    case APUS_BF16:
+        return cols * 64;
+    case APUS_Q4_0:
+        return cols / 32 * 576;
+    case APUS_Q4_1:
+        return cols / 32 * 640;
+    case APUS_Q5_0:
+        return cols / 32 * 704;
+    case APUS_Q5_1:
+        return cols / 32 * 768;
+    case APUS_Q8_0:
+        return cols / 32 * 1088;
+    case APUS_Q4_K:
+        return cols / 256 * (640 + 8 * 512);
+    case APUS_Q5_K:
+        return cols / 256 * (640 + 8 * 640);
+    case APUS_Q6_K:
+        return cols / 256 * (576 + 8 * 768);
+    default:
+        return 0;
     }
 }
 
 /// One value's code (without zero point) in block `b`: the quantity that a format's scale multiplies.
 static unsigned code_at(int format, const uint8_t *b, size_t i) {
     switch (format) {
-    case APUS_Q4_0: return i < 16 ? b[2 + i] & 15 : b[2 + i - 16] >> 4;
-    case APUS_Q4_1: return i < 16 ? b[4 + i] & 15 : b[4 + i - 16] >> 4;
-    case APUS_Q5_0: return (i < 16 ? b[6 + i] & 15 : b[6 + i - 16] >> 4) | (b[2 + i / 8] >> (i % 8) & 1) << 4;
-    case APUS_Q5_1: return (i < 16 ? b[8 + i] & 15 : b[8 + i - 16] >> 4) | (b[4 + i / 8] >> (i % 8) & 1) << 4;
-    case APUS_Q8_0: return b[2 + i] ^ 0x80;
+    case APUS_Q4_0:
+        return i < 16 ? b[2 + i] & 15 : b[2 + i - 16] >> 4;
+    case APUS_Q4_1:
+        return i < 16 ? b[4 + i] & 15 : b[4 + i - 16] >> 4;
+    case APUS_Q5_0:
+        return (i < 16 ? b[6 + i] & 15 : b[6 + i - 16] >> 4) | (b[2 + i / 8] >> (i % 8) & 1) << 4;
+    case APUS_Q5_1:
+        return (i < 16 ? b[8 + i] & 15 : b[8 + i - 16] >> 4) | (b[4 + i / 8] >> (i % 8) & 1) << 4;
+    case APUS_Q8_0:
+        return b[2 + i] ^ 0x80;
     case APUS_Q4_K:
     case APUS_Q5_K: {
         size_t sub = i / 32, l = i % 32;
         const uint8_t *low = b + (format == APUS_Q4_K ? 16 : 48) + sub / 2 * 32;
         unsigned code = sub % 2 ? low[l] >> 4 : low[l] & 15;
-        if (format == APUS_Q5_K) code |= (unsigned)(b[16 + l] >> sub & 1) << 4;
+        if (format == APUS_Q5_K)
+            code |= (unsigned)(b[16 + l] >> sub & 1) << 4;
         return code;
     }
     case APUS_Q6_K: {
@@ -76,7 +108,8 @@ static unsigned code_at(int format, const uint8_t *b, size_t i) {
         uint8_t high = b[128 + half * 32 + l];
         return (quarter < 2 ? low & 15u : low >> 4) | (unsigned)(high >> (2 * quarter) & 3) << 4;
     }
-    default: return 0;
+    default:
+        return 0;
     }
 }
 
@@ -105,7 +138,8 @@ static void pack_codes(const uint8_t codes[32][32], int planes, uint8_t *nibbles
             for (int byte = 0; byte < 4; byte++) {
                 if (planes == 1) {
                     uint8_t bits = 0;
-                    for (int g = 0; g < 8; g++) bits |= (uint8_t)((c[4 * g + byte] >> 4 & 1) << g);
+                    for (int g = 0; g < 8; g++)
+                        bits |= (uint8_t)((c[4 * g + byte] >> 4 & 1) << g);
                     plane[t * 64 + lane * 4 + byte] = bits;
                 } else if (planes == 2) {
                     for (int i = 0; i < 2; i++) {
@@ -132,11 +166,15 @@ static void pack_simple(int format, const uint8_t *_Nullable const *_Nonnull row
         for (size_t r = 0; r < 32; r++) {
             const uint8_t *b = rows[r] ? rows[r] + kb * block : (const uint8_t *)0;
             memset(out + scales + 2 * r, 0, 2);
-            if (has_minimum) memset(out + scales + 64 + 2 * r, 0, 2);
-            if (!b) continue;
-            for (size_t i = 0; i < 32; i++) codes[r][i] = (uint8_t)code_at(format, b, i);
+            if (has_minimum)
+                memset(out + scales + 64 + 2 * r, 0, 2);
+            if (!b)
+                continue;
+            for (size_t i = 0; i < 32; i++)
+                codes[r][i] = (uint8_t)code_at(format, b, i);
             memcpy(out + scales + 2 * r, b, 2);
-            if (has_minimum) memcpy(out + scales + 64 + 2 * r, b + 2, 2);
+            if (has_minimum)
+                memcpy(out + scales + 64 + 2 * r, b + 2, 2);
         }
         if (format == APUS_Q8_0) {
             for (size_t r = 0; r < 32; r++)
@@ -157,11 +195,13 @@ static void pack_super(int format, const uint8_t *_Nullable const *_Nonnull rows
         uint8_t *out = panel + sb * record;
         memset(out, 0, head);
         for (size_t r = 0; r < 32; r++) {
-            if (!rows[r]) continue;
+            if (!rows[r])
+                continue;
             const uint8_t *b = rows[r] + sb * block;
             if (format == APUS_Q6_K) {
                 memcpy(out + 2 * r, b + 208, 2);
-                for (size_t i = 0; i < 16; i++) out[64 + i * 32 + r] = b[192 + i];
+                for (size_t i = 0; i < 16; i++)
+                    out[64 + i * 32 + r] = b[192 + i];
             } else {
                 memcpy(out + 2 * r, b, 2);
                 memcpy(out + 64 + 2 * r, b + 2, 2);
@@ -173,7 +213,8 @@ static void pack_super(int format, const uint8_t *_Nullable const *_Nonnull rows
             uint8_t codes[32][32];
             memset(codes, 0, sizeof codes);
             for (size_t r = 0; r < 32; r++) {
-                if (!rows[r]) continue;
+                if (!rows[r])
+                    continue;
                 for (size_t i = 0; i < 32; i++)
                     codes[r][i] = (uint8_t)code_at(format, rows[r] + sb * block, sub * 32 + i);
             }
@@ -191,15 +232,21 @@ void apus_pack_panel(int format, const uint8_t *_Nullable const *_Nonnull rows, 
         for (size_t k = 0; k < cols; k++) {
             for (size_t r = 0; r < 32; r++) {
                 uint8_t *at = panel + (k * 32 + r) * width;
-                if (rows[r]) memcpy(at, rows[r] + k * width, width);
-                else memset(at, 0, width);
+                if (rows[r])
+                    memcpy(at, rows[r] + k * width, width);
+                else
+                    memset(at, 0, width);
             }
         }
         break;
     case APUS_Q4_K:
     case APUS_Q5_K:
-    case APUS_Q6_K: pack_super(format, rows, cols, panel); break;
-    default: pack_simple(format, rows, cols, panel); break;
+    case APUS_Q6_K:
+        pack_super(format, rows, cols, panel);
+        break;
+    default:
+        pack_simple(format, rows, cols, panel);
+        break;
     }
 }
 
@@ -211,7 +258,8 @@ static float half_at(const uint8_t *p) {
     memcpy(&value, &magnitude, 4);
     value *= 0x1p112f;
     memcpy(&bits, &value, 4);
-    if ((h & 0x7C00) == 0x7C00) bits |= 0x7F800000;
+    if ((h & 0x7C00) == 0x7C00)
+        bits |= 0x7F800000;
     bits |= (uint32_t)(h & 0x8000) << 16;
     memcpy(&value, &bits, 4);
     return value;
@@ -225,8 +273,12 @@ void apus_dequantize(int format, const uint8_t *row, size_t count, float *y) {
         int code = (int)code_at(format, b, at);
         uint8_t scale, minimum;
         switch (format) {
-        case APUS_F32: memcpy(&y[i], b, 4); break;
-        case APUS_F16: y[i] = half_at(b); break;
+        case APUS_F32:
+            memcpy(&y[i], b, 4);
+            break;
+        case APUS_F16:
+            y[i] = half_at(b);
+            break;
         case APUS_BF16: {
             uint16_t h;
             memcpy(&h, b, 2);
@@ -234,18 +286,29 @@ void apus_dequantize(int format, const uint8_t *row, size_t count, float *y) {
             memcpy(&y[i], &bits, 4);
             break;
         }
-        case APUS_Q4_0: y[i] = half_at(b) * (float)(code - 8); break;
-        case APUS_Q5_0: y[i] = half_at(b) * (float)(code - 16); break;
-        case APUS_Q8_0: y[i] = half_at(b) * (float)(code - 128); break;
+        case APUS_Q4_0:
+            y[i] = half_at(b) * (float)(code - 8);
+            break;
+        case APUS_Q5_0:
+            y[i] = half_at(b) * (float)(code - 16);
+            break;
+        case APUS_Q8_0:
+            y[i] = half_at(b) * (float)(code - 128);
+            break;
         case APUS_Q4_1:
-        case APUS_Q5_1: y[i] = half_at(b) * (float)code + half_at(b + 2); break;
+        case APUS_Q5_1:
+            y[i] = half_at(b) * (float)code + half_at(b + 2);
+            break;
         case APUS_Q4_K:
         case APUS_Q5_K:
             scale_and_minimum(b + 4, at / 32, &scale, &minimum);
             y[i] = half_at(b) * (float)scale * (float)code - half_at(b + 2) * (float)minimum;
             break;
-        case APUS_Q6_K: y[i] = half_at(b + 208) * (float)(int8_t)b[192 + at / 16] * (float)(code - 32); break;
-        default: break;
+        case APUS_Q6_K:
+            y[i] = half_at(b + 208) * (float)(int8_t)b[192 + at / 16] * (float)(code - 32);
+            break;
+        default:
+            break;
         }
     }
 }

@@ -17,7 +17,9 @@ void apus_futex_wake(const uint32_t *word, int count) {
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, (void *)0, (void *)0, 0);
 }
 
-void apus_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
+void apus_name_thread(const char *name) {
+    prctl(PR_SET_NAME, name, 0, 0, 0);
+}
 
 void apus_relax(void) {
 #if defined(__x86_64__)

@@ -4,7 +4,7 @@ import CKernels
 /// (Models, which checks all shapes at load) own the memory.
 package enum Kernels {
     /// Part of the numerics id: changes when the kernels would give other bits.
-    package static let family = "k1"
+    package static let family = "k2"
 
     package static let panelRowCount = Int(APUS_PANEL_ROWS)
     package static let pageTokenCount = Int(APUS_PAGE_TOKENS)
@@ -38,7 +38,16 @@ package enum Kernels {
     package static func quantizeRow(
         _ x: UnsafePointer<Float>, columns: Int, row: Int, into q: UnsafeMutablePointer<UInt8>
     ) {
-        apus_quantize_row(x, columns, row, q)
+        apus_quantize_row(x, columns, row, q, nil)
+    }
+
+    /// `quantizeRow`, and into `remainder` what is left over, `x - d q`, quantized the same way: products with both see
+    /// twice the bits.
+    package static func quantizeRowFine(
+        _ x: UnsafePointer<Float>, columns: Int, row: Int, into q: UnsafeMutablePointer<UInt8>,
+        remainder: UnsafeMutablePointer<UInt8>
+    ) {
+        apus_quantize_row(x, columns, row, q, remainder)
     }
 
     package static func rmsNorm(
@@ -46,6 +55,23 @@ package enum Kernels {
         into y: UnsafeMutablePointer<Float>
     ) {
         apus_rms_norm(x, weight, epsilon, count, y)
+    }
+
+    /// `rmsNorm` and `quantizeRow` (with a remainder: `quantizeRowFine`) in one; columns are a multiple of 32.
+    package static func normQuantizeRow(
+        _ x: UnsafePointer<Float>, weight: UnsafePointer<Float>, epsilon: Float, columns: Int, row: Int,
+        into q: UnsafeMutablePointer<UInt8>, remainder: UnsafeMutablePointer<UInt8>? = nil
+    ) {
+        apus_norm_quantize_row(x, weight, epsilon, columns, row, q, remainder)
+    }
+
+    /// Gates one panel pair of `rows` rows, 64 floats at `gateUp + i * stride` each, and quantizes the 32 values into
+    /// `block` of rows `firstRow`... of activations `q` with `columns` columns.
+    package static func swigluQuantize(
+        gateUp: UnsafePointer<Float>, stride: Int, rows: Int, firstRow: Int, block: Int, columns: Int,
+        into q: UnsafeMutablePointer<UInt8>
+    ) {
+        apus_swiglu_quantize(gateUp, stride, rows, firstRow, block, columns, q)
     }
 
     /// Gates and ups stand in turn, 32 of each.
@@ -61,7 +87,14 @@ package enum Kernels {
 
     /// One head in place; `table` holds count / 2 cosines, then count / 2 sines.
     package static func rope(_ x: UnsafeMutablePointer<Float>, table: UnsafePointer<Float>, count: Int) {
-        apus_rope(x, table, count)
+        apus_rope(x, table, count, 1, 0)
+    }
+
+    /// `heads` heads, `stride` floats from one to the next.
+    package static func rope(
+        _ x: UnsafeMutablePointer<Float>, table: UnsafePointer<Float>, count: Int, heads: Int, stride: Int
+    ) {
+        apus_rope(x, table, count, heads, stride)
     }
 
     // Products
@@ -71,6 +104,14 @@ package enum Kernels {
         activations: UnsafeRawPointer, rows: Int, into y: UnsafeMutablePointer<Float>, stride: Int
     ) {
         apus_matmul(Int32(bitPattern: format), panels, first, last, columns, activations, rows, y, stride)
+    }
+
+    /// `matmul`, added to what `y` holds: the finished sum in one addition.
+    package static func matmulAdd(
+        format: UInt32, panels: UnsafePointer<UInt8>, first: Int, last: Int, columns: Int,
+        activations: UnsafeRawPointer, rows: Int, into y: UnsafeMutablePointer<Float>, stride: Int
+    ) {
+        apus_matmul_add(Int32(bitPattern: format), panels, first, last, columns, activations, rows, y, stride)
     }
 
     // Attention
@@ -116,4 +157,21 @@ package enum Kernels {
     }
 
     package static func exp(_ x: Float) -> Float { apus_exp(x) }
+
+    /// `maxima[g]` = largest of `x[128 g ..< 128 (g + 1)]`.
+    /// - Returns: whether no logit is NaN.
+    package static func groupMaxima(
+        _ x: UnsafeBufferPointer<Float>, into maxima: UnsafeMutablePointer<Float>
+    ) -> Bool {
+        x.baseAddress.map { apus_group_maxima($0, x.count, maxima) != 0 } ?? true
+    }
+
+    /// `sums[r]` = sum of weights of `x[512 r ..< 512 (r + 1)]`, each `exp((x - max) * inverseTemperature)` rounded to a
+    /// multiple of 2^-34. Exact. No logit exceeds `max`.
+    package static func sumWeights(
+        _ x: UnsafeBufferPointer<Float>, max: Float, inverseTemperature: Float, into sums: UnsafeMutablePointer<Double>
+    ) {
+        guard let start = x.baseAddress else { return }
+        apus_sum_weights(start, x.count, max, inverseTemperature, sums)
+    }
 }

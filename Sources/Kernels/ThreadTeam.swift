@@ -50,11 +50,13 @@ package final class ThreadTeam {
     private static func start(_ index: Int, _ shared: Shared) -> pthread_t? {
         let helper = Unmanaged.passRetained(Helper(shared: shared, index: index))
         var thread = pthread_t()
-        let result = pthread_create(&thread, nil, { context in
-            guard let context else { return nil }
-            Unmanaged<Helper>.fromOpaque(context).takeRetainedValue().work()
-            return nil
-        }, helper.toOpaque())
+        let result = pthread_create(
+            &thread, nil,
+            { context in
+                guard let context else { return nil }
+                Unmanaged<Helper>.fromOpaque(context).takeRetainedValue().work()
+                return nil
+            }, helper.toOpaque())
         if result == 0 { return thread }
         helper.release()
         return nil

@@ -70,20 +70,33 @@ int apus_takes_quantized(int format);
 size_t apus_activation_bytes(size_t rows, size_t cols);
 
 /// Quantizes row `row` of a matrix of activations: int8 per 32 values with d = max|x| / 127, and the half sums.
+/// Blocks whose magnitudes are all below 1e-30 become zeros. A block with a NaN or infinity gets the scale NaN: every
+/// output of its row shows it, no other row does.
 /// @param x (cols)  @param q (apus_activation_bytes) of the whole matrix, 64-byte aligned
-void apus_quantize_row(const float *x, size_t cols, size_t row, uint8_t *q);
+/// @param remainder NULL, or a matrix like `q`: x - d q, quantized again. Both products together see 15 bits of x.
+void apus_quantize_row(const float *x, size_t cols, size_t row, uint8_t *q, uint8_t *_Nullable remainder);
 
 /// y = x / sqrt(mean(x^2) + eps) * weight. @param y, x, weight (n), n % 16 == 0; y may be x
 void apus_rms_norm(const float *x, const float *weight, float eps, size_t n, float *y);
 
+/// apus_quantize_row of what apus_rms_norm gives, which is not written anywhere. cols % 32 == 0
+void apus_norm_quantize_row(const float *x, const float *weight, float eps, size_t cols, size_t row, uint8_t *q,
+                            uint8_t *_Nullable remainder);
+
 /// y[i] = silu(gate[i]) * up[i], where gate_up holds runs of 32 gates and 32 ups in turn. @param y (n), n % 32 == 0
 void apus_swiglu(const float *gate_up, size_t n, float *y);
+
+/// Gates one panel pair of `rows` rows and quantizes the 32 values of each into block `block` of rows `first_row`... of
+/// activations `q` of `cols` columns. @param gate_up row i at gate_up + i * stride: 32 gates, 32 ups
+void apus_swiglu_quantize(const float *gate_up, size_t stride, size_t rows, size_t first_row, size_t block, size_t cols,
+                          uint8_t *q);
 
 /// y[i] += x[i]
 void apus_add(float *y, const float *x, size_t n);
 
-/// Rotates one head in place: pairs (i, i + n/2) for i < n/2, by table angles. @param x (n) @param cs (n/2 cos, n/2 sin)
-void apus_rope(float *x, const float *cs, size_t n);
+/// Rotates `heads` heads in place: pairs (i, i + n/2) for i < n/2, by table angles. Dimensions from n on stay.
+/// @param x head h at x + h * stride @param cs (n/2 cos, n/2 sin)
+void apus_rope(float *x, const float *cs, size_t n, size_t heads, size_t stride);
 
 // Products
 
@@ -94,6 +107,10 @@ void apus_rope(float *x, const float *cs, size_t n);
 /// Cost: reads the panels once for every 64 rows; about one multiply-add of 4 values per lane and cycle after that.
 void apus_matmul(int format, const uint8_t *panels, size_t first, size_t last, size_t cols, const void *a, size_t rows,
                  float *y, size_t y_stride);
+
+/// The same, added to what y holds: one addition of the finished sum.
+void apus_matmul_add(int format, const uint8_t *panels, size_t first, size_t last, size_t cols, const void *a,
+                     size_t rows, float *y, size_t y_stride);
 
 // Paged attention
 
@@ -124,7 +141,13 @@ size_t apus_argmax(const float *x, size_t n);
 float apus_max(const float *x, size_t n);
 /// sum_i exp(x[i] - max), in 16 lanes and one fixed tree.
 double apus_sum_exp(const float *x, size_t n, float max);
-/// exp of one value by the same polynomial.
+/// maxima[g] = largest of x[128 g ..< 128 (g + 1)], the last group being shorter; NaN never wins.
+/// @return 0 when some x is NaN, else 1
+int apus_group_maxima(const float *x, size_t n, float *maxima);
+/// sums[r] = sum of W(x[i]) over i in 512 r ..< 512 (r + 1), W(x) = apus_exp((x - max) * inverse_temperature) rounded
+/// to a multiple of 2^-34. Exact, so in no order. @pre x <= max, so that W <= 1
+void apus_sum_weights(const float *x, size_t n, float max, float inverse_temperature, double *sums);
+/// exp of one value by the same polynomial: exactly 1 for 0, 0 below -87, as if 88 above that.
 float apus_exp(float x);
 
 // Threads

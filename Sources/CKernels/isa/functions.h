@@ -6,18 +6,22 @@
 #include <string.h>
 
 typedef struct {
-    void (*matmul)(int, const uint8_t *, size_t, size_t, size_t, const void *, size_t, float *, size_t);
+    void (*matmul)(int, const uint8_t *, size_t, size_t, size_t, const void *, size_t, float *, size_t, int);
     void (*attention)(const float *, size_t, const int32_t *, size_t, const int32_t *, const uint8_t *, size_t, size_t,
                       float, float *, size_t, float *);
     void (*kv_store)(uint8_t *, size_t, const float *, const float *, size_t);
-    void (*quantize_row)(const float *, size_t, size_t, uint8_t *);
+    void (*quantize_row)(const float *, size_t, size_t, uint8_t *, uint8_t *);
     void (*rms_norm)(const float *, const float *, float, size_t, float *);
+    void (*norm_quantize_row)(const float *, const float *, float, size_t, size_t, uint8_t *, uint8_t *);
     void (*swiglu)(const float *, size_t, float *);
+    void (*swiglu_quantize)(const float *, size_t, size_t, size_t, size_t, size_t, uint8_t *);
     void (*add)(float *, const float *, size_t);
-    void (*rope)(float *, const float *, size_t);
+    void (*rope)(float *, const float *, size_t, size_t, size_t);
     size_t (*argmax)(const float *, size_t);
     float (*max)(const float *, size_t);
+    int (*group_maxima)(const float *, size_t, float *);
     double (*sum_exp)(const float *, size_t, float);
+    void (*sum_weights)(const float *, size_t, float, float, double *);
     float (*exp)(float);
 } apus_functions;
 

@@ -2,7 +2,8 @@
 /// compiled per instruction set (see README.md) so that all variants do the same arithmetic in the same order.
 ///
 /// Only what C operators cannot say is written per instruction set: the 4-way byte product, f16 conversion.
-/// Include inside a `#pragma clang attribute push(target)` region, with APUS_ISA_NAME defined and system headers before.
+/// Include inside a `#pragma clang attribute push(target)` region, with APUS_ISA_NAME defined and system headers
+/// before.
 #include "functions.h"
 
 #define APUS_PASTE_(a, b) a##_##b
@@ -27,16 +28,26 @@ INLINE f32x16 load_f32(const float *p) {
     memcpy(&v, p, 64);
     return v;
 }
-INLINE void store_f32(float *p, f32x16 v) { memcpy(p, &v, 64); }
+INLINE void store_f32(float *p, f32x16 v) {
+    memcpy(p, &v, 64);
+}
 INLINE u8x64 load_u8(const uint8_t *p) {
     u8x64 v;
     memcpy(&v, p, 64);
     return v;
 }
-INLINE f32x16 splat(float x) { return (f32x16){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}; }
-INLINE i32x16 splat_i32(int32_t x) { return (i32x16){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}; }
-INLINE f32x16 fma16(f32x16 a, f32x16 b, f32x16 c) { return __builtin_elementwise_fma(a, b, c); }
-INLINE i32x16 choose_i32(i32x16 mask, i32x16 a, i32x16 b) { return (a & mask) | (b & ~mask); }
+INLINE f32x16 splat(float x) {
+    return (f32x16){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
+}
+INLINE i32x16 splat_i32(int32_t x) {
+    return (i32x16){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
+}
+INLINE f32x16 fma16(f32x16 a, f32x16 b, f32x16 c) {
+    return __builtin_elementwise_fma(a, b, c);
+}
+INLINE i32x16 choose_i32(i32x16 mask, i32x16 a, i32x16 b) {
+    return (a & mask) | (b & ~mask);
+}
 /// a where the mask's lanes are all ones, b where they are 0.
 INLINE f32x16 choose(i32x16 mask, f32x16 a, f32x16 b) {
     i32x16 x, y;
@@ -47,24 +58,36 @@ INLINE f32x16 choose(i32x16 mask, f32x16 a, f32x16 b) {
     return a;
 }
 /// b where a is NaN.
-INLINE f32x16 max16(f32x16 a, f32x16 b) { return choose((i32x16)(a > b), a, b); }
-INLINE f32x16 to_f32(i32x16 v) { return __builtin_convertvector(v, f32x16); }
-
-/// Sum of 16 lanes in one fixed tree: halves onto halves.
-INLINE float sum16(f32x16 v) {
-    float s[16], t[8];
-    memcpy(s, &v, 64);
-    for (int i = 0; i < 8; i++) t[i] = s[i] + s[i + 8];
-    for (int i = 0; i < 4; i++) t[i] = t[i] + t[i + 4];
-    return (t[0] + t[2]) + (t[1] + t[3]);
+INLINE f32x16 max16(f32x16 a, f32x16 b) {
+    return choose((i32x16)(a > b), a, b);
+}
+INLINE f32x16 to_f32(i32x16 v) {
+    return __builtin_convertvector(v, f32x16);
 }
 
+/// 1.5 * 2^23: added to a float below 2^22 it rounds that to the nearest integer, which then stands in the low bits.
+#define MAGIC 12582912.0f
+#define MAGIC_BITS 0x4B400000
+
+/// Lanes of the upper half on those of the lower half, and so on: one fixed tree.
+#define REDUCE16(v, combine)                                                                                           \
+    do {                                                                                                               \
+        v = combine(v, __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));           \
+        v = combine(v, __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11));           \
+        v = combine(v, __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13));           \
+        v = combine(v, __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14));           \
+    } while (0)
+
+INLINE f32x16 add16(f32x16 a, f32x16 b) {
+    return a + b;
+}
+INLINE float sum16(f32x16 v) {
+    REDUCE16(v, add16);
+    return v[0];
+}
 INLINE float max_of16(f32x16 v) {
-    float s[16];
-    memcpy(s, &v, 64);
-    float m = s[0];
-    for (int i = 1; i < 16; i++) m = s[i] > m ? s[i] : m;
-    return m;
+    REDUCE16(v, max16);
+    return v[0];
 }
 
 /// f16 to f32, exact. The plain form rebiases the exponent by a product that is exact too.
@@ -151,9 +174,8 @@ INLINE f32x16 exp16(f32x16 x) {
     i32x16 is_zero = (i32x16)(x < low);
     x = choose((i32x16)(x > high), high, x);
     x = choose((i32x16)(x < low), low, x);
-    const float magic = 12582912.0f; // 1.5 * 2^23: adding it rounds to the nearest integer
-    f32x16 shifted = fma16(x, splat(1.44269504088896341f), splat(magic));
-    f32x16 n = shifted - splat(magic);
+    f32x16 shifted = fma16(x, splat(1.44269504088896341f), splat(MAGIC));
+    f32x16 n = shifted - splat(MAGIC);
     f32x16 r = fma16(n, splat(-0.693145751953125f), x);
     r = fma16(n, splat(-1.42860682030941723e-6f), r);
     f32x16 p = splat(1.3888889e-3f);
@@ -166,49 +188,87 @@ INLINE f32x16 exp16(f32x16 x) {
     i32x16 exponent, bits;
     memcpy(&exponent, &shifted, 64);
     memcpy(&bits, &p, 64);
-    bits = bits + ((exponent - 0x4B400000) << 23);
+    bits = bits + ((exponent - MAGIC_BITS) << 23);
     bits = bits & ~is_zero;
     memcpy(&p, &bits, 64);
     return p;
 }
 
 /// exp of one value, by the same steps.
-INLINE float exp1(float x) { return exp16(splat(x))[0]; }
+INLINE float exp1(float x) {
+    return exp16(splat(x))[0];
+}
 
-/// acc lane += sum of 4 products u8 * s8, exact. `a4` holds the 4 signed bytes that all lanes share.
-/// @param wide 1 when w may exceed 127 (8-bit weights)
-INLINE i32x16 dot4(i32x16 acc, u8x64 w, int32_t a4, int wide) {
+/// start + zero + sum of products u8 * s8 of `groups` vectors of weights with 4 signed bytes each; lanes are outputs.
+/// Exact, so every instruction set may take its own way.
+/// @param a4   4 bytes for each group, which all lanes share
+/// @param bits of a weight: what intermediate sums can hold
+/// @param zero -zero point * sum of these bytes: removes the zero point from the unsigned weights
+INLINE i32x16 dot_groups(const u8x64 *w, const int32_t *a4, int groups, int bits, int32_t start, int32_t zero) {
 #if defined(APUS_WITH_AVX512)
-    (void)wide;
-    __m512i c, x;
-    memcpy(&c, &acc, 64);
-    memcpy(&x, &w, 64);
-    c = _mm512_dpbusd_epi32(c, x, _mm512_set1_epi32(a4));
-    memcpy(&acc, &c, 64);
-    return acc;
+    (void)bits;
+    __m512i c = _mm512_set1_epi32(start + zero);
+    for (int g = 0; g < groups; g++) {
+        __m512i x;
+        memcpy(&x, &w[g], 64);
+        c = _mm512_dpbusd_epi32(c, x, _mm512_set1_epi32(a4[g]));
+    }
+    i32x16 r;
+    memcpy(&r, &c, 64);
+    return r;
 #elif defined(APUS_WITH_AVX2)
-    __m256i a = _mm256_set1_epi32(a4), ones = _mm256_set1_epi16(1), c[2], x[2];
-    memcpy(c, &acc, 64);
-    memcpy(x, &w, 64);
+    // How many groups' pairs of products add up within 16 bits: 2 * 127 * (2^bits - 1) each.
+    const int run = bits == 4 ? 8 : bits == 5 ? 4 : bits == 6 ? 2 : 1;
+    const __m256i ones = _mm256_set1_epi16(1), top = _mm256_set1_epi8((char)0x80);
+    __m256i c[2];
     for (int i = 0; i < 2; i++) {
-        // A pair of products fits 16 bits while weights are at most 127; the top bit of wider ones goes separately.
-        __m256i low = wide ? _mm256_and_si256(x[i], _mm256_set1_epi8(0x7F)) : x[i];
-        c[i] = _mm256_add_epi32(c[i], _mm256_madd_epi16(_mm256_maddubs_epi16(low, a), ones));
-        if (wide) {
-            __m256i top = _mm256_and_si256(_mm256_srli_epi16(x[i], 7), _mm256_set1_epi8(1));
-            __m256i sum = _mm256_madd_epi16(_mm256_maddubs_epi16(top, a), ones);
-            c[i] = _mm256_add_epi32(c[i], _mm256_slli_epi32(sum, 7));
+        // 8-bit weights become signed, and their zero point with them: it must not be taken away twice.
+        c[i] = _mm256_set1_epi32(bits == 8 ? start : start + zero);
+        for (int first = 0; first < groups; first += run) {
+            __m256i pairs = _mm256_setzero_si256();
+            for (int g = first; g < first + run && g < groups; g++) {
+                __m256i x, a = _mm256_set1_epi32(a4[g]);
+                memcpy(&x, (const char *)&w[g] + 32 * i, 32);
+                if (bits == 8) {
+                    x = _mm256_xor_si256(x, top);
+                    pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(x), _mm256_sign_epi8(a, x));
+                } else {
+                    pairs = _mm256_add_epi16(pairs, _mm256_maddubs_epi16(x, a));
+                }
+            }
+            c[i] = _mm256_add_epi32(c[i], _mm256_madd_epi16(pairs, ones));
         }
     }
-    memcpy(&acc, c, 64);
-    return acc;
+    i32x16 r;
+    memcpy(&r, c, 64);
+    return r;
+#elif defined(APUS_WITH_DOTPROD)
+    int32x4_t c[4];
+    for (int i = 0; i < 4; i++) {
+        c[i] = vdupq_n_s32(bits == 8 ? start : start + zero);
+        for (int g = 0; g < groups; g++) {
+            uint8x16_t x;
+            memcpy(&x, (const char *)&w[g] + 16 * i, 16);
+            // 8-bit weights become signed, and their zero point with them.
+            if (bits == 8)
+                x = veorq_u8(x, vdupq_n_u8(0x80));
+            c[i] = vdotq_s32(c[i], vreinterpretq_s8_u8(x), vreinterpretq_s8_s32(vdupq_n_s32(a4[g])));
+        }
+    }
+    i32x16 r;
+    memcpy(&r, c, 64);
+    return r;
 #else
-    (void)wide;
-    int8_t a[4];
-    memcpy(a, &a4, 4);
-    u32x16 lanes;
-    memcpy(&lanes, &w, 64);
-    for (int i = 0; i < 4; i++) acc += (i32x16)((lanes >> (8 * i)) & 0xFF) * splat_i32(a[i]);
-    return acc;
+    (void)bits;
+    i32x16 sum = splat_i32(start + zero);
+    for (int g = 0; g < groups; g++) {
+        int8_t a[4];
+        memcpy(a, &a4[g], 4);
+        u32x16 lanes;
+        memcpy(&lanes, &w[g], 64);
+        for (int i = 0; i < 4; i++)
+            sum += (i32x16)((lanes >> (8 * i)) & 0xFF) * splat_i32(a[i]);
+    }
+    return sum;
 #endif
 }
