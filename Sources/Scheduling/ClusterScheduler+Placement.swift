@@ -81,12 +81,16 @@ extension ClusterScheduler {
             let reporting = reporter.map { [$0] } ?? []
             for worker in reporting + warm + hosts + idle where mayTake(worker, id, now: now) {
                 guard let host = workers[worker], host.description.numericsID == numericsID else { continue }
-                let cached = cachedTokens(chain, of: choice, on: host, worker, hasSibling: hosts.contains(worker))
-                let uncached = choice.tokenCount - cached
-                guard hasPrefillRoom(host, for: uncached) else { continue }
-                let rank = host.rank(worker, runningCost: limits.runningSequenceCost, uncachedTokens: uncached)
+                let held = cachedTokens(chain, of: choice, on: host, worker)
+                let shared = hosts.contains(worker) ? sharedTokens(chain, of: choice, on: host) : 0
+                let uncached = choice.tokenCount - max(held, shared)
+                // What a sibling is having computed is work that is done anyway.
+                let underway = min(host.waitingPrefillTokens, max(0, shared - held))
+                guard hasPrefillRoom(host, for: uncached, underway: underway) else { continue }
+                var rank = host.rank(worker, runningCost: limits.runningSequenceCost, uncachedTokens: uncached)
+                rank.cost -= underway
                 if best.map({ rank < $0.rank }) ?? true {
-                    best = (rank, Place(worker: worker, cachedTokens: cached))
+                    best = (rank, Place(worker: worker, cachedTokens: max(held, shared)))
                 }
             }
         }
@@ -113,8 +117,8 @@ extension ClusterScheduler {
     }
 
     /// A worker that has enough to compute gets no further long prompt: it waits here, where it can still go elsewhere.
-    private func hasPrefillRoom(_ worker: WorkerRecord, for uncachedTokens: Int) -> Bool {
-        let waiting = worker.waitingPrefillTokens
+    private func hasPrefillRoom(_ worker: WorkerRecord, for uncachedTokens: Int, underway: Int) -> Bool {
+        let waiting = worker.waitingPrefillTokens - underway
         return waiting == 0 || waiting + uncachedTokens <= limits.prefillStepsMax * worker.description.stepTokenBudget
     }
 
@@ -145,12 +149,17 @@ extension ClusterScheduler {
     }
 
     private func cachedTokens(
-        _ chain: [UInt64], of choice: ChoiceRecord, on host: WorkerRecord, _ worker: WorkerID, hasSibling: Bool
+        _ chain: [UInt64], of choice: ChoiceRecord, on host: WorkerRecord, _ worker: WorkerID
     ) -> Int {
         let (model, numericsID) = (host.description.model, host.description.numericsID)
         let depth = models[model]?.groups[numericsID]?.prefixes.depth(of: chain, on: worker) ?? 0
-        let shared = hasSibling ? min(chain.count, choice.promptCount / host.description.pageTokenCount) : 0
-        return min(choice.tokenCount, max(depth, shared) * host.description.pageTokenCount)
+        return min(choice.tokenCount, depth * host.description.pageTokenCount)
+    }
+
+    /// Tokens of full prompt pages that a sibling there has or will have.
+    private func sharedTokens(_ chain: [UInt64], of choice: ChoiceRecord, on host: WorkerRecord) -> Int {
+        let size = host.description.pageTokenCount
+        return min(chain.count, choice.promptCount / size) * size
     }
 
     /// Workers that run another choice of the same prompt, and so will have it soon.

@@ -43,7 +43,9 @@ extension ClusterScheduler {
             case nil: break
             case .stop, .length: end(assignment.choice, learns: true, now: now)
             case .failed(let why):
-                fail(assignment.choice.request, .internalFailure(why), now: now, into: &answer.actions)
+                end(assignment.choice, learns: false, now: now)
+                drop(assignment.choice.request, now: now, into: &answer.actions)
+                answer.actions.append(.fail(assignment.choice.request, .internalFailure(why)))
             }
         }
         refresh(id)

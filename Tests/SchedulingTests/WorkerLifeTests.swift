@@ -1,0 +1,247 @@
+import Inference
+import Scheduling
+import Testing
+
+@Suite struct WorkerLifeTests {
+    static func running(_ actions: [SchedulingAction]) throws -> SequenceID {
+        try #require(actions.admissions.first?.sequence)
+    }
+
+    /// Looks every 50 ms, as drivers do, until `end`; worker 2 goes on reporting.
+    static func look(
+        _ scheduler: inout ClusterScheduler, from start: Double, to end: Double, reporting workers: [UInt64] = [2]
+    ) -> [(at: Double, actions: [SchedulingAction])] {
+        var seen: [(Double, [SchedulingAction])] = []
+        for tick in 0...Int((end - start) / 0.05) {
+            let now = start + Double(tick) * 0.05
+            var actions: [SchedulingAction] = []
+            for worker in workers { actions += scheduler.report(worker, [], at: now).actions }
+            actions += scheduler.timePassed(.at(now))
+            if !actions.isEmpty { seen.append((now, actions)) }
+        }
+        return seen
+    }
+
+    @Test func `sequences of a lost worker go on elsewhere, in order of arrival, under new names`() throws {
+        var scheduler = ClusterScheduler.with([.small()])
+        var before: [SequenceID] = []
+        for id in 1...3 as ClosedRange<UInt64> {
+            before.append(try Self.running(try scheduler.requestSubmitted(.plain(id), now: .at(0))))
+        }
+        _ = scheduler.report(1, before.map { StepEntry(sequence: $0, tokens: [5]) }, at: 0.1)
+        _ = scheduler.workerWelcomed(WorkerID(2), .small(), now: .at(0.1))
+
+        let actions = scheduler.workerLost(WorkerID(1), now: .at(0.2))
+
+        #expect(actions.admissions.map(\.request) == [1, 2, 3])
+        #expect(actions.admissions.allSatisfy { $0.worker == 2 && !before.contains($0.sequence) })
+        #expect(scheduler.invariantViolation() == nil)
+    }
+
+    @Test func `what has run goes before what waits, and takes back its own place`() throws {
+        var scheduler = ClusterScheduler.with([.small(slots: 2), .small(slots: 1)])
+        for id in 1...5 as ClosedRange<UInt64> { _ = try scheduler.requestSubmitted(.plain(id), now: .at(0)) }
+        let lost = (1...3).filter { scheduler.placement(of: ChoiceID(RequestID($0), 0))?.worker == WorkerID(1) }
+        #expect(lost.count == 2)
+        _ = scheduler.workerLost(WorkerID(1), now: .at(0.1))
+
+        let actions = scheduler.workerWelcomed(WorkerID(3), .small(slots: 4), now: .at(0.2))
+
+        #expect(actions.admissions.map(\.request) == lost + [4, 5])
+    }
+
+    @Test func `late words about a sequence that moved are nobody's`() throws {
+        var scheduler = ClusterScheduler.with([.small(), .small()])
+        let first = try Self.running(try scheduler.requestSubmitted(.plain(1), now: .at(0)))
+        let again = try Self.running(scheduler.sequencePreempted(first, by: WorkerID(1), now: .at(0.1)))
+
+        #expect(scheduler.report(1, [StepEntry(sequence: first, tokens: [9], finish: .stop)], at: 0.2).choices == [nil])
+        #expect(scheduler.sequencePreempted(first, by: WorkerID(1), now: .at(0.2)).isEmpty)
+        let other: UInt64 = scheduler.placement(of: ChoiceID(RequestID(1), 0))?.worker == WorkerID(1) ? 2 : 1
+        #expect(scheduler.report(other, [StepEntry(sequence: again, tokens: [9])], at: 0.2).choices == [nil])
+
+        #expect(scheduler.openRequests == 1)
+        #expect(scheduler.invariantViolation() == nil)
+    }
+
+    @Test func `a stream with tokens stays on one numerics id, one without may go anywhere`() throws {
+        var scheduler = ClusterScheduler.with([.small(numericsID: "a")])
+        let first = try Self.running(try scheduler.requestSubmitted(.plain(1), now: .at(0)))
+        _ = try scheduler.requestSubmitted(.plain(2), now: .at(0))
+        _ = scheduler.report(1, [StepEntry(sequence: first, tokens: [5])], at: 0.1)
+        _ = scheduler.workerWelcomed(WorkerID(2), .small(numericsID: "b"), now: .at(0.1))
+
+        let lost = scheduler.workerLost(WorkerID(1), now: .at(0.2))
+        #expect(lost.admissions.map(\.request) == [2])
+        let back = scheduler.workerWelcomed(WorkerID(3), .small(numericsID: "a"), now: .at(0.3))
+
+        #expect(back.admissions.map(\.request) == [1])
+        #expect(scheduler.invariantViolation() == nil)
+    }
+
+    @Test func `a request that two workers die of is taken out`() throws {
+        var scheduler = ClusterScheduler.with([.small(slots: 1), .small(slots: 1), .small(slots: 1)])
+        _ = try scheduler.requestSubmitted(.plain(1), now: .at(0))
+        let second = scheduler.workerLost(WorkerID(1), now: .at(1))
+        #expect(second.admissions.map(\.worker) == [2])
+
+        let third = scheduler.workerLost(WorkerID(2), now: .at(2))
+
+        guard case .internalFailure = third.failures[1] else {
+            Issue.record("the request should be out, not \(third)")
+            return
+        }
+        #expect(third.admissions.isEmpty)
+        #expect(scheduler.invariantViolation() == nil)
+    }
+
+    @Test func `a stream that made tokens between two deaths was not their cause`() throws {
+        var scheduler = ClusterScheduler.with([.small(), .small(), .small()])
+        var sequence = try Self.running(try scheduler.requestSubmitted(.plain(1, max: 100), now: .at(0)))
+        for worker in 1...2 as ClosedRange<UInt64> {
+            let entry = StepEntry(sequence: sequence, tokens: [5])
+            #expect(scheduler.report(worker, [entry], at: Double(worker)).choices == [ChoiceID(RequestID(1), 0)])
+            sequence = try Self.running(scheduler.workerLost(WorkerID(worker), now: .at(Double(worker) + 0.5)))
+        }
+        #expect(scheduler.placement(of: ChoiceID(RequestID(1), 0))?.worker == WorkerID(3))
+    }
+
+    @Test func `two workers that die in the same moment have not died of what moved between them`() throws {
+        var scheduler = ClusterScheduler.with([.small(), .small(), .small()])
+        _ = try scheduler.requestSubmitted(.plain(1), now: .at(0))
+
+        #expect(scheduler.workerLost(WorkerID(1), now: .at(1)).admissions.map(\.worker) == [2])
+        #expect(scheduler.workerLost(WorkerID(2), now: .at(1.002)).admissions.map(\.worker) == [3])
+    }
+
+    @Test func `a worker that stalls is suspected within its patience and loses its sequences`() throws {
+        var scheduler = ClusterScheduler.with([.small(), .small()])
+        let first = try Self.running(try scheduler.requestSubmitted(.plain(1, max: 100), now: .at(0)))
+        _ = scheduler.report(1, [StepEntry(sequence: first, tokens: [5])], at: 0.1)
+
+        let seen = Self.look(&scheduler, from: 0.1, to: 3)
+
+        #expect(seen.map(\.actions) == [
+            [.suspected(WorkerID(1))],
+            [
+                .cancel(first, on: WorkerID(1)), .moved(ChoiceID(RequestID(1), 0), .workerStalled),
+                .admit(ChoiceID(RequestID(1), 0), as: SequenceID(2), on: WorkerID(2)),
+            ],
+        ])
+        #expect(abs((seen.first?.at ?? 0) - 1.1) < 0.06)
+        #expect(abs((seen.last?.at ?? 0) - 1.6) < 0.11)
+        #expect(scheduler.workerState(WorkerID(1)) == .suspect)
+        #expect(scheduler.invariantViolation() == nil)
+
+        let late = scheduler.report(1, [StepEntry(sequence: first, tokens: [6])], at: 3.1)
+        #expect(late.choices == [nil])
+        #expect(late.actions == [.recovered(WorkerID(1))])
+        #expect(scheduler.workerState(WorkerID(1)) == .ready)
+    }
+
+    @Test func `a suspect worker gets nothing new, and keeps what nobody else could take`() throws {
+        var scheduler = ClusterScheduler.with([.small()])
+        let first = try Self.running(try scheduler.requestSubmitted(.plain(1, max: 100), now: .at(0)))
+        _ = scheduler.report(1, [StepEntry(sequence: first, tokens: [5])], at: 0.1)
+        _ = Self.look(&scheduler, from: 0.1, to: 3, reporting: [])
+
+        #expect(try scheduler.requestSubmitted(.plain(2), now: .at(3)).isEmpty)
+        #expect(scheduler.placement(of: ChoiceID(RequestID(1), 0))?.worker == WorkerID(1))
+        let actions = scheduler.report(1, [StepEntry(sequence: first, tokens: [6])], at: 3.1).actions
+
+        #expect(actions.first == .recovered(WorkerID(1)))
+        #expect(actions.admissions.map(\.request) == [2])
+    }
+
+    @Test func `slow steps make patience longer, and a router that slept suspects nobody`() throws {
+        var scheduler = ClusterScheduler.with([.small(), .small()])
+        let first = try Self.running(try scheduler.requestSubmitted(.plain(1, max: 100), now: .at(0)))
+        let slow = StepReport(
+            number: 1, durationMicroseconds: 200_000, tokenCount: 1,
+            entries: [StepEntry(sequence: first, tokens: [5])],
+            load: WorkerLoad(freeSlots: 3, freePages: 60, runningSequences: 1, waitingPrefillTokens: 0),
+            commandsSeen: 1)
+        _ = scheduler.workerReported(WorkerID(1), slow, now: .at(0.2))
+
+        let seen = Self.look(&scheduler, from: 0.2, to: 5)
+        #expect(abs((seen.first?.at ?? 0) - 4.2) < 0.06)
+
+        var sleeper = ClusterScheduler.with([.small(), .small()])
+        let other = try Self.running(try sleeper.requestSubmitted(.plain(1, max: 100), now: .at(0)))
+        _ = sleeper.report(1, [StepEntry(sequence: other, tokens: [5])], at: 0.1)
+        _ = sleeper.timePassed(.at(0.1))
+        #expect(sleeper.timePassed(.at(5)).isEmpty)
+        _ = sleeper.report(1, [StepEntry(sequence: other, tokens: [5])], at: 5.01)
+        #expect(Self.look(&sleeper, from: 5.05, to: 5.9, reporting: [1, 2]).isEmpty)
+    }
+
+    @Test func `a draining worker gets nothing new and hands over what others have room for`() throws {
+        var scheduler = ClusterScheduler.with([.small(slots: 3), .small(slots: 2, pages: 30)])
+        var sequences: [SequenceID] = []
+        _ = scheduler.workerDraining(WorkerID(2), now: .at(0))
+        for id in 1...3 as ClosedRange<UInt64> {
+            let admission = try #require(try scheduler.requestSubmitted(.plain(id), now: .at(0)).admissions.first)
+            #expect(admission.worker == 1)
+            sequences.append(admission.sequence)
+        }
+        _ = scheduler.workerLost(WorkerID(2), now: .at(0.1))
+        _ = scheduler.workerWelcomed(WorkerID(3), .small(slots: 2), now: .at(0.1))
+
+        let asked = scheduler.workerDraining(WorkerID(1), now: .at(0.2))
+        #expect(asked == sequences.prefix(2).map { .preempt($0, on: WorkerID(1)) })
+        let moved = asked.indices.flatMap {
+            scheduler.sequencePreempted(sequences[$0], by: WorkerID(1), now: .at(0.3))
+        }
+
+        #expect(moved.admissions.map(\.worker) == [3, 3])
+        #expect(scheduler.placement(of: ChoiceID(RequestID(3), 0))?.worker == WorkerID(1))
+        #expect(scheduler.timePassed(.at(0.4)).isEmpty)
+        #expect(scheduler.invariantViolation() == nil)
+    }
+
+    @Test func `a worker that refuses is left alone for a moment, and longer each time`() throws {
+        var scheduler = ClusterScheduler.with([.small()])
+        var sequence = try Self.running(try scheduler.requestSubmitted(.plain(1), now: .at(0)))
+        var pauses: [Double] = []
+        var now = 0.0
+        for _ in 0..<3 {
+            let start = now
+            #expect(scheduler.sequenceRefused(sequence, by: WorkerID(1), now: .at(now)).admissions.isEmpty)
+            var admitted: SequenceID?
+            while admitted == nil {
+                now += 0.01
+                admitted = scheduler.timePassed(.at(now)).admissions.first?.sequence
+            }
+            sequence = try #require(admitted)
+            pauses.append(now - start)
+        }
+        #expect(pauses[0] < pauses[1] && pauses[1] < pauses[2] && pauses[2] <= 0.1)
+        #expect(scheduler.invariantViolation() == nil)
+    }
+
+    @Test func `a failure in a worker ends the request and frees its other choices`() throws {
+        var scheduler = ClusterScheduler.with([.small()])
+        let sequences = try scheduler.requestSubmitted(.plain(1, choices: 2), now: .at(0)).admissions.map(\.sequence)
+
+        let answer = scheduler.report(1, [StepEntry(sequence: sequences[0], finish: .failed("why"))], at: 0.1)
+
+        #expect(answer.actions == [.cancel(sequences[1], on: WorkerID(1)), .fail(RequestID(1), .internalFailure("why"))])
+        #expect(scheduler.openRequests == 0)
+        #expect(scheduler.invariantViolation() == nil)
+    }
+
+    @Test func `equal events give equal answers`() throws {
+        func run() throws -> [SchedulingAction] {
+            var scheduler = ClusterScheduler.with((0..<20).map { .small(numericsID: "n\($0 % 3)", slots: 2) })
+            var actions: [SchedulingAction] = []
+            for id in 1...60 as ClosedRange<UInt64> {
+                actions += try scheduler.requestSubmitted(.plain(id, choices: 2), now: .at(0))
+            }
+            for worker in 1...10 as ClosedRange<UInt64> {
+                actions += scheduler.workerLost(WorkerID(worker), now: .at(1))
+            }
+            return actions
+        }
+        #expect(try run() == run())
+    }
+}
