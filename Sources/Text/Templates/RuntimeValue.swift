@@ -135,8 +135,6 @@ enum TemplateFunction: String {
 struct LoopPosition {
     var index: Int
     var elements: [RuntimeValue]
-    /// How many loops are around the body, this one included.
-    var depth: Int
 
     /// Nil for a name that loops do not have.
     func attribute(_ name: String) -> RuntimeValue? {
@@ -150,8 +148,9 @@ struct LoopPosition {
         case "length": .integer(elements.count)
         case "previtem": index > 0 ? elements[index - 1] : .undefined("there is no previous item")
         case "nextitem": index + 1 < elements.count ? elements[index + 1] : .undefined("there is no next item")
-        case "depth": .integer(depth)
-        case "depth0": .integer(depth - 1)
+        // Counts recursive calls of a loop, which are not supported here.
+        case "depth": .integer(1)
+        case "depth0": .integer(0)
         default: nil
         }
     }

@@ -35,7 +35,7 @@ extension TemplateEvaluation {
         let result: RuntimeValue
         switch function {
         case .raiseException:
-            throw .refused(String(decoding: try print(arguments.take("message") ?? .none), as: UTF8.self))
+            throw .refused(String(decoding: try printed(arguments.take("message") ?? .none), as: UTF8.self))
         case .range: result = try range(arguments.takeAll())
         case .namespace:
             let namespace = TemplateNamespace()

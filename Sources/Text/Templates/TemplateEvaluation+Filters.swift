@@ -23,23 +23,23 @@ extension TemplateEvaluation {
             let isForFalse = arguments.take("boolean")?.isTrue ?? false
             if case .undefined = value { return standard }
             return isForFalse && !value.isTrue ? standard : value
-        case "string", "safe": return try text(try print(value))
+        case "string", "safe": return try text(try printed(value))
         case "trim":
             return try text(
-                TemplateText.trimmed(try print(value), .both, of: try optionalText(&arguments, "chars")))
-        case "upper": return try text(TemplateText.uppercased(try print(value)))
-        case "lower": return try text(TemplateText.lowercased(try print(value)))
-        case "capitalize": return try text(TemplateText.capitalized(try print(value)))
+                TemplateText.trimmed(try printed(value), .both, of: try optionalText(&arguments, "chars")))
+        case "upper": return try text(TemplateText.uppercased(try printed(value)))
+        case "lower": return try text(TemplateText.lowercased(try printed(value)))
+        case "capitalize": return try text(TemplateText.capitalized(try printed(value)))
         case "title":
             return try text(
-                TemplateText.titled(try print(value)) {
+                TemplateText.titled(try printed(value), first: \.uppercaseMapping) {
                     TemplateText.isSpace($0) || $0 == "-" || $0 == "(" || $0 == "{" || $0 == "[" || $0 == "<"
                 })
         case "replace":
             let (old, new) = (try someText(&arguments, "old"), try someText(&arguments, "new"))
-            return try replace(try print(value), old, new, limit: try count(&arguments, "count"))
-        case "escape", "e": return try text(escaped(try print(value)))
-        case "indent": return try indented(try print(value), &arguments)
+            return try replace(try printed(value), old, new, limit: try count(&arguments, "count"))
+        case "escape", "e": return try text(escaped(try printed(value)))
+        case "indent": return try indented(try printed(value), &arguments)
         case "tojson":
             let indent = arguments.take("indent").flatMap(integer)
             guard indent.map({ (0...64).contains($0) }) ?? true else { throw fail("tojson indents by 0 to 64") }
@@ -131,7 +131,9 @@ extension TemplateEvaluation {
         guard (0...15).contains(precision) else { throw fail("rounding is to 0 to 15 places") }
         let rule: FloatingPointRoundingRule
         switch try optionalText(&arguments, "method") {
-        case nil, Array("common".utf8): rule = .toNearestOrEven
+        case nil, Array("common".utf8):
+            if let integer = integer(value) { return .integer(integer) }
+            rule = .toNearestOrEven
         case Array("ceil".utf8): rule = .up
         case Array("floor".utf8): rule = .down
         default: throw fail("rounding is 'common', 'ceil' or 'floor'")

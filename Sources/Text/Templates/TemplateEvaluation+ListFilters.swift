@@ -15,7 +15,7 @@ extension TemplateEvaluation {
             let separator = arguments.take("d")
             var elements = value
             if let attribute = arguments.take("attribute") { elements = try mapped(value, attribute, standard: nil) }
-            return try join(elements, separator: try print(separator ?? .text([])))
+            return try join(elements, separator: try printed(separator ?? .text([])))
         case "reverse":
             if case .text(let bytes) = value {
                 let scalars = ScalarOffsets(bytes)

@@ -62,7 +62,7 @@ extension TemplateEvaluation {
         case "upper": return try text(TemplateText.uppercased(bytes))
         case "lower": return try text(TemplateText.lowercased(bytes))
         case "capitalize": return try text(TemplateText.capitalized(bytes))
-        case "title": return try text(TemplateText.titled(bytes) { !$0.properties.isCased })
+        case "title": return try text(TemplateText.titled(bytes, first: \.titlecaseMapping) { !$0.properties.isCased })
         case "split": return try split(bytes, &arguments)
         case "splitlines": return try texts(TemplateText.lines(bytes))
         case "startswith", "endswith":
@@ -136,7 +136,7 @@ extension TemplateEvaluation {
         for (index, element) in try elements(of: value).enumerated() {
             try step()
             if index > 0 { output += separator }
-            output += try print(element)
+            output += try printed(element)
             guard output.count <= TemplateLimits.textByteCount else { break }
         }
         return try text(output)

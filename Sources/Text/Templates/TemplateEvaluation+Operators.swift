@@ -35,7 +35,7 @@ extension TemplateEvaluation {
     func binary(
         _ operation: BinaryOperator, _ left: RuntimeValue, _ right: RuntimeValue
     ) throws(ChatTemplateError) -> RuntimeValue {
-        if operation == .concatenate { return try joined(try print(left), try print(right)) }
+        if operation == .concatenate { return try joined(try printed(left), try printed(right)) }
         if let left = integer(left), let right = integer(right) { return try integers(operation, left, right) }
         if let left = number(left), let right = number(right) { return try numbers(operation, left, right) }
         switch (operation, left, right) {

@@ -2,7 +2,7 @@ import OrderedCollections
 
 /// Values as text: as Python's `str` and `repr` print them, and as JSON.
 extension TemplateEvaluation {
-    func print(_ value: RuntimeValue) throws(ChatTemplateError) -> [UInt8] {
+    func printed(_ value: RuntimeValue) throws(ChatTemplateError) -> [UInt8] {
         switch value {
         case .undefined: return []
         case .text(let bytes): return bytes

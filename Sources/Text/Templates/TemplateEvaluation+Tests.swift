@@ -40,7 +40,7 @@ extension TemplateEvaluation {
             guard let integer = integer(value) else { throw fail("\(value.typeName) is neither even nor odd") }
             return integer.isMultiple(of: 2) == (name == "even")
         case "upper", "lower":
-            let text = try print(value)
+            let text = try printed(value)
             try charge(reading: text.count)
             let scalars = String(decoding: text, as: UTF8.self).unicodeScalars
             let (has, lacks) = (

@@ -13,7 +13,6 @@ final class TemplateEvaluation {
     private var workByteCount = 0
     private var depth = 0
     private var macroDepth = 0
-    private var loopDepth = 0
     private var line = 0
 
     init(_ program: TemplateProgram, now: TemplateTime?) {
@@ -139,7 +138,7 @@ final class TemplateEvaluation {
     private func run(_ statement: Statement.Kind) throws(ChatTemplateError) -> Flow {
         switch statement {
         case .data(let bytes): try emit(bytes)
-        case .output(let expression): try emit(try print(try evaluate(expression)))
+        case .output(let expression): try emit(try printed(try evaluate(expression)))
         case .set(let target, let expression): try assign(try evaluate(expression), to: target)
         case .setBlock(let target, let filters, let body): try setBlock(target, filters, body)
         case .conditional(let branches, let otherwise):
@@ -151,7 +150,7 @@ final class TemplateEvaluation {
         case .macro(let definition):
             scopes[scopes.count - 1][definition.name] = .macro(TemplateMacro(definition, scopes: nil))
         case .call(let expression, let caller):
-            try emit(try print(try call(expression, caller: TemplateMacro(caller, scopes: scopes))))
+            try emit(try printed(try call(expression, caller: TemplateMacro(caller, scopes: scopes))))
         case .group(let body): return try run(body)
         case .breakLoop: return .breakLoop
         case .continueLoop: return .continueLoop
@@ -227,11 +226,9 @@ final class TemplateEvaluation {
             elements = kept
         }
         guard !elements.isEmpty else { return try run(loop.otherwise) }
-        loopDepth += 1
-        defer { loopDepth -= 1 }
         for (index, element) in elements.enumerated() {
             try step()
-            let position = LoopPosition(index: index, elements: elements, depth: loopDepth)
+            let position = LoopPosition(index: index, elements: elements)
             scopes.append(["loop": .loop(position)])
             defer { scopes.removeLast() }
             try assign(element, to: loop.target)
@@ -247,15 +244,14 @@ final class TemplateEvaluation {
         guard macroDepth < TemplateLimits.macroDepth else {
             throw exceeded("macros call each other deeper than \(TemplateLimits.macroDepth)")
         }
-        let outer = (scopes: scopes, line: line, loopDepth: loopDepth)
+        let outer = (scopes: scopes, line: line)
         macroDepth += 1
-        loopDepth = 0
         scopes = macro.scopes ?? [scopes[0]]
         scopes.append([:])
         defer {
             macroDepth -= 1
             // Macros assign only in their own scope, so the outer ones are as they were.
-            (scopes, line, loopDepth) = outer
+            (scopes, line) = outer
         }
         if let caller { scopes[scopes.count - 1]["caller"] = .macro(caller) }
         var arguments = arguments

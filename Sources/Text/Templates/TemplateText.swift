@@ -26,14 +26,15 @@ enum TemplateText {
         return uppercased(first) + lowercased(Array(bytes[first.count...]))
     }
 
-    /// Every word's first letter large, others small.
+    /// Every word's first letter as `first` makes it, others small.
     /// - Parameter startsWord: whether the next character begins a word, after this one.
-    static func titled(_ bytes: [UInt8], startsWord: (Unicode.Scalar) -> Bool) -> [UInt8] {
+    static func titled(
+        _ bytes: [UInt8], first: (Unicode.Scalar.Properties) -> String, startsWord: (Unicode.Scalar) -> Bool
+    ) -> [UInt8] {
         var output: [UInt8] = []
         var isStart = true
         for scalar in scalars(bytes) {
-            let properties = scalar.properties
-            output += Array((isStart ? properties.titlecaseMapping : properties.lowercaseMapping).utf8)
+            output += Array((isStart ? first(scalar.properties) : scalar.properties.lowercaseMapping).utf8)
             isStart = startsWord(scalar)
         }
         return output
