@@ -102,7 +102,7 @@ struct ForwardStep {
         }
         let count = rows.logitRows.count
         let activations = norm(lastResidual, outputNorm, count, member, own)
-        multiply(output, activations, count, into: logits, stride: logitStride, member)
+        multiply(output, member.share(output.panelCount), activations, count, into: logits, stride: logitStride)
     }
 
     /// Rows of the step that go on: all, or the listed ones, which lie close together from here on.
@@ -132,13 +132,13 @@ struct ForwardStep {
     ) {
         let activations = norm(residual, layer.attentionNorm, count, isFine: true, member, own)
         let matrix = layer.queryKeyValue
-        multiply(matrix, activations, count, into: queryKeyValue, stride: queryKeyValueStride, member)
+        let panels = member.share(matrix.panelCount)
+        multiply(matrix, panels, activations, count, into: queryKeyValue, stride: queryKeyValueStride)
         // An error in V goes into the sum over tokens as it is, while softmax forgives errors in Q and K. 16 bits for V
         // cost 4 % more products and save a third of all the difference to exact activations.
-        let values = member.share(matrix.panelCount).clamped(
-            to: spec.valueStart / Kernels.panelRowCount..<matrix.panelCount)
-        addProduct(
-            matrix, values, activations, part: .remainder, count, to: queryKeyValue, stride: queryKeyValueStride, own)
+        multiply(
+            matrix, panels.clamped(to: spec.valueStart / Kernels.panelRowCount..<matrix.panelCount), activations,
+            part: .remainder, count, isAdding: true, into: queryKeyValue, stride: queryKeyValueStride)
     }
 
     /// In the last layer only rows whose logits are asked for attend; keys and values of the others are stored.
@@ -187,9 +187,8 @@ struct ForwardStep {
             slot: position % Kernels.pageTokenCount, key: values + k, value: values + v, headDimension: size)
         let target = queryRows(queries, kvHead: kvHead, row: row)
         target.update(from: values + q, count: group)
-        for head in 0..<spec.groupSize {
-            Kernels.rope(target + head * size, table: table, count: spec.ropeDimensionCount)
-        }
+        Kernels.rope(
+            target, table: table, count: spec.ropeDimensionCount, heads: spec.groupSize, stride: size)
     }
 
     private func attend(_ index: Int, _ rows: StepInput.Pointers, _ item: StepInput.AttentionItem, _ own: Workspace) {
@@ -216,15 +215,17 @@ struct ForwardStep {
         _ member: ThreadTeam.Member, _ own: Workspace
     ) {
         let heads = gatherAttended(list, member, own)
-        addProduct(
-            layer.attentionOutput, member.share(layer.attentionOutput.panelCount), heads, list.count, to: stream,
-            stride: spec.width, own)
+        let output = layer.attentionOutput
+        multiply(
+            output, member.share(output.panelCount), heads, list.count, isAdding: true, into: stream,
+            stride: spec.width)
         member.barrier()
         let activations = norm(stream, layer.feedForwardNorm, list.count, member, own)
         gate(layer.gateUp, activations, list.count, member, own)
         member.barrier()
-        addProduct(
-            layer.down, member.share(layer.down.panelCount), gated, list.count, to: stream, stride: spec.width, own)
+        multiply(
+            layer.down, member.share(layer.down.panelCount), gated, list.count, isAdding: true, into: stream,
+            stride: spec.width)
         member.barrier()
     }
 
@@ -256,9 +257,9 @@ struct ForwardStep {
         _ member: ThreadTeam.Member, _ own: Workspace
     ) -> Activations {
         func norm(_ row: Int, into activations: Activations) {
-            Kernels.rmsNorm(
-                stream + row * spec.width, weight: weight, epsilon: spec.normEpsilon, count: spec.width, into: own.row)
-            if isFine { activations.storeFine(own.row, row: row) } else { activations.store(own.row, row: row) }
+            activations.storeNormed(
+                stream + row * spec.width, weight: weight, epsilon: spec.normEpsilon, row: row, isFine: isFine,
+                scratch: own.row)
         }
         if isAlone(count) {
             norm(0, into: own.normed)
@@ -279,47 +280,21 @@ struct ForwardStep {
             for block in member.share(matrix.panelCount / 2) {
                 matrix.multiply(
                     2 * block..<2 * block + 2, activations, firstRow: first, rows: rows, into: own.tile, stride: stride)
-                for row in 0..<rows {
-                    let values = own.tile + row * stride
-                    // Gate and up lie side by side; the product may take the gates' place.
-                    Kernels.swiglu(gateUp: values, count: Kernels.panelRowCount, into: values)
-                    gated.store(values, row: first + row, block: block)
-                }
+                gated.storeGated(own.tile, rows: rows, firstRow: first, block: block)
             }
         }
     }
 
-    /// y += matrix · activations, for the given panels.
-    private func addProduct(
-        _ matrix: PackedMatrix, _ panels: Range<Int>, _ activations: Activations, part: Activations.Part = .whole,
-        _ count: Int, to y: UnsafeMutablePointer<Float>, stride: Int, _ own: Workspace
-    ) {
-        for first in Swift.stride(from: 0, to: count, by: StepLayout.tileRowCount) {
-            let rows = min(StepLayout.tileRowCount, count - first)
-            for start in Swift.stride(from: panels.lowerBound, to: panels.upperBound, by: StepLayout.tilePanelCount) {
-                let end = min(start + StepLayout.tilePanelCount, panels.upperBound)
-                let columns = (end - start) * Kernels.panelRowCount
-                matrix.multiply(
-                    start..<end, activations, part: part, firstRow: first, rows: rows, into: own.tile, stride: columns)
-                let target = y + first * stride + start * Kernels.panelRowCount
-                for row in 0..<rows {
-                    Kernels.add(target + row * stride, own.tile + row * columns, count: columns)
-                }
-            }
-        }
-    }
-
-    /// y = matrix · activations, for this thread's columns.
+    /// y = or y += matrix · activations, for the given panels, which are this thread's.
     private func multiply(
-        _ matrix: PackedMatrix, _ activations: Activations, _ count: Int, into y: UnsafeMutablePointer<Float>,
-        stride: Int, _ member: ThreadTeam.Member
+        _ matrix: PackedMatrix, _ panels: Range<Int>, _ activations: Activations, part: Activations.Part = .whole,
+        _ count: Int, isAdding: Bool = false, into y: UnsafeMutablePointer<Float>, stride: Int
     ) {
-        let panels = member.share(matrix.panelCount)
         let columns = y + panels.lowerBound * Kernels.panelRowCount
         for first in Swift.stride(from: 0, to: count, by: StepLayout.tileRowCount) {
             matrix.multiply(
-                panels, activations, firstRow: first, rows: min(StepLayout.tileRowCount, count - first),
-                into: columns + first * stride, stride: stride)
+                panels, activations, part: part, firstRow: first, rows: min(StepLayout.tileRowCount, count - first),
+                isAdding: isAdding, into: columns + first * stride, stride: stride)
         }
     }
 }

@@ -18,32 +18,25 @@ struct PackedMatrix {
     let panelCount: Int
     let runs: UnsafeBufferPointer<Run>
 
-    /// Products of `rows` rows of activations, from row `firstRow` (a multiple of 4), with all weights of `panels`.
+    /// y = or y += products of `rows` rows of activations, from row `firstRow` (a multiple of 4), with all weights of
+    /// `panels`.
     /// - Parameters:
-    ///   - part: the activations, or what their quantization left; for the latter, matrices of floats give zeros.
+    ///   - part: the activations, or what their quantization left. Matrices of floats have seen all of them already, and
+    ///     add nothing for the latter.
     ///   - y: (rows, stride) floats; column 0 belongs to the first row of panel `panels.lowerBound`.
     func multiply(
         _ panels: Range<Int>, _ activations: Activations, part: Activations.Part = .whole, firstRow: Int, rows: Int,
-        into y: UnsafeMutablePointer<Float>, stride: Int
+        isAdding: Bool = false, into y: UnsafeMutablePointer<Float>, stride: Int
     ) {
-        for run in runs {
+        let product = isAdding ? Kernels.matmulAdd : Kernels.matmul
+        for run in runs where run.takesQuantized || part == .whole {
             let first = max(panels.lowerBound, run.firstPanel)
             let last = min(panels.upperBound, run.firstPanel + run.panelCount)
             guard first < last else { continue }
             let column = (run.firstPanel - panels.lowerBound) * Kernels.panelRowCount
-            if part == .remainder, !run.takesQuantized {
-                let columns = (last - first) * Kernels.panelRowCount
-                for row in 0..<rows {
-                    (y + row * stride + (first - panels.lowerBound) * Kernels.panelRowCount).update(
-                        repeating: 0, count: columns)
-                }
-                continue
-            }
-            Kernels.matmul(
-                format: run.format, panels: run.panels, first: first - run.firstPanel, last: last - run.firstPanel,
-                columns: columnCount, activations: activations.pointer(run.takesQuantized, part, row: firstRow),
-                rows: rows,
-                into: y + column, stride: stride)
+            product(
+                run.format, run.panels, first - run.firstPanel, last - run.firstPanel, columnCount,
+                activations.pointer(run.takesQuantized, part, row: firstRow), rows, y + column, stride)
         }
     }
 }
@@ -60,10 +53,8 @@ struct Activations {
     /// What quantization left over, quantized again: both together have 16 bits.
     let remainder: UnsafeMutablePointer<UInt8>?
     let float: UnsafeMutablePointer<Float>?
-    /// Bytes of four quantized rows.
+    /// Bytes of four quantized rows, which lie interleaved.
     private let groupByteCount: Int
-    private static let recordByteCount = Kernels.activationByteCount(rows: 4, columns: 32) / 4
-    private static let recordGroupByteCount = Kernels.activationByteCount(rows: 4, columns: 32)
 
     init(_ offsets: StepLayout.ActivationOffsets, in base: UnsafeMutableRawPointer) {
         columnCount = offsets.columnCount
@@ -78,30 +69,38 @@ struct Activations {
         if let float { (float + row * columnCount).update(from: values, count: columnCount) }
     }
 
-    /// Stores a row with its remainder. Overwrites `values`.
-    func storeFine(_ values: UnsafeMutablePointer<Float>, row: Int) {
-        store(values, row: row)
-        guard let quantized, let remainder else { return }
-        let first = UnsafeRawPointer(quantized) + row / 4 * groupByteCount + row % 4 * Self.recordByteCount
-        for block in 0..<columnCount / 32 {
-            let record = first + block * Self.recordGroupByteCount
-            let scale = record.loadUnaligned(fromByteOffset: 32, as: Float.self)
-            for index in 0..<32 {
-                let value = Float(record.load(fromByteOffset: index, as: Int8.self))
-                values[block * 32 + index] = values[block * 32 + index] - scale * value
-            }
+    /// Stores the RMSNorm of a row; with its remainder when that is wanted.
+    /// - Parameter scratch: (columnCount), overwritten.
+    func storeNormed(
+        _ x: UnsafePointer<Float>, weight: UnsafePointer<Float>, epsilon: Float, row: Int, isFine: Bool,
+        scratch: UnsafeMutablePointer<Float>
+    ) {
+        if let quantized {
+            Kernels.normQuantizeRow(
+                x, weight: weight, epsilon: epsilon, columns: columnCount, row: row, into: quantized,
+                remainder: isFine ? remainder : nil)
         }
-        Kernels.quantizeRow(values, columns: columnCount, row: row, into: remainder)
+        if let float {
+            Kernels.rmsNorm(x, weight: weight, epsilon: epsilon, count: columnCount, into: scratch)
+            (float + row * columnCount).update(from: scratch, count: columnCount)
+        }
     }
 
-    /// Stores columns 32 · block ..< 32 · (block + 1) of a row.
-    func store(_ values: UnsafePointer<Float>, row: Int, block: Int) {
+    /// Stores columns 32 · block ..< 32 · (block + 1) of `rows` rows from `firstRow` on: the SwiGLU of a tile.
+    /// - Parameter tile: 32 gates and 32 ups of each row, side by side.
+    func storeGated(_ tile: UnsafePointer<Float>, rows: Int, firstRow: Int, block: Int) {
+        let size = Kernels.panelRowCount
         if let quantized {
-            // A matrix of 32 columns has one record per row, and four rows of it lie as one block does in a group.
-            let at = quantized + row / 4 * groupByteCount + block * Self.recordGroupByteCount
-            Kernels.quantizeRow(values, columns: 32, row: row % 4, into: at)
+            Kernels.swigluQuantize(
+                gateUp: tile, stride: 2 * size, rows: rows, firstRow: firstRow, block: block, columns: columnCount,
+                into: quantized)
         }
-        if let float { (float + row * columnCount + block * 32).update(from: values, count: 32) }
+        if let float {
+            for row in 0..<rows {
+                let target = float + (firstRow + row) * columnCount + block * size
+                Kernels.swiglu(gateUp: tile + row * 2 * size, count: size, into: target)
+            }
+        }
     }
 
     func pointer(_ isQuantized: Bool, _ part: Part, row: Int) -> UnsafeRawPointer {

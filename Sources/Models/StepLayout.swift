@@ -5,8 +5,6 @@ import Kernels
 struct StepLayout {
     /// Rows whose products are computed together: a tile's accumulators stay in the first-level cache.
     static let tileRowCount = 64
-    /// Panels of a tile that is added to the residual stream.
-    static let tilePanelCount = 4
     /// Query rows (tokens × heads of a group) that share each load of K and V.
     static let attentionRowMax = 48
 
@@ -68,7 +66,7 @@ struct StepLayout {
         threads = cursor.offset
 
         var own = Cursor(kinds: kinds)
-        threadTile = own.floats(Self.tileRowCount * Self.tilePanelCount * Kernels.panelRowCount)
+        threadTile = own.floats(Self.tileRowCount * 2 * Kernels.panelRowCount)
         threadRow = own.floats(max(spec.width, spec.queryWidth, spec.feedForwardWidth))
         threadScratch = own.floats(
             Kernels.attentionScratchCount(
