@@ -36,7 +36,7 @@ package final class GRPCWorkerLink: WorkerLink {
 
     private let options: Options
     private let eventLoop: any EventLoop
-    private let tokenizers: TokenizerStore
+    let tokenizers: TokenizerStore
     private let clock: () -> Instant
     private let chance: () -> Double
     private var call: LinkCall?

@@ -81,15 +81,22 @@ final class LinkCall {
             connection, path: "/apus.worker.v1.Worker/Link", messageByteCountMax: WireLimits.messageByteMax)
         self.stream = stream
         stream.onMessage = { [weak self] in self?.received($0) }
-        stream.onStatus = { [weak self] in self?.end("The worker ended the link: \(Self.text($0))") }
+        stream.onStatus = { [weak self] in self?.linkEnded($0) }
         say(.hello(RouterHello(router: options.router, epoch: epoch)))
         tickSoon()
     }
 
     private func say(_ message: RouterMessage) { stream?.send(ByteBuffer(bytes: message.bytes)) }
 
+    private func linkEnded(_ status: GRPCStatus) {
+        end(
+            connection?.isUsable ?? false
+                ? "The worker ended the link: \(Self.text(status))" : "The connection to the worker was lost.")
+    }
+
     private static func text(_ status: GRPCStatus) -> String {
-        status.message.isEmpty ? "gRPC status \(status.code.rawValue)." : status.message
+        if status.message.isEmpty { return "gRPC status \(status.code.rawValue)." }
+        return status.message.hasSuffix(".") ? status.message : status.message + "."
     }
 
     /// A silent connection is asked for a sign of life; reports that flow are one.
