@@ -1,5 +1,10 @@
 /// Chooses the instruction set once, and calls through the table.
 #include "isa/functions.h"
+#if defined(__aarch64__)
+#include <sys/auxv.h>
+/// Of Linux's asm/hwcap.h: the dot product extension.
+#define HWCAP_DOT_PRODUCT (1UL << 20)
+#endif
 
 static const apus_functions *chosen = &apus_functions_plain;
 static apus_isa chosen_isa = APUS_ISA_PLAIN;
@@ -20,7 +25,7 @@ int apus_isa_available(apus_isa isa) {
                __builtin_cpu_supports("avx512vnni");
 #elif defined(__aarch64__)
     case APUS_ISA_NEON:
-        return 1;
+        return (getauxval(AT_HWCAP) & HWCAP_DOT_PRODUCT) != 0;
 #endif
     default:
         return 0;

@@ -107,6 +107,15 @@ INLINE f32x16 f16_to_f32(u16x16 h) {
     f32x16 r;
     memcpy(&r, f, 64);
     return r;
+#elif defined(APUS_WITH_DOTPROD)
+    float16x4_t v[4];
+    memcpy(v, &h, 32);
+    float32x4_t f[4];
+    for (int i = 0; i < 4; i++)
+        f[i] = vcvt_f32_f16(v[i]);
+    f32x16 r;
+    memcpy(&r, f, 64);
+    return r;
 #else
     u32x16 w = __builtin_convertvector(h, u32x16);
     u32x16 magnitude = (w & 0x7FFF) << 13;
@@ -140,6 +149,13 @@ INLINE u16x16 f32_to_f16(f32x16 x) {
     memcpy(v, &x, 64);
     __m128i h[2] = {_mm256_cvtps_ph(v[0], _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC),
                     _mm256_cvtps_ph(v[1], _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
+    memcpy(&r, h, 32);
+#elif defined(APUS_WITH_DOTPROD)
+    float32x4_t v[4];
+    memcpy(v, &x, 64);
+    float16x4_t h[4];
+    for (int i = 0; i < 4; i++)
+        h[i] = vcvt_f16_f32(v[i]);
     memcpy(&r, h, 32);
 #else
     u32x16 bits;
