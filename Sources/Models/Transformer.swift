@@ -10,6 +10,8 @@ package final class Transformer: ModelRuntime {
     package let description: ModelDescription
     package let spec: ModelSpec
     package let plan: MemoryPlan
+    /// What the model's file says of itself: its tokenizer, its chat template.
+    package var metadata: GGUFMetadata { file.metadata }
 
     private let layout: StepLayout
     private let file: GGUFFile
