@@ -25,6 +25,11 @@ extension ClusterScheduler {
         }.max()
     }
 
+    /// Whether so many workers died under a choice that it is tried without others like it.
+    func isOnTrial(_ choice: ChoiceRecord) -> Bool {
+        choice.deaths >= limits.deathsMax && choice.faultPosition == choice.outputCount
+    }
+
     // MARK: - The queue
 
     /// Puts a choice that is `.waiting` into its line.
@@ -94,8 +99,9 @@ extension ClusterScheduler {
             sequence, tokenCount: choice.tokenCount, prefillTokens: max(0, choice.tokenCount - cachedTokens),
             reserving: growth)
         assignments[sequence] = Assignment(
-            choice: id, worker: worker, command: host.commandsSent + 1, admittedAt: now, targetTokens: target,
-            growth: growth)
+            choice: id, worker: worker, command: host.commandsSent + 1, admittedAt: now,
+            admittedOutputCount: choice.outputCount, targetTokens: target, growth: growth)
+        if isOnTrial(choice) { workers[worker]?.trial = sequence }
         requests[id.request]?.choices[id.index].state = .running(sequence)
         requests[id.request]?.choices[id.index].hasRun = true
         requests[id.request]?.runningCount += 1

@@ -109,7 +109,8 @@ extension ClusterScheduler {
             choice.numericsID == nil || choice.numericsID == worker.description.numericsID,
             choice.tokenCount <= worker.description.contextLength,
             worker.reservation == nil || worker.reservation == choiceID,
-            worker.pausedUntil.map({ $0 <= now }) ?? true
+            worker.pausedUntil.map({ $0 <= now }) ?? true,
+            worker.trial == nil || !isOnTrial(choice)
         else { return false }
         if worker.isEmpty { return true }
         let target = targetTokens(of: choice, spec, pageTokenCount: worker.description.pageTokenCount)

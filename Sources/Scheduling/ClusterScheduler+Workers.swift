@@ -125,12 +125,14 @@ extension ClusterScheduler {
         workers[id]?.state = .gone
         refresh(id)
         giveUpReservation(on: id)
+        let suspects = worker.assigned.count { isUnproven($0) }
         for sequence in inOrder(worker.assigned) {
             guard let assignment = assignments[sequence] else { continue }
-            let isQuarantined = countDeath(assignment, of: worker, now: now)
+            let limit = suspects > 1 ? limits.deathsInCompanyMax : limits.deathsMax
+            let deaths = countDeath(assignment, of: worker, now: now)
             requeue(sequence, .workerLost, now: now, into: &actions)
-            guard isQuarantined else { continue }
-            let message = "The request was running on \(limits.deathsMax) workers when they died, and made no progress."
+            guard deaths >= limit else { continue }
+            let message = "The request was running on \(deaths) workers when they died, and made no progress."
             fail(assignment.choice.request, .internalFailure(message), now: now, into: &actions)
         }
         let (model, numericsID) = (worker.description.model, worker.description.numericsID)
@@ -154,6 +156,7 @@ extension ClusterScheduler {
         let id = assignment.choice
         requests[id.request]?.choices[id.index].advance(by: tokens, numericsID: worker.numericsID)
         workers[assignment.worker]?.refusalsInARow = 0
+        if workers[assignment.worker]?.trial == sequence { workers[assignment.worker]?.trial = nil }
         guard let choice = record(of: id), let spec = requests[id.request]?.spec else { return }
         let size = worker.pageTokenCount
         var target = assignment.targetTokens
@@ -166,17 +169,23 @@ extension ClusterScheduler {
     }
 
     /// Counts a worker's death against a choice that was there.
-    /// - Returns: whether the choice must be taken for the cause.
-    private mutating func countDeath(_ assignment: Assignment, of worker: WorkerRecord, now: Instant) -> Bool {
+    /// - Returns: how many died under it with no token in between.
+    private mutating func countDeath(_ assignment: Assignment, of worker: WorkerRecord, now: Instant) -> Int {
         let id = assignment.choice
-        guard var choice = record(of: id) else { return false }
+        guard var choice = record(of: id) else { return 0 }
         choice.noteFault()
         let isTooSoon =
             choice.deaths > 0 && !choice.isForgiven && !worker.hasSeen(assignment.command)
             && now.seconds(since: assignment.admittedAt) < limits.innocentSeconds
         if isTooSoon { choice.isForgiven = true } else { choice.deaths += 1 }
         requests[id.request]?.choices[id.index] = choice
-        return choice.deaths >= limits.deathsMax
+        return choice.deaths
+    }
+
+    /// Whether a sequence has made no token where it runs now: it may be what a worker dies of.
+    private func isUnproven(_ sequence: SequenceID) -> Bool {
+        guard let assignment = assignments[sequence] else { return false }
+        return record(of: assignment.choice)?.outputCount == assignment.admittedOutputCount
     }
 
     /// Sequences in the order in which their requests came.

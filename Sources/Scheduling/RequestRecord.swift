@@ -67,6 +67,7 @@ struct Assignment: Sendable {
     let worker: WorkerID
     let command: UInt64
     let admittedAt: Instant
+    let admittedOutputCount: Int
     /// Tokens, prompt and output, that pages are reserved for.
     var targetTokens: Int
     /// Pages reserved beyond those of its tokens so far.

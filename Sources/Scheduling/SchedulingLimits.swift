@@ -39,8 +39,11 @@ package struct SchedulingLimits: Equatable, Sendable {
     /// until it has read what came meanwhile.
     package var ownPauseSeconds: Double = 0.25
 
-    /// Worker deaths with no token in between after which a choice is taken for their cause.
+    /// Worker deaths with no token in between after which a choice is taken for their cause, if none of its neighbours
+    /// can have been: they all made tokens there.
     package var deathsMax = 2
+    /// The same where neighbours are as suspect. From `deathsMax` on a choice is tried as the only such one of a worker.
+    package var deathsInCompanyMax = 3
     /// A worker that dies so soon after a repeated admission, without a step, did not die of it. Forgiven once.
     package var innocentSeconds = 0.01
     /// Times a choice may be taken from a stalled worker with no token in between.

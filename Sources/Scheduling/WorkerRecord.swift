@@ -20,6 +20,8 @@ struct WorkerRecord: Sendable {
 
     /// A choice that waited long enough at the head of its line: nobody else gets this worker before it.
     var reservation: ChoiceID?
+    /// A sequence that too many workers have died under, and has not made a token here yet: no second such one.
+    var trial: SequenceID?
     var pausedUntil: Instant?
     var refusalsInARow = 0
     var suspectSince: Instant?
@@ -93,6 +95,7 @@ struct WorkerRecord: Sendable {
 
     mutating func released(_ sequence: SequenceID, reserved growth: Int) {
         assigned.remove(sequence)
+        if trial == sequence { trial = nil }
         reservedPages -= growth
     }
 

@@ -95,6 +95,23 @@ import Testing
         #expect(scheduler.invariantViolation() == nil)
     }
 
+    @Test func `where neighbours are as suspect, each is tried apart, and only the cause is taken out`() throws {
+        var scheduler = ClusterScheduler.with([.small()])
+        for id in 1...2 as ClosedRange<UInt64> { _ = try scheduler.requestSubmitted(.plain(id), now: .at(0)) }
+        #expect(scheduler.workerLost(WorkerID(1), now: .at(1)).failures.isEmpty)
+        #expect(scheduler.workerWelcomed(WorkerID(2), .small(), now: .at(1)).admissions.map(\.request) == [1, 2])
+        #expect(scheduler.workerLost(WorkerID(2), now: .at(2)).failures.isEmpty)
+
+        #expect(scheduler.workerWelcomed(WorkerID(3), .small(), now: .at(2)).admissions.map(\.request) == [1])
+        #expect(scheduler.workerLost(WorkerID(3), now: .at(3)).failures.keys.sorted() == [1])
+        let admission = try #require(scheduler.workerWelcomed(WorkerID(4), .small(), now: .at(3)).admissions.first)
+        _ = scheduler.report(4, [StepEntry(sequence: admission.sequence, tokens: [5], finish: .stop)], at: 3.1)
+
+        #expect(admission.request == 2)
+        #expect(scheduler.openRequests == 0)
+        #expect(scheduler.invariantViolation() == nil)
+    }
+
     @Test func `a stream that made tokens between two deaths was not their cause`() throws {
         var scheduler = ClusterScheduler.with([.small(), .small(), .small()])
         var sequence = try Self.running(try scheduler.requestSubmitted(.plain(1, max: 100), now: .at(0)))
