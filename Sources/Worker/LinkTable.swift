@@ -18,9 +18,11 @@ enum LinkRefusal: Error, Equatable {
         case .version(let error): GRPCStatus(.failedPrecondition, error.description)
         case .staleEpoch(let theirs, let linked):
             GRPCStatus(
-                .failedPrecondition, "The router has a link of epoch \(linked), which epoch \(theirs) is not newer than.")
+                .failedPrecondition,
+                "The router has a link of epoch \(linked), which epoch \(theirs) is not newer than.")
         case .tooManyRouters:
-            GRPCStatus(.resourceExhausted, "\(WorkerOptions.routersMax) routers are linked; there is no share for more.")
+            GRPCStatus(
+                .resourceExhausted, "\(WorkerOptions.routersMax) routers are linked; there is no share for more.")
         }
     }
 }

@@ -17,7 +17,8 @@ final class MetricsHandler: HTTPHandler {
     func handle(_ exchange: any HTTPExchange) {
         let request = exchange.request
         guard request.method == "GET" || request.method == "HEAD" else {
-            return answer(exchange, status: 405, "Only GET is answered here.\n", extra: [HTTPField("allow", "GET, HEAD")])
+            return answer(
+                exchange, status: 405, "Only GET is answered here.\n", extra: [HTTPField("allow", "GET, HEAD")])
         }
         switch request.path {
         case "/metrics":

@@ -12,7 +12,8 @@ package enum ProcessTies {
         let parent = getppid()
         // Swift sees no function with variable arguments. SAFETY: on the ABIs of x86-64 and arm64 Linux, prctl's integer
         // arguments travel as those of a function with fixed ones; PR_SET_PDEATHSIG is 1 and reads the first.
-        typealias ProcessControl = @convention(c) (CInt, CUnsignedLong, CUnsignedLong, CUnsignedLong, CUnsignedLong)
+        typealias ProcessControl =
+            @convention(c) (CInt, CUnsignedLong, CUnsignedLong, CUnsignedLong, CUnsignedLong)
             -> CInt
         if let symbol = dlsym(nil, "prctl") {
             _ = unsafeBitCast(symbol, to: ProcessControl.self)(1, CUnsignedLong(SIGKILL), 0, 0, 0)

@@ -24,8 +24,10 @@ package enum WorkerMessage: Equatable, Sendable {
         case .credit(let credit):
             self = .event(
                 .credit(
-                    slotCount: try FieldChecks.integer("credit.slot_count", credit.slotCount, in: 0...WireLimits.slotsMax),
-                    pageCount: try FieldChecks.integer("credit.page_count", credit.pageCount, in: 0...WireLimits.pagesMax),
+                    slotCount: try FieldChecks.integer(
+                        "credit.slot_count", credit.slotCount, in: 0...WireLimits.slotsMax),
+                    pageCount: try FieldChecks.integer(
+                        "credit.page_count", credit.pageCount, in: 0...WireLimits.pagesMax),
                     load: try WorkerLoad(credit.load), commandsSeen: credit.commandsSeen))
         case .prefix(let prefix):
             self = .event(.prefix(added: prefix.added, removed: prefix.removed, isSnapshot: prefix.isSnapshot))

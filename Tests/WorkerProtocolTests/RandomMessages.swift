@@ -79,7 +79,8 @@ extension SeededRandom {
         switch int(0...6) {
         case 0:
             return .credit(slotCount: int(0...64), pageCount: int(0...9999), load: load(), commandsSeen: next())
-        case 1: return .prefix(added: list(0...50) { $0.next() }, removed: list(0...9) { $0.next() }, isSnapshot: bool())
+        case 1:
+            return .prefix(added: list(0...50) { $0.next() }, removed: list(0...9) { $0.next() }, isSnapshot: bool())
         case 2: return .preempted(sequenceID())
         case 3: return .refused(sequenceID())
         case 4: return .draining

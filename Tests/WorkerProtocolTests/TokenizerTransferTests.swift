@@ -6,7 +6,8 @@ import Text
 @testable import WorkerProtocol
 
 @Suite struct TokenizerTransferTests {
-    static let spec = TokenizerSpec(kind: .bytePairEncoding, preTokenizer: "gpt-2", tokens: ["a", "b"], tokenKinds: [.normal, .byte])
+    static let spec = TokenizerSpec(
+        kind: .bytePairEncoding, preTokenizer: "gpt-2", tokens: ["a", "b"], tokenKinds: [.normal, .byte])
 
     static func chunk(_ data: [UInt8], total: Int) -> [UInt8] {
         var chunk = WireTokenizerChunk()

@@ -133,7 +133,8 @@ import Testing
         AdmitCase("top_k too large", "sampling.top_k", { $0.sampling.topK = .max }),
         AdmitCase("min_p above 1", "sampling.min_p", { $0.sampling.minP = 1.5 }),
         AdmitCase("repetition penalty 0", "sampling.repetition_penalty", { $0.sampling.repetitionPenalty = 0 }),
-        AdmitCase("repetition penalty infinite", "sampling.repetition_penalty", { $0.sampling.repetitionPenalty = .infinity }),
+        AdmitCase(
+            "repetition penalty infinite", "sampling.repetition_penalty", { $0.sampling.repetitionPenalty = .infinity }),
         AdmitCase("presence penalty 3", "sampling.presence_penalty", { $0.sampling.presencePenalty = 3 }),
         AdmitCase("frequency penalty NaN", "sampling.frequency_penalty", { $0.sampling.frequencyPenalty = .nan }),
         AdmitCase("a bias without its token", "sampling.biases", { $0.sampling.biases = [1] }),
@@ -159,9 +160,10 @@ import Testing
         example: AdmitCase
     ) throws {
         var wire = WireRouterMessage()
-        wire.admit = AdmittedSequence(
-            id: SequenceID(1), tokens: [1, 2, 3], promptTokenCount: 2, sampling: SamplingParameters()
-        ).wire
+        wire.admit =
+            AdmittedSequence(
+                id: SequenceID(1), tokens: [1, 2, 3], promptTokenCount: 2, sampling: SamplingParameters()
+            ).wire
         _ = try RouterMessage(bytes: wire.encoded().span.bytes)
 
         example.change(&wire.admit)

@@ -24,7 +24,8 @@ struct WorkerRig {
 
     var eventLoop: any EventLoop { service.desk.eventLoop }
 
-    static func start(pageCount: Int = 64, _ change: (inout WorkerOptions) -> Void = { _ in }) async throws -> WorkerRig {
+    static func start(pageCount: Int = 64, _ change: (inout WorkerOptions) -> Void = { _ in }) async throws -> WorkerRig
+    {
         let (registry, gate, clock) = (MetricRegistry(), Gate(), TestClock())
         let service = try await WorkerService.start(
             options(change), eventLoop: MultiThreadedEventLoopGroup.singleton.next(), registry: registry,

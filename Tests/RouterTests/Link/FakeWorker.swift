@@ -96,7 +96,8 @@ final class FakeWorker: Sendable {
         let desk = try await loop.submit {
             NIOLoopBound(Desk(manner) { continuation.yield($0) }, eventLoop: loop)
         }.get()
-        listener = try await HTTPListener.bind(host: "127.0.0.1", port: port, group: loop, options: .internalLink) { _ in
+        listener = try await HTTPListener.bind(host: "127.0.0.1", port: port, group: loop, options: .internalLink) {
+            _ in
             let dispatcher = GRPCDispatcher()
             dispatcher.handle("/apus.worker.v1.Worker/Link") { desk.value.link($0) }
             dispatcher.handle("/apus.worker.v1.Worker/Tokenizer") { desk.value.tokenizer($0) }

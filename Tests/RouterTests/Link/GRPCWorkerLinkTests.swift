@@ -64,7 +64,11 @@ import WorkerProtocol
         #expect(try await rig.call { $0.lastHeard } == nil)
         let next = try await FakeWorker(port: worker.listener.port)
         while let news = await heard.next(), news != Self.welcome {}
-        guard case .hello(let hello) = await { var heard = next.heard; return await heard.next() }() else {
+        guard
+            case .hello(let hello) = await {
+                var heard = next.heard; return await heard.next()
+            }()
+        else {
             Issue.record("no hello")
             return
         }

@@ -37,7 +37,8 @@ final class LinkRig: Sendable {
 
     /// - Parameter tokenizers: of another rig, to share with it.
     init(
-        port: Int, like other: LinkRig? = nil, _ change: @escaping @Sendable (inout GRPCWorkerLink.Options) -> Void = { _ in }
+        port: Int, like other: LinkRig? = nil,
+        _ change: @escaping @Sendable (inout GRPCWorkerLink.Options) -> Void = { _ in }
     ) async throws {
         let loop = other?.loop ?? MultiThreadedEventLoopGroup.singleton.next()
         let (stream, continuation) = AsyncStream.makeStream(of: Heard.self)
