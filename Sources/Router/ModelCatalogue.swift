@@ -33,7 +33,8 @@ struct ModelCatalogue {
         }
         do {
             return try ChatTemplate(
-                source: source, bosToken: spelling(tokenizer.spec.bosToken), eosToken: spelling(tokenizer.spec.eosToken))
+                source: source, bosToken: spelling(tokenizer.spec.bosToken),
+                eosToken: spelling(tokenizer.spec.eosToken))
         } catch {
             logger.warning("chat template refused: chat requests will be too", metadata: ["why": "\(error)"])
             return nil

@@ -5,8 +5,8 @@ import Scheduling
 package import Serving
 package import Telemetry
 
-/// Serves requests with workers: drives ``ClusterScheduler``, keeps each request's journal, turns what workers report into
-/// what clients hear.
+/// Serves requests with workers: drives ``ClusterScheduler``, keeps each request's journal, turns what workers report
+/// into what clients hear.
 ///
 /// Confined to one event loop. Never waits: what a client does not read yet is its receiver's to keep.
 /// Whatever comes in, from a client, a link or the clock, is one event for the scheduler; its actions are carried out

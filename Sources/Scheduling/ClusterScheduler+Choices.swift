@@ -14,17 +14,6 @@ extension ClusterScheduler {
         return SequenceID(lastSequence)
     }
 
-    /// Pages that no worker of the model offers more of, as tokens; nil while none is known.
-    func largestWorkerTokens(of model: String) -> Int? {
-        (models[model]?.groups ?? [:]).values.flatMap(\.workers).compactMap { id in
-            workers[id].map { worker in
-                let (tokens, overflows) = worker.description.pageCount.multipliedReportingOverflow(
-                    by: worker.description.pageTokenCount)
-                return overflows ? Int.max : tokens
-            }
-        }.max()
-    }
-
     /// Whether so many workers died under a choice that it is tried without others like it.
     func isOnTrial(_ choice: ChoiceRecord) -> Bool {
         choice.deaths >= limits.deathsMax && choice.faultPosition == choice.outputCount
@@ -87,9 +76,14 @@ extension ClusterScheduler {
     mutating func admit(
         _ id: ChoiceID, to worker: WorkerID, cachedTokens: Int, now: Instant, into actions: inout [SchedulingAction]
     ) {
-        guard let request = requests[id.request], let choice = record(of: id), let host = workers[worker] else { return }
+        guard let request = requests[id.request], let choice = record(of: id), let host = workers[worker] else {
+            return
+        }
         let isFirst = !request.choices.contains { $0.hasRun }
-        let target = targetTokens(of: choice, request.spec, pageTokenCount: host.description.pageTokenCount)
+        let output = OutputDemand(
+            expected: models[request.spec.model]?.outputs.expected ?? 0, made: choice.outputCount,
+            max: request.spec.maxTokens)
+        let target = choice.promptCount + output.target(margin: host.description.pageTokenCount)
         let growth = host.pages(forTokens: target) - host.pages(forTokens: choice.tokenCount)
         if host.assigned.isEmpty { watch.set(worker, now.advanced(bySeconds: host.patience(limits))) }
         dequeue(id)
@@ -110,14 +104,6 @@ extension ClusterScheduler {
         if isFirst { drainRate.count(at: now) }
         refresh(worker)
         actions.append(.admit(id, as: sequence, on: worker))
-    }
-
-    /// Tokens that pages are reserved for: those there are, and the output that recent answers make likely.
-    func targetTokens(of choice: ChoiceRecord, _ spec: RequestSpec, pageTokenCount: Int) -> Int {
-        let outputs = models[spec.model]?.outputs ?? OutputLengths()
-        let output = outputs.target(
-            outputCount: choice.outputCount, maxTokens: max(0, spec.maxTokens), margin: pageTokenCount)
-        return choice.promptCount + output
     }
 
     // MARK: - Out of a worker

@@ -48,7 +48,8 @@ extension ClusterScheduler {
                 }
                 open += 1
             }
-            guard (open, runs, waits) == (request.openCount, request.runningCount, request.waitingCount), open > 0 else {
+            let counted = (request.openCount, request.runningCount, request.waitingCount)
+            guard (open, runs, waits) == counted, open > 0 else {
                 return "\(id) has \(open) open choices, \(runs) running, \(waits) waiting, and counts others"
             }
             waitingRequests += waits > 0 ? 1 : 0
@@ -96,7 +97,9 @@ extension ClusterScheduler {
     }
 
     private func deadlineViolation() -> String? {
-        if requestDeadlines.count != requests.count { return "\(requestDeadlines.count) deadlines, \(requests.count) requests" }
+        if requestDeadlines.count != requests.count {
+            return "\(requestDeadlines.count) deadlines, \(requests.count) requests"
+        }
         for id in queueDeadlines.ids where requests[id] == nil { return "\(id) is gone and has a deadline" }
         for (model, count) in askedBackCount {
             let asked = assignments.values.count { $0.isAskedBack && requests[$0.choice.request]?.spec.model == model }

@@ -2,8 +2,8 @@ import Inference
 
 /// Who goes where: the first in line that fits, on the worker where it costs least.
 ///
-/// Cost of a worker for a choice, in tokens: what must be computed of its prompt there (less is cached), what waits to be
-/// computed before it, and what running neighbours cost. So a warm worker is preferred for as much as its warmth saves,
+/// Cost of a worker for a choice, in tokens: what must be computed of its prompt there (less is cached), what waits to
+/// be computed before it, and what running neighbours cost. So a warm worker is preferred for as much as its warmth saves,
 /// and no longer: a prefix that all share does not send all to one place. Ties go by free pages, free slots, id.
 /// What was just admitted counts at once, before the worker has seen it, so a burst spreads.
 extension ClusterScheduler {
@@ -17,18 +17,33 @@ extension ClusterScheduler {
         var cachedTokens: Int
     }
 
+    /// What a choice asks of a worker.
+    private struct Demand {
+        var id: ChoiceID
+        var model: String
+        var numericsID: String?
+        var promptCount: Int
+        var tokenCount: Int
+        var ticket: UInt64
+        var isOnTrial: Bool
+        var output: OutputDemand
+    }
+
     /// Admits from the lines of a model as long as the heads, or a few behind them, fit somewhere.
     /// - Parameter reporter: the only worker that has changed since this was last asked; nil when others may have.
     mutating func admitWaiting(
         _ model: String, reporter: WorkerID? = nil, now: Instant, into actions: inout [SchedulingAction]
     ) {
+        if let reporter, workers[reporter]?.isOffered != true { return }
         guard hasRoom(model) else { return }
+        var hasAdmitted = false
         var blocked: Set<Line> = []
         while let (line, head) = firstHead(model, except: blocked) {
             // A head that was blocked before can only fit on the worker that changed.
-            let isPointless = reporter.map { !mayTake($0, head, now: now) && actions.isEmpty } ?? false
+            let isPointless = !hasAdmitted && reporter.map { !mayTake($0, head, now: now) } ?? false
             if !isPointless, let place = place(head, including: reporter, now: now) {
                 admit(head, to: place.worker, cachedTokens: place.cachedTokens, now: now, into: &actions)
+                hasAdmitted = true
                 continue
             }
             if let reporter { reserve(reporter, for: head, now: now) }
@@ -38,6 +53,15 @@ extension ClusterScheduler {
                 admit(id, to: place.worker, cachedTokens: place.cachedTokens, now: now, into: &actions)
             }
             blocked.insert(line)
+        }
+    }
+
+    /// Admits choices that have just come, as far as they are in front: for the others nothing has changed.
+    mutating func admitNew(_ new: [ChoiceID], _ model: String, now: Instant, into actions: inout [SchedulingAction]) {
+        for id in new {
+            guard hasRoom(model), models[model]?.line.isAmongFirst(id, limits.lookahead + 1) == true else { return }
+            guard let place = place(id, including: nil, now: now) else { continue }
+            admit(id, to: place.worker, cachedTokens: place.cachedTokens, now: now, into: &actions)
         }
     }
 
@@ -65,31 +89,44 @@ extension ClusterScheduler {
 
     // MARK: - One choice
 
+    private func demand(of id: ChoiceID) -> Demand? {
+        guard let request = requests[id.request], request.choices.indices.contains(id.index) else { return nil }
+        let choice = request.choices[id.index]
+        return Demand(
+            id: id, model: request.spec.model, numericsID: choice.numericsID, promptCount: choice.promptCount,
+            tokenCount: choice.tokenCount, ticket: choice.ticket, isOnTrial: isOnTrial(choice),
+            output: OutputDemand(
+                expected: models[request.spec.model]?.outputs.expected ?? 0, made: choice.outputCount,
+                max: request.spec.maxTokens))
+    }
+
     /// The worker where a choice costs least; nil when none has room.
     private mutating func place(_ id: ChoiceID, including reporter: WorkerID?, now: Instant) -> Place? {
-        guard let spec = requests[id.request]?.spec, let choice = record(of: id) else { return nil }
+        guard let demand = demand(of: id) else { return nil }
         var best: (rank: WorkerRank, place: Place)?
-        for numericsID in numericsIDs(for: choice, spec.model) {
-            let idle = models[spec.model]?.groups[numericsID]?.available.smallest(limits.idleCandidatesMax) ?? []
+        for numericsID in numericsIDs(for: demand) {
+            let idle = models[demand.model]?.groups[numericsID]?.available.smallest(limits.idleCandidatesMax) ?? []
             guard let some = idle.first, let size = workers[some]?.description.pageTokenCount else { continue }
             buildChain(of: id, pageTokenCount: size)
             let hosts = siblingHosts(of: id)
             let chain = prefixes(of: id)
             let warm =
-                models[spec.model]?.groups[numericsID]?.prefixes.warmest(
-                    for: chain, limit: limits.warmCandidatesMax, turn: choice.ticket) ?? []
-            let reporting = reporter.map { [$0] } ?? []
-            for worker in reporting + warm + hosts + idle where mayTake(worker, id, now: now) {
-                guard let host = workers[worker], host.description.numericsID == numericsID else { continue }
-                let held = cachedTokens(chain, of: choice, on: host, worker)
-                let shared = hosts.contains(worker) ? sharedTokens(chain, of: choice, on: host) : 0
-                let uncached = choice.tokenCount - max(held, shared)
-                // What a sibling is having computed is work that is done anyway.
-                let underway = min(host.waitingPrefillTokens, max(0, shared - held))
-                guard hasPrefillRoom(host, for: uncached, underway: underway) else { continue }
-                var rank = host.rank(worker, runningCost: limits.runningSequenceCost, uncachedTokens: uncached)
-                rank.cost -= underway
-                if best.map({ rank < $0.rank }) ?? true {
+                models[demand.model]?.groups[numericsID]?.prefixes.warmest(
+                    for: chain, limit: limits.warmCandidatesMax, turn: demand.ticket) ?? []
+            for candidates in [reporter.map { [$0] } ?? [], warm, hosts, idle] {
+                for worker in candidates {
+                    guard let host = workers[worker], host.description.numericsID == numericsID,
+                        mayTake(host, demand, now: now)
+                    else { continue }
+                    let held = cachedTokens(chain, of: demand, on: host, worker)
+                    let shared = hosts.contains(worker) ? sharedTokens(chain, of: demand, on: host) : 0
+                    let uncached = demand.tokenCount - max(held, shared)
+                    // What a sibling is having computed is work that is done anyway.
+                    let underway = min(host.waitingPrefillTokens, max(0, shared - held))
+                    guard hasPrefillRoom(host, for: uncached, underway: underway) else { continue }
+                    var rank = host.rank(worker, runningCost: limits.runningSequenceCost, uncachedTokens: uncached)
+                    rank.cost -= underway
+                    if let found = best, !(rank < found.rank) { continue }
                     best = (rank, Place(worker: worker, cachedTokens: max(held, shared)))
                 }
             }
@@ -97,23 +134,26 @@ extension ClusterScheduler {
         return best?.place
     }
 
-    private func numericsIDs(for choice: ChoiceRecord, _ model: String) -> [String] {
-        choice.numericsID.map { [$0] } ?? models[model]?.groups.keys.sorted() ?? []
+    private func numericsIDs(for demand: Demand) -> [String] {
+        demand.numericsID.map { [$0] } ?? models[demand.model]?.groups.keys.sorted() ?? []
+    }
+
+    private func mayTake(_ id: WorkerID, _ choice: ChoiceID, now: Instant) -> Bool {
+        guard let worker = workers[id], let demand = demand(of: choice) else { return false }
+        return mayTake(worker, demand, now: now)
     }
 
     /// Whether a worker has a slot and pages for a choice, and may take it at all.
-    private func mayTake(_ id: WorkerID, _ choiceID: ChoiceID, now: Instant) -> Bool {
-        guard let worker = workers[id], worker.state == .ready, worker.freeSlots > 0,
-            let spec = requests[choiceID.request]?.spec, let choice = record(of: choiceID),
-            worker.description.model == spec.model,
-            choice.numericsID == nil || choice.numericsID == worker.description.numericsID,
-            choice.tokenCount <= worker.description.contextLength,
-            worker.reservation == nil || worker.reservation == choiceID,
+    private func mayTake(_ worker: WorkerRecord, _ demand: Demand, now: Instant) -> Bool {
+        guard worker.isOffered, worker.description.model == demand.model,
+            demand.numericsID == nil || demand.numericsID == worker.description.numericsID,
+            demand.tokenCount <= worker.description.contextLength,
+            worker.reservation == nil || worker.reservation == demand.id,
             worker.pausedUntil.map({ $0 <= now }) ?? true,
-            worker.trial == nil || !isOnTrial(choice)
+            worker.trial == nil || !demand.isOnTrial
         else { return false }
         if worker.isEmpty { return true }
-        let target = targetTokens(of: choice, spec, pageTokenCount: worker.description.pageTokenCount)
+        let target = demand.promptCount + demand.output.target(margin: worker.description.pageTokenCount)
         return worker.pages(forTokens: target) <= worker.freePages
     }
 
@@ -150,22 +190,25 @@ extension ClusterScheduler {
     }
 
     private func cachedTokens(
-        _ chain: [UInt64], of choice: ChoiceRecord, on host: WorkerRecord, _ worker: WorkerID
+        _ chain: [UInt64], of demand: Demand, on host: WorkerRecord, _ worker: WorkerID
     ) -> Int {
+        guard !chain.isEmpty else { return 0 }
         let (model, numericsID) = (host.description.model, host.description.numericsID)
         let depth = models[model]?.groups[numericsID]?.prefixes.depth(of: chain, on: worker) ?? 0
-        return min(choice.tokenCount, depth * host.description.pageTokenCount)
+        return min(demand.tokenCount, depth * host.description.pageTokenCount)
     }
 
     /// Tokens of full prompt pages that a sibling there has or will have.
-    private func sharedTokens(_ chain: [UInt64], of choice: ChoiceRecord, on host: WorkerRecord) -> Int {
+    private func sharedTokens(_ chain: [UInt64], of demand: Demand, on host: WorkerRecord) -> Int {
         let size = host.description.pageTokenCount
-        return min(chain.count, choice.promptCount / size) * size
+        return min(chain.count, demand.promptCount / size) * size
     }
 
     /// Workers that run another choice of the same prompt, and so will have it soon.
     private func siblingHosts(of id: ChoiceID) -> [WorkerID] {
-        guard let request = requests[id.request], request.runningCount > 0, let choice = record(of: id) else { return [] }
+        guard let request = requests[id.request], request.runningCount > 0, let choice = record(of: id) else {
+            return []
+        }
         var hosts: [WorkerID] = []
         for sibling in request.choices where sibling.prompt == choice.prompt {
             guard case .running(let sequence) = sibling.state, let worker = assignments[sequence]?.worker,
@@ -182,7 +225,8 @@ extension ClusterScheduler {
     private mutating func reserve(_ id: WorkerID, for head: ChoiceID, now: Instant) {
         guard reservations[head] == nil, let choice = record(of: head), let worker = workers[id],
             now.seconds(since: choice.waitingSince) >= limits.headPatienceSeconds,
-            worker.state == .ready, worker.reservation == nil, requests[head.request]?.spec.model == worker.description.model,
+            worker.state == .ready, worker.reservation == nil,
+            requests[head.request]?.spec.model == worker.description.model,
             choice.numericsID == nil || choice.numericsID == worker.description.numericsID,
             choice.tokenCount <= worker.description.contextLength
         else { return }
@@ -203,7 +247,7 @@ extension ClusterScheduler {
     mutating func refresh(_ id: WorkerID) {
         guard let worker = workers[id] else { return }
         let (model, numericsID) = (worker.description.model, worker.description.numericsID)
-        if worker.state == .ready, worker.freeSlots > 0 {
+        if worker.isOffered {
             let rank = worker.rank(id, runningCost: limits.runningSequenceCost, uncachedTokens: 0)
             models[model]?.groups[numericsID]?.available.set(id, rank)
         } else {
@@ -215,22 +259,21 @@ extension ClusterScheduler {
     mutating func evacuate(_ id: WorkerID, now: Instant, into actions: inout [SchedulingAction]) {
         guard let worker = workers[id] else { return }
         for sequence in inOrder(worker.assigned) where assignments[sequence]?.isAskedBack == false {
-            guard let assignment = assignments[sequence], let spec = requests[assignment.choice.request]?.spec,
-                spareSlots(for: assignment.choice, spec.model) > 0,
-                place(assignment.choice, including: nil, now: now) != nil
+            guard let assignment = assignments[sequence], let demand = demand(of: assignment.choice),
+                spareSlots(for: demand) > 0, place(assignment.choice, including: nil, now: now) != nil
             else { return }
             assignments[sequence]?.isAskedBack = true
-            askedBackCount[spec.model, default: 0] += 1
+            askedBackCount[demand.model, default: 0] += 1
             workers[id]?.countCommand()
             actions.append(.preempt(sequence, on: id))
         }
     }
 
     /// Free slots of the emptiest workers that nobody waits for and that were not promised to a sequence asked back.
-    private func spareSlots(for id: ChoiceID, _ model: String) -> Int {
-        guard let choice = record(of: id), let queue = models[model] else { return 0 }
-        var spare = -queue.waitingCount - (askedBackCount[model] ?? 0)
-        for numericsID in numericsIDs(for: choice, model) {
+    private func spareSlots(for demand: Demand) -> Int {
+        guard let queue = models[demand.model] else { return 0 }
+        var spare = -queue.waitingCount - (askedBackCount[demand.model] ?? 0)
+        for numericsID in numericsIDs(for: demand) {
             for worker in queue.groups[numericsID]?.available.smallest(limits.idleCandidatesMax) ?? [] {
                 spare += workers[worker]?.freeSlots ?? 0
             }

@@ -16,6 +16,7 @@ extension ClusterScheduler {
         workers[id] = WorkerRecord(description)
         models[description.model, default: ModelQueue()].groups[description.numericsID, default: NumericsGroup()]
             .workers.insert(id)
+        noteCapacity(of: id)
         refresh(id)
         admitWaiting(description.model, now: now, into: &actions)
         return actions
@@ -25,20 +26,26 @@ extension ClusterScheduler {
     package mutating func workerReported(_ id: WorkerID, _ report: StepReport, now: Instant) -> ReportAnswer {
         var answer = ReportAnswer(choices: [], actions: [])
         answer.choices.reserveCapacity(report.entries.count)
-        guard let model = workers[id]?.description.model else {
+        guard let worker = workers[id] else {
             answer.choices = Array(repeating: nil, count: report.entries.count)
             return answer
         }
+        let model = worker.description.model
+        let host = Host(
+            numericsID: worker.description.numericsID, pageTokenCount: worker.description.pageTokenCount,
+            hasTrial: worker.trial != nil)
         signOfLife(id, now: now, into: &answer.actions)
         workers[id]?.stepTook(microseconds: report.durationMicroseconds)
         workers[id]?.apply(report.load, commandsSeen: report.commandsSeen)
+        var hasTokens = false
         for entry in report.entries {
             guard let assignment = assignments[entry.sequence], assignment.worker == id else {
                 answer.choices.append(nil)
                 continue
             }
             answer.choices.append(assignment.choice)
-            advance(entry.sequence, by: entry.tokens)
+            advance(assignment, entry.sequence, by: entry.tokens, at: host)
+            hasTokens = hasTokens || !entry.tokens.isEmpty
             switch entry.finish {
             case nil: break
             case .stop, .length: end(assignment.choice, learns: true, now: now)
@@ -48,6 +55,7 @@ extension ClusterScheduler {
                 answer.actions.append(.fail(assignment.choice.request, .internalFailure(why)))
             }
         }
+        if hasTokens { workers[id]?.refusalsInARow = 0 }
         refresh(id)
         rearm(id, now: now)
         admitWaiting(model, reporter: id, now: now, into: &answer.actions)
@@ -62,6 +70,7 @@ extension ClusterScheduler {
         var actions: [SchedulingAction] = []
         signOfLife(id, now: now, into: &actions)
         workers[id]?.changeShare(slotCount: slotCount, pageCount: pageCount)
+        noteCapacity(of: id)
         workers[id]?.apply(load, commandsSeen: commandsSeen)
         refresh(id)
         admitWaiting(model, reporter: id, now: now, into: &actions)
@@ -139,6 +148,7 @@ extension ClusterScheduler {
         workers[id] = nil
         watch.remove(id)
         leaving.remove(id)
+        models[model]?.capacities.remove(id)
         models[model]?.groups[numericsID]?.workers.remove(id)
         models[model]?.groups[numericsID]?.prefixes.remove(id)
         forgetEmptyGroup(numericsID, of: model)
@@ -148,24 +158,41 @@ extension ClusterScheduler {
 
     // MARK: - Parts
 
+    private mutating func noteCapacity(of id: WorkerID) {
+        guard let worker = workers[id] else { return }
+        models[worker.description.model]?.capacities.set(id, -worker.capacity)
+    }
+
     /// New tokens of a running sequence: its journal, its prefix chain and its reservation follow.
-    private mutating func advance(_ sequence: SequenceID, by tokens: [TokenID]) {
-        guard !tokens.isEmpty, let assignment = assignments[sequence],
-            let worker = workers[assignment.worker]?.description
-        else { return }
+    private mutating func advance(_ assignment: Assignment, _ sequence: SequenceID, by tokens: [TokenID], at host: Host)
+    {
         let id = assignment.choice
-        requests[id.request]?.choices[id.index].advance(by: tokens, numericsID: worker.numericsID)
-        workers[assignment.worker]?.refusalsInARow = 0
-        if workers[assignment.worker]?.trial == sequence { workers[assignment.worker]?.trial = nil }
-        guard let choice = record(of: id), let spec = requests[id.request]?.spec else { return }
-        let size = worker.pageTokenCount
+        // By place and not by key: a record changed by key is moved out of the dictionary and back.
+        guard !tokens.isEmpty, let place = requests.index(forKey: id.request),
+            let count = requests.values[place].advance(id.index, by: tokens, numericsID: host.numericsID)
+        else { return }
+        if host.hasTrial, workers[assignment.worker]?.trial == sequence { workers[assignment.worker]?.trial = nil }
+        let size = host.pageTokenCount
         var target = assignment.targetTokens
-        if choice.tokenCount >= target { target = targetTokens(of: choice, spec, pageTokenCount: size) }
-        let growth = max(0, (target + size - 1) / size - (choice.tokenCount + size - 1) / size)
+        if count >= target, let request = requests[id.request] {
+            let promptCount = request.choices[id.index].promptCount
+            let output = OutputDemand(
+                expected: models[request.spec.model]?.outputs.expected ?? 0, made: count - promptCount,
+                max: request.spec.maxTokens)
+            target = promptCount + output.target(margin: size)
+        }
+        let growth = max(0, (target + size - 1) / size - (count + size - 1) / size)
         guard growth != assignment.growth || target != assignment.targetTokens else { return }
         workers[assignment.worker]?.reserve(growth - assignment.growth)
         assignments[sequence]?.growth = growth
         assignments[sequence]?.targetTokens = target
+    }
+
+    /// What one report's entries have in common.
+    private struct Host {
+        var numericsID: String
+        var pageTokenCount: Int
+        var hasTrial: Bool
     }
 
     /// Counts a worker's death against a choice that was there.

@@ -2,7 +2,8 @@ package import Inference
 
 /// Decides which request runs on which worker, who waits, and who moves.
 ///
-/// Knows: the queue, workers' slots and pages as numbers, prefix hashes, deadlines. Does not know: sockets, text, clocks.
+/// Knows: the queue, workers' slots and pages as numbers, prefix hashes, deadlines.
+/// Does not know: sockets, text, clocks.
 /// Each event is one function that answers with the actions to take. Equal events give equal answers.
 ///
 ///     requestSubmitted ─▶ waiting ──admit──▶ running ──finish──▶ ended
@@ -57,13 +58,14 @@ package struct ClusterScheduler: Sendable {
         }
         let promptTokens = spec.prompts.reduce(0) { $0 + $1.count }
         let (newTokens, overflows) = promptTokens.multipliedReportingOverflow(by: spec.choiceCount)
-        let hasTokenRoom = !overflows && newTokens <= limits.queueTokensMax - min(waitingTokenCount, limits.queueTokensMax)
+        let tokenRoom = max(0, limits.queueTokensMax - waitingTokenCount)
+        let hasTokenRoom = !overflows && newTokens <= tokenRoom
         guard waitingRequestCount == 0 || (waitingRequestCount < limits.queueRequestsMax && hasTokenRoom) else {
             let seconds = drainRate.secondsToDrain(waitingRequestCount, at: now)
             throw .queueFull(limit: limits.queueRequestsMax, retryAfterSeconds: seconds)
         }
-        if let capacity = largestWorkerTokens(of: spec.model), let longest = spec.prompts.map(\.count).max(),
-            longest > capacity
+        if let capacity = models[spec.model]?.capacities.first.map({ -$0.key }),
+            let longest = spec.prompts.map(\.count).max(), longest > capacity
         {
             throw .contextExceeded(promptTokens: longest, maxTokens: nil, contextLength: capacity)
         }
@@ -80,10 +82,11 @@ package struct ClusterScheduler: Sendable {
         requests[spec.id] = RequestRecord(spec: spec, submittedAt: now, choices: choices, openCount: choices.count)
         let timeout = spec.requestTimeoutSeconds ?? limits.requestTimeoutSeconds
         requestDeadlines.set(spec.id, now.advanced(bySeconds: timeout))
-        for index in choices.indices { enqueue(ChoiceID(spec.id, index), now: now) }
+        let new = choices.indices.map { ChoiceID(spec.id, $0) }
+        for id in new { enqueue(id, now: now) }
         updateQueueDeadline(of: spec.id, now: now)
         var actions: [SchedulingAction] = []
-        admitWaiting(spec.model, now: now, into: &actions)
+        admitNew(new, spec.model, now: now, into: &actions)
         return actions
     }
 

@@ -56,6 +56,11 @@ struct IndexedHeap<ID: Hashable & Sendable, Key: Comparable & Sendable>: Sendabl
         return found
     }
 
+    /// Whether fewer than `limit` elements go before this one, which is in.
+    func isAmongFirst(_ id: ID, _ limit: Int) -> Bool {
+        entries.count <= limit || smallest(limit).contains(id)
+    }
+
     @discardableResult
     private mutating func rise(from start: Int) -> Int {
         var place = start

@@ -21,11 +21,19 @@ struct OutputLengths: Sendable {
         fresh = 0
         expected = max(1, recent.sorted()[recent.count * 4 / 5])
     }
+}
+
+/// How much output pages are reserved for.
+struct OutputDemand: Sendable {
+    var expected: Int
+    /// Output tokens there are.
+    var made: Int
+    var max: Int
 
     /// Output tokens a choice is expected to have in the end. One that has outgrown the expectation is granted
     /// `margin` more at a time.
-    func target(outputCount: Int, maxTokens: Int, margin: Int) -> Int {
-        let target = outputCount < expected ? expected : outputCount.addingReportingOverflow(margin).partialValue
-        return max(outputCount, min(maxTokens, target))
+    func target(margin: Int) -> Int {
+        let target = made < expected ? expected : made + margin
+        return Swift.max(made, Swift.min(max, target))
     }
 }

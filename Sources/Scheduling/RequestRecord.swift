@@ -58,6 +58,14 @@ struct RequestRecord: Sendable {
     var runningCount = 0
     var waitingCount = 0
 
+    /// Takes in new tokens of a choice.
+    /// - Returns: its tokens now; nil where there is no such choice.
+    mutating func advance(_ index: Int, by tokens: [TokenID], numericsID: String) -> Int? {
+        guard choices.indices.contains(index) else { return nil }
+        choices[index].advance(by: tokens, numericsID: numericsID)
+        return choices[index].tokenCount
+    }
+
     func tokens(ofPrompt index: Int) -> [TokenID] { spec.prompts.indices.contains(index) ? spec.prompts[index] : [] }
 }
 

@@ -42,7 +42,7 @@ package struct SchedulingLimits: Equatable, Sendable {
     /// Worker deaths with no token in between after which a choice is taken for their cause, if none of its neighbours
     /// can have been: they all made tokens there.
     package var deathsMax = 2
-    /// The same where neighbours are as suspect. From `deathsMax` on a choice is tried as the only such one of a worker.
+    /// The same where neighbours are as suspect. From `deathsMax` on a worker gets one such choice at a time.
     package var deathsInCompanyMax = 3
     /// A worker that dies so soon after a repeated admission, without a step, did not die of it. Forgiven once.
     package var innocentSeconds = 0.01

@@ -47,6 +47,8 @@ struct ModelQueue: Sendable {
     /// Choices without tokens: any worker of the model may take them.
     var line = WaitingLine()
     var groups: [String: NumericsGroup] = [:]
+    /// Workers, the one with most pages first: the negative of its pages as tokens.
+    var capacities = IndexedHeap<WorkerID, Int>()
     var outputs = OutputLengths()
     var runningCount = 0
     var waitingTokens = 0

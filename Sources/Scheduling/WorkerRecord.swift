@@ -67,12 +67,21 @@ struct WorkerRecord: Sendable {
 
     var waitingPrefillTokens: Int { load.waitingPrefillTokens + unseenPrefillTokens }
 
+    /// Takes sequences, and has a slot for one.
+    var isOffered: Bool { state == .ready && freeSlots > 0 }
+
     /// Nothing runs here and nothing is on its way.
     var isEmpty: Bool { assigned.isEmpty && unseen.isEmpty && load.runningSequences == 0 }
 
     func pages(forTokens count: Int) -> Int {
         let size = description.pageTokenCount
         return count / size + (count % size == 0 ? 0 : 1)
+    }
+
+    /// Tokens that fill all its pages.
+    var capacity: Int {
+        let (tokens, overflows) = description.pageCount.multipliedReportingOverflow(by: description.pageTokenCount)
+        return overflows ? .max : tokens
     }
 
     // MARK: - Promises

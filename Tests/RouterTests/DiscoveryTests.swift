@@ -41,9 +41,10 @@ final class RecordingObserver: WorkerDiscoveryObserver {
             loop.advanceTime(by: .seconds(5))
         }
 
-        #expect(seen == [
-            ["10.0.0.1", "10.0.0.2"], ["10.0.0.1", "10.0.0.2"], ["10.0.0.1", "10.0.0.2"], ["10.0.0.2", "10.0.0.3"],
-        ])
+        #expect(
+            seen == [
+                ["10.0.0.1", "10.0.0.2"], ["10.0.0.1", "10.0.0.2"], ["10.0.0.1", "10.0.0.2"], ["10.0.0.2", "10.0.0.3"],
+            ])
         #expect(answers.value.isEmpty)
     }
 
@@ -67,7 +68,8 @@ final class RecordingObserver: WorkerDiscoveryObserver {
     }
 
     @Test func `names are looked up, addresses taken as they are`() throws {
-        let found = try AddressList.discoveries(for: ["10.0.0.1:1", "[::1]:2", "name:3"], eventLoop: EmbeddedEventLoop())
+        let found = try AddressList.discoveries(
+            for: ["10.0.0.1:1", "[::1]:2", "name:3"], eventLoop: EmbeddedEventLoop())
         #expect(found.count == 2)
         let observer = RecordingObserver()
         found.first?.start(observer)

@@ -68,7 +68,8 @@ final class RouterBench {
         router = Router(
             eventLoop: loop, options: options, metrics: metrics, logger: logger ?? quiet,
             surroundings: RouterSurroundings(
-                now: { [loop] in Instant(nanoseconds: Int64(loop.now.uptimeNanoseconds)) }, unixSeconds: { 1_700_000_000 })
+                now: { [loop] in Instant(nanoseconds: Int64(loop.now.uptimeNanoseconds)) },
+                unixSeconds: { 1_700_000_000 })
         ) { address in
             let place = made.value.count
             let numericsID = numericsIDs.indices.contains(place) ? numericsIDs[place] : "n1"
@@ -83,7 +84,8 @@ final class RouterBench {
 
     deinit { router.stop() }
 
-    func submit(_ request: GenerationRequest, _ receiver: RecordingReceiver = RecordingReceiver()) throws -> RecordingReceiver {
+    func submit(_ request: GenerationRequest) throws -> RecordingReceiver {
+        let receiver = RecordingReceiver()
         _ = try router.submit(request, receiver: receiver)
         return receiver
     }

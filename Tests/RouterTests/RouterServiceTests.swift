@@ -218,9 +218,10 @@ import Text
         let poison = try bench.submit(.sample(Array(repeating: 66, count: 90), max: 20))
         bench.step()
         for _ in 0..<2 {
-            let host = try #require(bench.links.first { link in
-                link !== home && link.isLinked && link.runningCount > 0
-            })
+            let host = try #require(
+                bench.links.first { link in
+                    link !== home && link.isLinked && link.runningCount > 0
+                })
             bench.pass(0.05)
             host.die()
             bench.step()

@@ -114,9 +114,10 @@ import Testing
             if !failed.isEmpty { failures.append((now, failed)) }
         }
 
-        #expect(failures.map(\.1) == [
-            [3: .timedOut(afterSeconds: 5)], [2: .timedOut(afterSeconds: 8)], [1: .timedOut(afterSeconds: 20)],
-        ])
+        #expect(
+            failures.map(\.1) == [
+                [3: .timedOut(afterSeconds: 5)], [2: .timedOut(afterSeconds: 8)], [1: .timedOut(afterSeconds: 20)],
+            ])
         #expect(scheduler.openRequests == 0)
         #expect(scheduler.invariantViolation() == nil)
     }

@@ -2,8 +2,8 @@ import Inference
 import Scheduling
 import Testing
 
-/// A cluster of model workers behind links that delay, die, stall and drain, with clients that come and go: thousands of
-/// events from a seed, the books counted again after each.
+/// A cluster of model workers behind links that delay, die, stall and drain, with clients that come and go: thousands
+/// of events from a seed, the books counted again after each.
 struct RandomCluster {
     var scheduler: ClusterScheduler
     var random: SeededRandom

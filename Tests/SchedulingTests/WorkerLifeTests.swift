@@ -138,13 +138,14 @@ import Testing
 
         let seen = Self.look(&scheduler, from: 0.1, to: 3)
 
-        #expect(seen.map(\.actions) == [
-            [.suspected(WorkerID(1))],
-            [
-                .cancel(first, on: WorkerID(1)), .moved(ChoiceID(RequestID(1), 0), .workerStalled),
-                .admit(ChoiceID(RequestID(1), 0), as: SequenceID(2), on: WorkerID(2)),
-            ],
-        ])
+        #expect(
+            seen.map(\.actions) == [
+                [.suspected(WorkerID(1))],
+                [
+                    .cancel(first, on: WorkerID(1)), .moved(ChoiceID(RequestID(1), 0), .workerStalled),
+                    .admit(ChoiceID(RequestID(1), 0), as: SequenceID(2), on: WorkerID(2)),
+                ],
+            ])
         #expect(abs((seen.first?.at ?? 0) - 1.1) < 0.06)
         #expect(abs((seen.last?.at ?? 0) - 1.6) < 0.11)
         #expect(scheduler.workerState(WorkerID(1)) == .suspect)
@@ -242,7 +243,10 @@ import Testing
 
         let answer = scheduler.report(1, [StepEntry(sequence: sequences[0], finish: .failed("why"))], at: 0.1)
 
-        #expect(answer.actions == [.cancel(sequences[1], on: WorkerID(1)), .fail(RequestID(1), .internalFailure("why"))])
+        #expect(
+            answer.actions == [
+                .cancel(sequences[1], on: WorkerID(1)), .fail(RequestID(1), .internalFailure("why")),
+            ])
         #expect(scheduler.openRequests == 0)
         #expect(scheduler.invariantViolation() == nil)
     }
