@@ -120,13 +120,14 @@ import WorkerProtocol
         await worker.die()
         var asked = 0
         var hellos = 0
-        while hellos < 3 || asked < 1 {
-            switch await workerHeard.next() {
+        while hellos < 3 || asked < 1, let news = await workerHeard.next() {
+            switch news {
             case .tokenizerAsked: asked += 1
             case .hello: hellos += 1
-            default: break
+            case .command, .gone: break
             }
         }
+        #expect(hellos == 3)
         #expect(asked == 1)
     }
 
