@@ -17,7 +17,6 @@ let safe: [SwiftSetting] = ours + [.strictMemorySafety()]
 let nio = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
-let nioConcurrency = Target.Dependency.product(name: "NIOConcurrencyHelpers", package: "swift-nio")
 let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
@@ -53,28 +52,25 @@ let package = Package(
         .target(name: "Configuration", dependencies: ["Yams"], swiftSettings: ours),
         .target(
             name: "HTTP",
-            dependencies: ["CNGHTTP2", "COpenSSL", nio, nioPosix, nioHTTP1, nioTLS, nioConcurrency],
+            dependencies: ["CNGHTTP2", "COpenSSL", nio, nioPosix, nioHTTP1, nioTLS],
             swiftSettings: ours),
         .target(name: "WorkerProtocol", dependencies: ["Inference", "Text", protobuf], swiftSettings: ours),
 
         // One step of one worker
         .target(name: "Kernels", dependencies: ["CKernels"], swiftSettings: ours),
         .target(name: "Models", dependencies: ["Inference", "Text", "Weights", "Kernels"], swiftSettings: ours),
-        .target(
-            name: "Engine",
-            dependencies: ["Inference", "Models", "Kernels", collections("DequeModule")], swiftSettings: ours),
+        .target(name: "Engine", dependencies: ["Inference", "Models"], swiftSettings: ours),
         .target(
             name: "Worker",
             dependencies: [
-                "Inference", "Text", "Weights", "Telemetry", "HTTP", "WorkerProtocol", "Models", "Engine", nio,
-                nioPosix, logging,
+                "Inference", "Text", "Telemetry", "HTTP", "WorkerProtocol", "Models", "Engine", nio, nioPosix, logging,
             ],
             swiftSettings: ours),
 
         // Which worker, when
         .target(
             name: "Scheduling",
-            dependencies: ["Inference", collections("DequeModule"), collections("HeapModule")],
+            dependencies: ["Inference", collections("DequeModule")],
             swiftSettings: safe),
         .target(name: "Serving", dependencies: ["Inference", "Text"], swiftSettings: safe),
         .target(
@@ -93,13 +89,43 @@ let package = Package(
         .executableTarget(
             name: "apus",
             dependencies: [
-                "Inference", "Text", "Weights", "Telemetry", "Configuration", "HTTP", "WorkerProtocol", "Kernels",
-                "Models", "Engine", "Worker", "Scheduling", "Serving", "Router", "API", nio, nioPosix, logging,
+                "Inference", "Text", "Weights", "Telemetry", "Configuration", "HTTP", "Kernels", "Models", "Engine",
+                "Worker", "Scheduling", "Router", "API", nio, nioPosix, logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: ours),
+
+        test("Inference", []),
+        test("Text", []),
+        test("Weights", []),
+        test("Telemetry", []),
+        test("Configuration", []),
+        test("Kernels", []),
+        test("HTTP", [nio, nioPosix]),
+        test("WorkerProtocol", ["Inference", "Text", protobuf]),
+        test("Models", ["Inference", "Text", "Weights"]),
+        test("Engine", ["Inference", "Models"]),
+        test(
+            "Worker",
+            ["Inference", "Text", "Telemetry", "HTTP", "WorkerProtocol", "Models", "Engine", nio, nioPosix, logging]),
+        test("Scheduling", ["Inference"]),
+        test(
+            "Router",
+            [
+                "Inference", "Text", "Telemetry", "HTTP", "WorkerProtocol", "Scheduling", "Serving", nio, nioPosix,
+                nioEmbedded, logging, protobuf,
+            ]),
+        test("API", ["Inference", "Text", "Telemetry", "HTTP", "Serving", nio, nioEmbedded]),
+        .testTarget(name: "HouseRulesTests", swiftSettings: ours),
+        .testTarget(
+            name: "EndToEndTests", dependencies: ["apus"], exclude: ["openai_client.py"], swiftSettings: ours),
     ]
 )
+
+/// The tests of a room, which may use what stands in its doors.
+func test(_ room: String, _ others: [Target.Dependency]) -> Target {
+    .testTarget(name: room + "Tests", dependencies: [.init(stringLiteral: room)] + others, swiftSettings: ours)
+}
 
 func collections(_ product: String) -> Target.Dependency {
     .product(name: product, package: "swift-collections")

@@ -29,7 +29,8 @@ import Testing
         ("--http-port", "eighty", "--http-port must be a whole number from 0 to 65535, not 'eighty'."),
         ("--http-port", "", "--http-port must be a whole number from 0 to 65535, not ''."),
     ])
-    func `a bad value says where it stands and what it should be`(place: String, text: String, sentence: String) throws {
+    func `a bad value says where it stands and what it should be`(place: String, text: String, sentence: String) throws
+    {
         let defaults = try settings()
         #expect {
             try defaults.value(Self.port, flag: text)

@@ -1,0 +1,56 @@
+import ArgumentParser
+import HTTP
+
+/// `apus bench`: a load generator for any OpenAI-compatible server, or a timer of the runtime alone.
+struct Bench: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Measure a running server, or with --engine a model in this process; prints one line of JSON.")
+
+    @Option(help: ArgumentHelp("The server.", valueName: "url")) var url = "http://127.0.0.1:8000"
+    @Option(help: ArgumentHelp("Name of the model to ask for.", valueName: "name")) var model = "smollm2-135m"
+    @Option(help: ArgumentHelp("Streams that run at once.", valueName: "n")) var concurrency = 8
+    @Option(help: ArgumentHelp("Requests in all.", valueName: "n")) var requests = 32
+    @Option(help: ArgumentHelp("Start no request after so long; 0 is no limit.", valueName: "seconds")) var seconds =
+        0.0
+    @Option(help: ArgumentHelp("Length of each prompt.", valueName: "n")) var promptTokens = 128
+    @Option(help: ArgumentHelp("Length of each answer.", valueName: "n")) var outputTokens = 64
+    @Option(help: ArgumentHelp("0 always takes the likeliest token.", valueName: "0...2")) var temperature = 0.0
+    @Option(help: ArgumentHelp("Chooses the prompts.", valueName: "n")) var seed: UInt64 = 1
+    @Option(help: ArgumentHelp("Measure this model in this process instead.", valueName: "file")) var engine: String?
+    @Option(help: ArgumentHelp("With --engine: threads that compute.", valueName: "n")) var threads: Int?
+
+    func validate() throws {
+        for (name, value, range) in [
+            ("concurrency", concurrency, 1...10_000), ("requests", requests, 1...10_000_000),
+            ("prompt-tokens", promptTokens, 1...1_000_000), ("output-tokens", outputTokens, 1...1_000_000),
+            ("threads", threads ?? 1, 1...256),
+        ] where !range.contains(value) {
+            throw ValidationError("--\(name) must be from \(range.lowerBound) to \(range.upperBound).")
+        }
+    }
+
+    func run() throws {
+        let command = self
+        try Program.run {
+            { _ in
+                if let engine = command.engine {
+                    print(
+                        try EngineBench.run(
+                            engine, threads: command.threads, promptTokens: command.promptTokens,
+                            outputTokens: command.outputTokens))
+                    return
+                }
+                let summary = try await LoadGenerator.run(
+                    .init(
+                        url: URLParts(command.url), model: command.model, concurrency: command.concurrency,
+                        requests: command.requests, promptTokens: command.promptTokens,
+                        outputTokens: command.outputTokens, temperature: command.temperature, seed: command.seed,
+                        seconds: command.seconds))
+                print(summary.line)
+                if let first = summary.errors.first {
+                    throw ClientFailure(description: "\(summary.errors.count) requests failed; the first: \(first)")
+                }
+            }
+        }
+    }
+}

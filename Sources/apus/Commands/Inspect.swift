@@ -1,0 +1,71 @@
+import ArgumentParser
+import Foundation
+import Models
+import Weights
+
+/// `apus inspect`: what a model file holds, and what a worker will need for it.
+struct Inspect: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show a model file's metadata, tensors, and the memory a worker will need.")
+
+    @Argument(help: ArgumentHelp("The model: a GGUF file.", valueName: "file")) var file: String
+    @Option(help: ArgumentHelp("Sequences that run at once.", valueName: "n")) var slots = 32
+    @Option(help: ArgumentHelp("Tokens one step computes at most.", valueName: "n")) var stepTokenBudget = 256
+    @Flag(help: "List every tensor, not only their types.") var tensors = false
+
+    func validate() throws {
+        guard (1...1024).contains(slots) else { throw ValidationError("--slots must be from 1 to 1024.") }
+        guard (1...8192).contains(stepTokenBudget) else {
+            throw ValidationError("--step-token-budget must be from 1 to 8192.")
+        }
+    }
+
+    func run() throws {
+        let command = self
+        try Program.run {
+            let file = try GGUFFile(path: command.file)
+            command.show(file)
+            command.showMemory(file)
+            return { _ in }
+        }
+    }
+
+    private func show(_ file: GGUFFile) {
+        print("\(file.path): GGUF version \(file.version), \(file.fileByteCount) bytes\n\nMetadata")
+        for key in file.metadata.keys { print("  \(key) = \(file.metadata.summary(key) ?? "")") }
+        print("\n\(file.tensors.count) tensors")
+        if tensors {
+            for tensor in file.tensors {
+                let shape = tensor.dimensions.map { String($0) }.joined(separator: " x ")
+                print("  \(tensor.name): \(tensor.type.name), \(shape), \(tensor.byteCount) bytes")
+            }
+        } else {
+            let byType = Dictionary(grouping: file.tensors, by: \.type.name)
+            for (type, tensors) in byType.sorted(by: { $0.key < $1.key }) {
+                print("  \(tensors.count) in \(type), \(tensors.reduce(0) { $0 + $1.byteCount }) bytes")
+            }
+        }
+    }
+
+    /// What does not fit or is not supported is an answer here, not a failure.
+    private func showMemory(_ file: GGUFFile) {
+        print("\nA worker with \(slots) slots needs")
+        let options = TransformerOptions(kvMemory: .sequences(slots, share: 1), stepTokenMax: stepTokenBudget)
+        do {
+            let plan = try MemoryPlan(
+                ModelSpec(file), file, options: options, limits: MachineLimits(cpuCount: 1, availableMemory: nil))
+            func mebibytes(_ count: Int) -> String { "\((count + (1 << 20) - 1) >> 20) MiB" }
+            print("  \(mebibytes(plan.weightByteCount)) for weights")
+            print(
+                "  \(mebibytes(plan.kvByteCount)) for KV pages, so that every slot can hold \(plan.contextLength) tokens"
+            )
+            print(
+                "    (\(plan.kvPageByteCount) bytes for each page of \(plan.pageTokenCount) tokens; fewer pages will do)"
+            )
+            print("  \(mebibytes(plan.activationByteCount)) for activations")
+            print("  \(mebibytes(plan.totalByteCount)) in all")
+        } catch {
+            print("  nothing, for it cannot serve this file: \(error)")
+        }
+    }
+}

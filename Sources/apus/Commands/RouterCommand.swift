@@ -1,0 +1,33 @@
+import ArgumentParser
+import Configuration
+import Foundation
+import Logging
+import Router
+
+/// `apus router`: the front door of workers on other machines.
+struct RouterCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "router", abstract: "Run a router in front of workers that run elsewhere.")
+
+    @OptionGroup(title: "Listening") var listening: ListeningFlags
+    @Option(RouterKeys.workerAddress) var workerAddress: String?
+    @OptionGroup(title: "Serving") var serving: ServingFlags
+    @OptionGroup(title: "TLS to workers") var linkTLS: LinkTLSFlags
+    @OptionGroup var common: CommonFlags
+
+    func run() throws {
+        try Program.run {
+            let settings = try Settings.ofProcess(configFlag: common.config, known: RouterKeys.names)
+            let front = try FrontSettings(settings, listening, serving, common)
+            let tls = try LinkTLS(settings, linkTLS)
+            let addresses = try settings.value(RouterKeys.workerAddress, flag: workerAddress)
+            let logger = try Program.logger(settings, common, label: "router")
+            return { (signals: StopSignals) async throws in
+                let router = try await RouterProcess(front, linkTLS: tls, logger: logger, servesLocally: false)
+                try await router.follow(addresses)
+                router.announce()
+                try await router.runUntilStopped(signals)
+            }
+        }
+    }
+}

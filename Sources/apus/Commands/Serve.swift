@@ -1,0 +1,65 @@
+import ArgumentParser
+import Configuration
+import Foundation
+import Logging
+import Models
+import Router
+
+/// `apus serve`: a router and its workers on this machine.
+struct Serve: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Serve a model on this machine: a router and worker processes.")
+
+    @Argument(help: ArgumentHelp("The model: a GGUF file.", valueName: "model")) var model: String?
+    @Option(WorkerKeys.name) var name: String?
+    @Option(ServeKeys.workers) var workers: String?
+    @OptionGroup(title: "Listening") var listening: ListeningFlags
+    @OptionGroup(title: "Computing, for each worker") var computing: ComputingFlags
+    @OptionGroup(title: "Serving") var serving: ServingFlags
+    @OptionGroup var common: CommonFlags
+
+    func run() throws {
+        try Program.run {
+            let settings = try Settings.ofProcess(configFlag: common.config, known: ServeKeys.names)
+            let front = try FrontSettings(settings, listening, serving, common)
+            let model = try settings.value(WorkerKeys.model, flag: model)
+            let name = try ModelName.of(settings.optional(WorkerKeys.name, flag: name), path: model)
+            let count = try settings.value(ServeKeys.workers, flag: workers)
+            let computing = try ComputeSettings(settings, computing)
+            let logger = try Program.logger(settings, common, label: "serve")
+            // A file that no worker could load should end the start here, not in a loop of restarts.
+            let plan = try computing.shared(among: count).check(model)
+            let arguments =
+                ["worker", model, "--name", name, "--host", "127.0.0.1", "--port", "0", "--metrics-port", "0"]
+                + ["--dies-with-parent"] + plan.flags + ["--drain-timeout", "\(front.drainSeconds)"]
+                + ["--log-level", logger.logLevel.rawValue]
+            return { (signals: StopSignals) async throws in
+                let router = try await RouterProcess(front, linkTLS: nil, logger: logger, servesLocally: true)
+                try await router.startWorkers(count: count, arguments: arguments)
+                try await router.waitForWorkers(count: count, signals: signals)
+                router.announce(model: name, workers: count)
+                try await router.runUntilStopped(signals)
+            }
+        }
+    }
+}
+
+/// The name a model is served under.
+enum ModelName {
+    static func of(_ given: String?, path: String) throws -> String {
+        let fallback = String((path.split(separator: "/").last ?? "model").prefix { $0 != " " })
+        let name = given ?? (fallback.hasSuffix(".gguf") ? String(fallback.dropLast(5)) : fallback)
+        let isValid =
+            name.utf8.count <= 96 && name.first != "." && name.first != "-"
+            && name.utf8.allSatisfy { byte in
+                (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
+                    || [0x2D, 0x2E, 0x5F, 0x2F, 0x3A].contains(byte)
+            }
+        guard isValid, !name.isEmpty else {
+            throw ConfigurationError.badValue(
+                place: "--name", value: name, expected: "up to 96 letters, digits and - . _ / : beginning with a letter"
+            )
+        }
+        return name
+    }
+}

@@ -1,0 +1,74 @@
+import ArgumentParser
+import Configuration
+import Engine
+import Foundation
+import Logging
+import Models
+import NIOCore
+import NIOPosix
+import Telemetry
+import Text
+import Weights
+import Worker
+
+/// `apus worker`: one process that computes one model.
+struct WorkerCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "worker", abstract: "Run a worker: it computes one model for the routers that dial it.")
+
+    @Argument(help: ArgumentHelp("The model: a GGUF file.", valueName: "model")) var model: String?
+    @Option(WorkerKeys.name) var name: String?
+    @Option(WorkerKeys.host) var host: String?
+    @Option(WorkerKeys.port) var port: String?
+    @Option(WorkerKeys.metricsPort) var metricsPort: String?
+    @OptionGroup(title: "Computing") var computing: ComputingFlags
+    @OptionGroup(title: "TLS to routers") var linkTLS: LinkTLSFlags
+    @OptionGroup var common: CommonFlags
+    @Option(name: .customLong("announce-fd"), help: .hidden) var announceDescriptor: Int32?
+    @Flag(name: .customLong("dies-with-parent"), help: .hidden) var diesWithParent = false
+
+    func run() throws {
+        if diesWithParent, !ProcessTies.dieWithParent(announceDescriptor: announceDescriptor) { return }
+        try Program.run {
+            let settings = try Settings.ofProcess(configFlag: common.config, known: WorkerKeys.names)
+            let model = try settings.value(WorkerKeys.model, flag: model)
+            let compute = try ComputeSettings(settings, computing)
+            let tls = try LinkTLS(settings, linkTLS)
+            var options = WorkerOptions()
+            options.servedName = try ModelName.of(settings.optional(WorkerKeys.name, flag: name), path: model)
+            options.host = try settings.value(WorkerKeys.host, flag: host)
+            options.port = try settings.value(WorkerKeys.port, flag: port)
+            options.metricsPort = try settings.value(WorkerKeys.metricsPort, flag: metricsPort)
+            options.slotCount = compute.slots
+            options.stepTokenBudget = compute.stepTokenBudget
+            options.prefixCacheEnabled = compute.prefixCache
+            options.epoch = UInt64(max(0, Date().timeIntervalSince1970) * 1e9)
+            options.drainSeconds = try settings.value(CommonKeys.drainTimeout, flag: common.drainTimeout)
+            options.certificateFile = tls?.certificate
+            options.keyFile = tls?.key
+            options.authorityFile = tls?.authority
+            options.announceDescriptor = announceDescriptor
+            let logger = try Program.logger(settings, common, label: "worker")
+            let transformer = compute.transformer(name: options.servedName)
+            let started = options
+            return { (signals: StopSignals) async throws in
+                let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+                let worker = try await WorkerService.start(
+                    started, eventLoop: group.next(), registry: MetricRegistry(), logger: logger
+                ) {
+                    let file = try GGUFFile(path: model)
+                    let tokenizer = try TokenizerSpec(metadata: file.metadata)
+                    return LoadedModel(
+                        runtime: try Transformer(file, options: transformer, limits: .current()), tokenizer: tokenizer)
+                }
+                logger.info(
+                    "worker is ready",
+                    metadata: ["port": "\(worker.port)", "metrics_port": "\(worker.metricsPort)"])
+                await Program.stop(signals, gently: { await worker.drain() }, atOnce: { await worker.stop() }) {
+                    await worker.waitUntilStopped()
+                }
+                try? await group.shutdownGracefully()
+            }
+        }
+    }
+}

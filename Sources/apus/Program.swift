@@ -1,0 +1,113 @@
+import ArgumentParser
+import Configuration
+import Dispatch
+import Foundation
+import Logging
+import Synchronization
+
+/// What all long-running commands share: errors as one sentence, logs, and how they stop.
+enum Program {
+    typealias Body = @Sendable (StopSignals) async throws -> Void
+
+    /// Prepares on the main thread, then runs until the body returns. Errors end the process with status 1 and one line
+    /// on standard error.
+    static func run(_ prepare: () throws -> Body) throws {
+        let signals = StopSignals()
+        do {
+            let body = try prepare()
+            let outcome = Mutex<String?>(nil)
+            let done = DispatchSemaphore(value: 0)
+            let report = Report(outcome: outcome, done: done)
+            Task {
+                await report.fill { try await body(signals) }
+            }
+            done.wait()
+            if let sentence = report.sentence { throw Sentence(text: sentence) }
+        } catch let exit as ExitCode {
+            throw exit
+        } catch {
+            FileHandle.standardError.write(Data("apus: \(error)\n".utf8))
+            throw ExitCode(1)
+        }
+    }
+
+    private struct Sentence: Error, CustomStringConvertible {
+        var text: String
+        var description: String { text }
+    }
+
+    static func logger(_ settings: Settings, _ common: CommonFlags, label: String) throws -> Logger {
+        let level = try settings.value(CommonKeys.logLevel, flag: common.logLevel)
+        var logger = Logger(label: label) { StreamLogHandler.standardError(label: $0) }
+        logger.logLevel = Logger.Level(rawValue: level) ?? .info
+        return logger
+    }
+
+    /// The first signal begins `gently`; a second one, `atOnce`. Returns when `finished` does.
+    static func stop(
+        _ signals: StopSignals, gently: @escaping @Sendable () async -> Void,
+        atOnce: @escaping @Sendable () async -> Void, finished: @escaping @Sendable () async -> Void
+    ) async {
+        let listener = Task {
+            var isFirst = true
+            for await _ in signals.stream {
+                if isFirst { Task { await gently() } } else { Task { await atOnce() } }
+                isFirst = false
+            }
+        }
+        await finished()
+        listener.cancel()
+    }
+}
+
+/// How a body ended, told from its task to the main thread.
+private final class Report: Sendable {
+    private let outcome: Mutex<String?>
+    private let done: DispatchSemaphore
+
+    init(outcome: consuming Mutex<String?>, done: DispatchSemaphore) {
+        self.outcome = outcome
+        self.done = done
+    }
+
+    var sentence: String? { outcome.withLock { $0 } }
+
+    func fill(_ body: () async throws -> Void) async {
+        do { try await body() } catch { outcome.withLock { $0 = "\(error)" } }
+        done.signal()
+    }
+}
+
+/// SIGTERM and SIGINT as a stream.
+final class StopSignals: Sendable {
+    let stream: AsyncStream<Void>
+    private let raised: RaisedFlag
+    // SENDABLE: only kept alive; nobody touches them after the initializer.
+    nonisolated(unsafe) private let sources: [any DispatchSourceSignal]
+
+    /// Whether one has come already.
+    var wereRaised: Bool { raised.value.withLock { $0 } }
+
+    init() {
+        let (stream, continuation) = AsyncStream.makeStream(of: Void.self)
+        self.stream = stream
+        let raised = RaisedFlag()
+        self.raised = raised
+        // A write to a closed socket is an error value, not the end of the process.
+        signal(SIGPIPE, SIG_IGN)
+        sources = [SIGTERM, SIGINT].map { number in
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+            source.setEventHandler {
+                raised.value.withLock { $0 = true }
+                continuation.yield()
+            }
+            source.resume()
+            return source
+        }
+    }
+}
+
+private final class RaisedFlag: Sendable {
+    let value = Mutex(false)
+}

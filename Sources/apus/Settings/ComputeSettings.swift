@@ -1,0 +1,56 @@
+import Configuration
+import Models
+import Weights
+
+/// How a worker computes, as its settings say.
+struct ComputeSettings: Sendable {
+    var threads: Int?
+    var slots: Int
+    var kvMemory: Int?
+    var stepTokenBudget: Int
+    var contextLength: Int?
+    var prefixCache: Bool
+
+    init(_ settings: Settings, _ flags: ComputingFlags) throws {
+        threads = try settings.optional(WorkerKeys.threads, flag: flags.threads)
+        slots = try settings.value(WorkerKeys.slots, flag: flags.slots)
+        kvMemory = try settings.optional(WorkerKeys.kvMemory, flag: flags.kvMemory)
+        stepTokenBudget = try settings.value(WorkerKeys.stepTokenBudget, flag: flags.stepTokenBudget)
+        contextLength = try settings.optional(WorkerKeys.contextLength, flag: flags.contextLength)
+        prefixCache = try settings.value(WorkerKeys.prefixCache, flag: flags.prefixCache)
+    }
+
+    /// For several workers on one machine: threads that nobody chose are divided, so that they do not crowd each other.
+    func shared(among workers: Int) -> ComputeSettings {
+        var shared = self
+        shared.threads = threads ?? max(1, MachineLimits.current().cpuCount / workers)
+        return shared
+    }
+
+    /// The step holds every slot's decode token and still makes progress on prompts.
+    private var stepTokenMax: Int { max(stepTokenBudget, slots + 1) }
+
+    func transformer(name: String?) -> TransformerOptions {
+        TransformerOptions(
+            name: name, threadCount: threads, kvMemory: kvMemory.map { .bytes($0) } ?? .sequences(slots, share: 0.4),
+            stepTokenMax: stepTokenMax, contextLength: contextLength)
+    }
+
+    /// Looks at the model file without loading it.
+    /// - Throws: the sentence a worker would end with.
+    func check(_ path: String) throws -> ComputeSettings {
+        let file = try GGUFFile(path: path)
+        _ = try MemoryPlan(ModelSpec(file), file, options: transformer(name: nil), limits: .current())
+        return self
+    }
+
+    /// As flags of `apus worker`.
+    var flags: [String] {
+        var flags = ["--slots", "\(slots)", "--step-token-budget", "\(stepTokenBudget)"]
+        flags += ["--prefix-cache", "\(prefixCache)"]
+        if let threads { flags += ["--threads", "\(threads)"] }
+        if let kvMemory { flags += ["--kv-memory", "\(kvMemory)"] }
+        if let contextLength { flags += ["--context-length", "\(contextLength)"] }
+        return flags
+    }
+}

@@ -1,0 +1,73 @@
+import API
+import Configuration
+import HTTP
+import Router
+import Scheduling
+
+/// Where a router listens and what it accepts, as its settings say.
+struct FrontSettings: Sendable {
+    var host: String
+    var httpPort: Int
+    var grpcPort: Int
+    var adminPort: Int
+    var drainSeconds: Double
+    var router = RouterOptions()
+    var api = APIOptions()
+    var tls: TLSOptions?
+
+    init(_ settings: Settings, _ listening: ListeningFlags, _ serving: ServingFlags, _ common: CommonFlags) throws {
+        host = try settings.value(RouterKeys.host, flag: listening.host)
+        httpPort = try settings.value(RouterKeys.httpPort, flag: listening.httpPort)
+        grpcPort = try settings.value(RouterKeys.grpcPort, flag: listening.grpcPort)
+        adminPort = try settings.value(RouterKeys.adminPort, flag: listening.adminPort)
+        drainSeconds = try settings.value(CommonKeys.drainTimeout, flag: common.drainTimeout)
+        router.scheduling.queueRequestsMax = try settings.value(RouterKeys.queueLimit, flag: serving.queueLimit)
+        router.scheduling.queueTokensMax = try settings.value(
+            RouterKeys.queueTokenLimit, flag: serving.queueTokenLimit)
+        router.scheduling.queueTimeoutSeconds = try settings.value(
+            RouterKeys.queueTimeout, flag: serving.queueTimeout)
+        router.scheduling.requestTimeoutSeconds = try settings.value(
+            RouterKeys.requestTimeout, flag: serving.requestTimeout)
+        api.bodyByteCountMax = try settings.value(RouterKeys.maxBodyBytes, flag: serving.maxBodyBytes)
+        api.version = ApusVersion.text
+        let certificate = try settings.optional(RouterKeys.tlsCertificate, flag: serving.tlsCertificate)
+        let key = try settings.optional(RouterKeys.tlsKey, flag: serving.tlsKey)
+        switch (certificate, key) {
+        case (nil, nil): tls = nil
+        case (let certificate?, let key?):
+            var options = TLSOptions()
+            options.certificateFile = certificate
+            options.keyFile = key
+            tls = options
+        case (_?, nil): throw ConfigurationError.missing(RouterKeys.tlsKey.name)
+        case (nil, _?): throw ConfigurationError.missing(RouterKeys.tlsCertificate.name)
+        }
+    }
+}
+
+/// The certificates of the link: all three files, or none.
+struct LinkTLS: Sendable {
+    var certificate: String
+    var key: String
+    var authority: String
+
+    init?(_ settings: Settings, _ flags: LinkTLSFlags) throws {
+        let keys = [LinkTLSKeys.certificate, LinkTLSKeys.key, LinkTLSKeys.authority]
+        let said = [flags.certificate, flags.key, flags.authority]
+        let files = try zip(keys, said).map { key, flag in try settings.optional(key, flag: flag) }
+        guard files.contains(where: { $0 != nil }) else { return nil }
+        for (key, file) in zip(keys, files) where file == nil { throw ConfigurationError.missing(key.name) }
+        (certificate, key, authority) = (files[0] ?? "", files[1] ?? "", files[2] ?? "")
+    }
+
+    /// For the side that dials.
+    func client() throws -> TLSContextBox {
+        var options = TLSOptions()
+        options.certificateFile = certificate
+        options.keyFile = key
+        options.authorityFile = authority
+        options.minimumVersion = .tls13Only
+        options.protocols = ["h2"]
+        return try TLSContextBox.client(options)
+    }
+}

@@ -1,0 +1,63 @@
+import ArgumentParser
+import Configuration
+
+extension Option where Value == String? {
+    /// The flag of a settings key: name, help and default come from the key.
+    init<Setting>(_ key: Key<Setting>) {
+        let help = key.defaultText.map { "\(key.help) (default: \($0))" } ?? key.help
+        self.init(name: .customLong(key.name), help: ArgumentHelp(stringLiteral: help).named(key.valueName))
+    }
+}
+
+extension ArgumentHelp {
+    fileprivate func named(_ valueName: String) -> ArgumentHelp {
+        var help = self
+        help.valueName = valueName
+        return help
+    }
+}
+
+/// Settings that every server has.
+struct CommonFlags: ParsableArguments {
+    @Option(
+        name: .customLong("config"),
+        help: ArgumentHelp("YAML file with settings; APUS_CONFIG names it too.", valueName: "FILE"))
+    var config: String?
+    @Option(CommonKeys.logLevel) var logLevel: String?
+    @Option(CommonKeys.drainTimeout) var drainTimeout: String?
+}
+
+struct LinkTLSFlags: ParsableArguments {
+    @Option(LinkTLSKeys.certificate) var certificate: String?
+    @Option(LinkTLSKeys.key) var key: String?
+    @Option(LinkTLSKeys.authority) var authority: String?
+}
+
+/// Where a router listens.
+struct ListeningFlags: ParsableArguments {
+    @Option(RouterKeys.host) var host: String?
+    @Option(RouterKeys.httpPort) var httpPort: String?
+    @Option(RouterKeys.grpcPort) var grpcPort: String?
+    @Option(RouterKeys.adminPort) var adminPort: String?
+}
+
+/// What a router accepts.
+struct ServingFlags: ParsableArguments {
+    @Option(RouterKeys.queueLimit) var queueLimit: String?
+    @Option(RouterKeys.queueTokenLimit) var queueTokenLimit: String?
+    @Option(RouterKeys.queueTimeout) var queueTimeout: String?
+    @Option(RouterKeys.requestTimeout) var requestTimeout: String?
+    @Option(RouterKeys.maxBodyBytes) var maxBodyBytes: String?
+    @Option(RouterKeys.tlsCertificate) var tlsCertificate: String?
+    @Option(RouterKeys.tlsKey) var tlsKey: String?
+}
+
+/// How a worker computes.
+struct ComputingFlags: ParsableArguments {
+    @Option(WorkerKeys.threads) var threads: String?
+    @Option(WorkerKeys.slots) var slots: String?
+    @Option(WorkerKeys.kvMemory) var kvMemory: String?
+    @Option(WorkerKeys.stepTokenBudget) var stepTokenBudget: String?
+    @Option(WorkerKeys.contextLength) var contextLength: String?
+    @Option(WorkerKeys.prefixCache) var prefixCache: String?
+}
