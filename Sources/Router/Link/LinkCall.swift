@@ -22,7 +22,7 @@ final class LinkCall {
     private enum State {
         case dialling
         case greeting
-        case preparing(WorkerDescription, kept: [WorkerEvent])
+        case preparing
         case linked
         case ended
     }
@@ -34,6 +34,8 @@ final class LinkCall {
     private let tell: (LinkCall, News) -> Void
 
     private var state = State.dialling
+    /// What came while preparing.
+    private var kept: [WorkerEvent] = []
     private var connection: HTTP2ClientConnection?
     private var stream: GRPCClientCall?
     private var isPinging = false
@@ -124,11 +126,11 @@ final class LinkCall {
         do throws(WireError) {
             switch (state, try WorkerMessage(bytes: bytes.readableBytesSpan)) {
             case (.greeting, .welcome(let description, _)): prepare(description)
-            case (.preparing(let description, let kept), .event(let event)):
+            case (.preparing, .event(let event)):
                 guard kept.count < Self.keptEventsMax else {
                     return end("The worker said too much before its tokenizer came.")
                 }
-                state = .preparing(description, kept: kept + [event])
+                kept.append(event)
             case (.linked, .event(let event)): tell(self, .received(event))
             case (.greeting, .event): end("The worker spoke before its welcome.")
             case (.preparing, .welcome), (.linked, .welcome): end("The worker welcomed this router twice.")
@@ -145,7 +147,7 @@ final class LinkCall {
     private func prepare(_ description: WorkerDescription) {
         deadline?.cancel()
         deadline = nil
-        state = .preparing(description, kept: [])
+        state = .preparing
         findTokenizer(description)
     }
 
@@ -209,10 +211,12 @@ final class LinkCall {
     }
 
     private func ready(_ description: WorkerDescription, _ tokenizer: Tokenizer) {
-        guard case .preparing(_, let kept) = state else { return }
+        guard case .preparing = state else { return }
         state = .linked
+        let earlier = kept
+        kept = []
         tell(self, .welcomed(description, tokenizer))
-        for event in kept {
+        for event in earlier {
             guard case .linked = state else { return }
             tell(self, .received(event))
         }
