@@ -9,6 +9,9 @@ package enum KernelISA: UInt32, CaseIterable, Sendable {
 
     package var isAvailable: Bool { apus_isa_available(apus_isa(rawValue)) != 0 }
 
+    /// All that this machine can run, plain C first.
+    package static var available: [KernelISA] { allCases.filter(\.isAvailable) }
+
     /// What this process computes with: the best the machine has, unless a test chose another.
     package static var selected: KernelISA { KernelISA(rawValue: apus_isa_selected().rawValue) ?? .plain }
 
