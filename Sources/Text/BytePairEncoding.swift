@@ -1,12 +1,12 @@
 import Inference
 
 /// Byte-level BPE with ranked merges. Source: Sennrich et al., 2016; GPT-2's byte alphabet.
-struct BytePairEncoding: Sendable {
+/// A class, so that closures take one reference along.
+final class BytePairEncoding: Sendable {
     private let preTokenizer: PreTokenizer
     /// Token of each single byte; -1 when the vocabulary has none.
     private let byteTokens: [TokenID]
-    /// (left, right) to (rank, merged token).
-    private let merges: [UInt64: (rank: Int32, token: TokenID)]
+    private let merges: MergeTable
     private let words: VocabularyIndex?
 
     /// - Parameter bytes: what each token stands for.
@@ -18,15 +18,13 @@ struct BytePairEncoding: Sendable {
         byteTokens = ByteAlphabet.scalars.map { value in
             Unicode.Scalar(value).flatMap { ids[String(Character($0))] } ?? -1
         }
-        var merges: [UInt64: (rank: Int32, token: TokenID)] = [:]
-        merges.reserveCapacity(spec.merges.count)
+        var merges = MergeTable(count: spec.merges.count)
         for (rank, merge) in spec.merges.enumerated() {
             let sides = merge.split(separator: " ", omittingEmptySubsequences: false)
             guard sides.count == 2, let left = ids[String(sides[0])], let right = ids[String(sides[1])],
                 let token = ids[String(sides[0] + sides[1])]
             else { throw .malformed("merge \(rank) of the tokenizer, '\(merge.prefix(40))', is not of two tokens") }
-            let pair = Self.key(left, right)
-            if merges[pair] == nil { merges[pair] = (Int32(truncatingIfNeeded: rank), token) }
+            merges.insert(left, right, .init(rank: UInt32(truncatingIfNeeded: rank), token: token))
         }
         self.merges = merges
         words =
@@ -46,10 +44,10 @@ struct BytePairEncoding: Sendable {
         } else if word.count <= 24 {
             encodeShort(word, into: &tokens)
         } else {
-            let start = word.indices.map { (range: $0..<$0 + 1, token: byteTokens[Int(word[$0])]) }
-                .filter { $0.token >= 0 }
-            let pieces = PairMerging.run(start) { left, right in
-                merges[Self.key(left.token, right.token)].map { .init(cost: Double($0.rank), token: $0.token) }
+            let start = word.map { byteTokens[Int($0)] }.filter { $0 >= 0 }
+                .map { PairMerging.Piece(start: 0, token: $0) }
+            let pieces = PairMerging.run(start, end: 0) { left, right, _ in
+                merges.find(left.token, right.token).map { .init(cost: $0.rank, token: $0.token) }
             }
             tokens += pieces.map(\.token)
         }
@@ -60,9 +58,9 @@ struct BytePairEncoding: Sendable {
         let start = tokens.count
         for byte in word where byteTokens[Int(byte)] >= 0 { tokens.append(byteTokens[Int(byte)]) }
         while tokens.count - start > 1 {
-            var best: (rank: Int32, token: TokenID, at: Int)?
+            var best: (rank: UInt32, token: TokenID, at: Int)?
             for index in start..<tokens.count - 1 {
-                if let merge = merges[Self.key(tokens[index], tokens[index + 1])], merge.rank < best?.rank ?? .max {
+                if let merge = merges.find(tokens[index], tokens[index + 1]), merge.rank < best?.rank ?? .max {
                     best = (merge.rank, merge.token, index)
                 }
             }
@@ -70,9 +68,5 @@ struct BytePairEncoding: Sendable {
             tokens[best.at] = best.token
             tokens.remove(at: best.at + 1)
         }
-    }
-
-    private static func key(_ left: TokenID, _ right: TokenID) -> UInt64 {
-        UInt64(UInt32(bitPattern: left)) << 32 | UInt64(UInt32(bitPattern: right))
     }
 }

@@ -6,10 +6,12 @@ enum PreTokenizer: Sendable, Equatable {
     case smollm
     /// Digits in groups of up to so many: Llama 3 has 3, Qwen2 1.
     case llama3(digits: Int)
+    /// What llama.cpp does for files that say "default": four expressions, each cutting what the one before left.
+    case layered
 
     /// Names that model files use.
     private static let names: [(name: String, value: PreTokenizer)] = [
-        ("default", .gpt2), ("gpt-2", .gpt2), ("gpt2", .gpt2), ("phi-2", .gpt2),
+        ("default", .layered), ("gpt-2", .gpt2), ("gpt2", .gpt2), ("phi-2", .gpt2),
         ("llama-bpe", .llama3(digits: 3)), ("llama3", .llama3(digits: 3)), ("llama-v3", .llama3(digits: 3)),
         ("qwen2", .llama3(digits: 1)), ("smollm", .smollm),
     ]
@@ -38,6 +40,7 @@ enum PreTokenizer: Sendable, Equatable {
             }
             scan.gpt2(start..<scan.count, word: word)
         case .llama3(let digits): scan.llama3(digits: digits, word: word)
+        case .layered: scan.layered(word: word)
         }
     }
 }
@@ -45,8 +48,15 @@ enum PreTokenizer: Sendable, Equatable {
 /// Text as scalars with their classes.
 private struct ScalarScan {
     enum Kind: UInt8 {
-        case letter, number, other, space, newline
+        case letter, number, space, newline
+        /// Punctuation and the signs `$+<=>^~|`, which some expressions count with it.
+        case mark
+        case other
         var isSpace: Bool { self == .space || self == .newline }
+        /// `[^\s\p{L}\p{N}]`
+        var isOther: Bool { self == .mark || self == .other }
+        /// Whether one run of GPT-2's expression goes on from this to the other.
+        func runs(with next: Kind) -> Bool { self == next || isOther && next.isOther }
     }
 
     private(set) var scalars: [UInt32] = []
@@ -84,6 +94,7 @@ private struct ScalarScan {
         case 0x30...0x39: return .number
         case 0x0A, 0x0D: return .newline
         case 0x20, 0x09, 0x0B, 0x0C: return .space
+        case 0x21...0x5F, 0x7B...0x7E: return .mark
         case 0..<0x80: return .other
         default: break
         }
@@ -91,6 +102,9 @@ private struct ScalarScan {
         switch scalar.properties.generalCategory {
         case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter: return .letter
         case .decimalNumber, .letterNumber, .otherNumber: return .number
+        case .connectorPunctuation, .dashPunctuation, .openPunctuation, .closePunctuation, .initialPunctuation,
+            .finalPunctuation, .otherPunctuation:
+            return .mark
         default: return .other
         }
     }
@@ -121,6 +135,10 @@ private struct ScalarScan {
 
     /// `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
     func gpt2(_ range: Range<Int>, word: (Range<Int>) -> Void) {
+        gpt2Words(range) { word(bytes($0)) }
+    }
+
+    private func gpt2Words(_ range: Range<Int>, word: (Range<Int>) -> Void) {
         var index = range.lowerBound
         let end = range.upperBound
         while index < end {
@@ -131,11 +149,47 @@ private struct ScalarScan {
                 let start = scalars[index] == 0x20 && index + 1 < end && !kinds[index + 1].isSpace ? index + 1 : index
                 let kind = kinds[start]
                 next =
-                    kind.isSpace ? spaces(from: index, end: end) : run(from: start, end: end) { $0 == kind }
+                    kind.isSpace ? spaces(from: index, end: end) : run(from: start, end: end, while: kind.runs(with:))
             }
-            word(bytes(index..<next))
+            word(index..<next)
             index = next
         }
+    }
+
+    /// `[\p{P}\$\+<=>\^~\|]+`, then GPT-2's expression, then `\p{N}+`, then `[0-9][0-9][0-9]`.
+    func layered(word: (Range<Int>) -> Void) {
+        var start = 0
+        while start < count {
+            let isMark = kinds[start] == .mark
+            let stop = run(from: start, end: count) { ($0 == .mark) == isMark }
+            if isMark {
+                word(bytes(start..<stop))
+            } else {
+                gpt2Words(start..<stop) { digitGroups($0, word: word) }
+            }
+            start = stop
+        }
+    }
+
+    private func digitGroups(_ range: Range<Int>, word: (Range<Int>) -> Void) {
+        func isDigit(_ index: Int) -> Bool { (0x30...0x39).contains(scalars[index]) }
+        var start = range.lowerBound
+        var index = start
+        func cut(at end: Int) {
+            if start < end { word(bytes(start..<end)) }
+            start = end
+        }
+        while index < range.upperBound {
+            if index > start, (kinds[index] == .number) != (kinds[index - 1] == .number) { cut(at: index) }
+            if index + 2 < range.upperBound, (index...index + 2).allSatisfy(isDigit) {
+                cut(at: index)
+                cut(at: index + 3)
+                index += 3
+            } else {
+                index += 1
+            }
+        }
+        cut(at: range.upperBound)
     }
 
     /// `\s+(?!\S)|\s+`: a run of white space leaves its last to the word that follows.
@@ -164,8 +218,8 @@ private struct ScalarScan {
         }
         if kind == .number { return run(from: index, end: min(end, index + digits)) { $0 == .number } }
         let start = scalars[index] == 0x20 && index + 1 < end ? index + 1 : index
-        if kinds[start] == .other {
-            let stop = run(from: start, end: end) { $0 == .other }
+        if kinds[start].isOther {
+            let stop = run(from: start, end: end, while: \.isOther)
             return run(from: stop, end: end) { $0 == .newline }
         }
         let stop = run(from: index, end: end, while: \.isSpace)

@@ -2,11 +2,12 @@ import Inference
 
 /// SentencePiece's BPE: merges by score, spaces as U+2581, unknown characters as bytes.
 /// Source: Kudo and Richardson, 2018.
-struct SentencePieceEncoding: Sendable {
+final class SentencePieceEncoding: Sendable {
     private static let space: [UInt8] = [0xE2, 0x96, 0x81]
 
     private let index: VocabularyIndex
-    private let scores: [Float]
+    /// Of each token: lower the better its score.
+    private let costs: [UInt32]
     private let byteTokens: [TokenID]
     private let unknown: TokenID?
     private let addsSpacePrefix: Bool
@@ -29,10 +30,16 @@ struct SentencePieceEncoding: Sendable {
             }
         }
         index = VocabularyIndex(entries)
-        scores = spec.scores
+        costs = spec.scores.map(Self.cost)
         self.byteTokens = byteTokens
         unknown = spec.unknownToken
         addsSpacePrefix = spec.addsSpacePrefix
+    }
+
+    /// The order of floating-point numbers, reversed, as the order of integers.
+    private static func cost(_ score: Float) -> UInt32 {
+        let bits = (-score).bitPattern
+        return bits >> 31 == 1 ? ~bits : bits | 1 << 31
     }
 
     /// `<0x0A>`: exactly two hexadecimal digits.
@@ -57,27 +64,33 @@ struct SentencePieceEncoding: Sendable {
         for byte in text {
             if byte == 0x20 { spelled += Self.space } else { spelled.append(byte) }
         }
-        var start: [(range: Range<Int>, token: TokenID)] = []
+        var start: [PairMerging.Piece] = []
         var at = 0
         while at < spelled.count {
             var end = at + 1
             while end < spelled.count, spelled[end] & 0xC0 == 0x80 { end += 1 }
-            start.append((at..<end, index.find(spelled[at..<end]) ?? -1))
+            start.append(.init(start: Int32(truncatingIfNeeded: at), token: index.find(spelled[at..<end]) ?? -1))
             at = end
         }
-        let pieces = PairMerging.run(start) { left, right in
-            guard let token = index.find(spelled[left.range.lowerBound..<right.range.upperBound]) else { return nil }
-            return .init(cost: -Double(scores[Int(token)]), token: token)
+        let end = Int32(truncatingIfNeeded: spelled.count)
+        let pieces = PairMerging.run(start, end: end) { left, _, end in
+            index.find(spelled[Int(left.start)..<Int(end)]).map { .init(cost: costs[Int($0)], token: $0) }
         }
-        for piece in pieces {
+        var isUnknown = false
+        for (position, piece) in pieces.enumerated() {
+            let wasUnknown = isUnknown
+            isUnknown = false
             if piece.token >= 0 {
                 tokens.append(piece.token)
             } else {
-                let fallback = spelled[piece.range].map { byteTokens[Int($0)] }
+                let end = position + 1 < pieces.count ? Int(pieces[position + 1].start) : spelled.count
+                let fallback = spelled[Int(piece.start)..<end].map { byteTokens[Int($0)] }
                 if fallback.allSatisfy({ $0 >= 0 }) {
                     tokens += fallback
                 } else if let unknown {
-                    tokens.append(unknown)
+                    // Neighbouring unknown characters are one token, as in the library.
+                    if !wasUnknown { tokens.append(unknown) }
+                    isUnknown = true
                 }
             }
         }

@@ -113,17 +113,18 @@ package final class Tokenizer: Sendable {
         }
     }
 
-    /// Spellings of control tokens that end a turn, whether or not the file says so.
+    /// Spellings of tokens that end a turn, whether or not the file says so, and as whatever kind it has them: some
+    /// files call them user-defined or normal.
     private static let endSpellings: Set<String> = [
         "<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<|end_of_text|>",
-        "<EOT>", "<|return|>",
+        "<EOT>", "_<EOT>", "<|return|>", "<|call|>", "<｜end▁of▁sentence｜>",
     ]
 
     private static func endTokens(of spec: TokenizerSpec) -> [TokenID] {
         var ids = Set(spec.endOfTurnTokens)
         if let eos = spec.eosToken { ids.insert(eos) }
         for (index, text) in spec.tokens.enumerated()
-        where spec.tokenKinds[index] == .control && endSpellings.contains(text) {
+        where text.utf8.count <= 32 && endSpellings.contains(text) {
             ids.insert(TokenID(index))
         }
         return ids.sorted()

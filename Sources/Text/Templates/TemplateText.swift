@@ -2,7 +2,11 @@
 enum TemplateText {
     /// As `str.isspace` has it.
     static func isSpace(_ scalar: Unicode.Scalar) -> Bool {
-        (0x1C...0x1F).contains(scalar.value) || scalar.properties.isWhitespace
+        switch scalar.value {
+        case 0x20, 0x09...0x0D, 0x1C...0x1F: true
+        case 0..<0x80: false
+        default: scalar.properties.isWhitespace
+        }
     }
 
     static func uppercased(_ bytes: [UInt8]) -> [UInt8] { mapped(bytes) { $0.properties.uppercaseMapping } }
@@ -45,16 +49,26 @@ enum TemplateText {
     /// - Parameter characters: to take away; nil for white space.
     static func trimmed(_ bytes: [UInt8], _ sides: Sides, of characters: [UInt8]? = nil) -> [UInt8] {
         let set = characters.map { Set(scalars($0)) }
-        let all = scalars(bytes)
-        func goes(_ scalar: Unicode.Scalar) -> Bool { set?.contains(scalar) ?? isSpace(scalar) }
-        var text = all[...]
-        if sides != .right { text = text.drop(while: goes) }
-        if sides != .left, let last = text.lastIndex(where: { !goes($0) }) {
-            text = text[...last]
-        } else if sides != .left {
-            return []
+        func goes(_ character: ArraySlice<UInt8>) -> Bool {
+            guard let scalar = String(decoding: character, as: UTF8.self).unicodeScalars.first else { return false }
+            return set?.contains(scalar) ?? isSpace(scalar)
         }
-        return Array(String(text).utf8)
+        // ASCII is asked for once, since texts may be long.
+        let ascii = (0..<0x80).map { goes([UInt8($0)]) }
+        var (start, end) = (0, bytes.count)
+        while sides != .right, start < end {
+            var next = start + 1
+            while next < end, bytes[next] & 0xC0 == 0x80 { next += 1 }
+            guard next == start + 1 ? ascii[Int(bytes[start])] : goes(bytes[start..<next]) else { break }
+            start = next
+        }
+        while sides != .left, start < end {
+            var last = end - 1
+            while last > start, bytes[last] & 0xC0 == 0x80 { last -= 1 }
+            guard last == end - 1 ? ascii[Int(bytes[last])] : goes(bytes[last..<end]) else { break }
+            end = last
+        }
+        return Array(bytes[start..<end])
     }
 
     /// Cuts that are made at most: a list of more parts is above `TemplateLimits.textByteCount`, so who asked for them
