@@ -7,7 +7,7 @@ import WorkerProtocol
 
 @Suite(.timeLimit(.minutes(1))) struct DrainTests {
     @Test func `a draining worker tells its routers, and stops when they have moved their sequences`() async throws {
-        let rig = try await WorkerRig.start { $0.drainSeconds = 3600 }
+        let rig = try await WorkerRig.start(pageCount: 4096) { $0.drainSeconds = 3600 }
         let (router, _) = try await RouterEnd.linked(rig)
         try await HealthTests.hang(rig, router, maxTokens: 10_000)
         async let drained: Void = rig.service.drain()
