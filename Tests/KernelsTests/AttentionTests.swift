@@ -1,0 +1,212 @@
+import Foundation
+import Kernels
+import Testing
+
+extension KernelTests {
+    /// A row of attention is the same bits whoever computes it, wherever its pages lie, whatever lies beside them.
+    @Suite struct AttentionTests {
+        /// Keys and values of one KV head, and queries of its group, for positions 0..<count.
+        private struct Sequence {
+            let count: Int
+            let headDimension: Int
+            let group: Int
+            let keys: [Float]
+            let values: [Float]
+            let queries: [Float]
+
+            init(count: Int, headDimension: Int, group: Int, seed: UInt64) {
+                var random = SeededRandom(seed)
+                self.count = count
+                self.headDimension = headDimension
+                self.group = group
+                keys = random.floats(count * headDimension, magnitude: 2)
+                values = random.floats(count * headDimension)
+                queries = random.floats(count * group * headDimension, magnitude: 2)
+            }
+
+            init(_ other: Sequence, queries: [Float]) {
+                (count, headDimension, group) = (other.count, other.headDimension, other.group)
+                (keys, values, self.queries) = (other.keys, other.values, queries)
+            }
+        }
+
+        /// Pages of a cache that other sequences live in too.
+        private struct Pages {
+            let memory: Memory
+            let stride: Int
+            let table: [Int32]
+
+            /// - Parameters:
+            ///   - table: page numbers of the sequence, in order.
+            ///   - fill: what all memory holds before: the leavings of others.
+            init(_ sequence: Sequence, table: [Int32], fill: UInt16, stored: Int? = nil) {
+                let size = Kernels.pageHeadByteCount(headDimension: sequence.headDimension)
+                stride = 3 * size
+                self.table = table
+                memory = Memory(stride * (Int(table.max() ?? 0) + 1))
+                for offset in Swift.stride(from: 0, to: memory.count, by: 2) {
+                    UnsafeMutableRawPointer(memory.bytes).storeBytes(of: fill, toByteOffset: offset, as: UInt16.self)
+                }
+                for position in 0..<(stored ?? sequence.count) {
+                    let d = sequence.headDimension
+                    Kernels.storeKV(
+                        pageHead: head + Int(table[position / 32]) * stride, slot: position % 32,
+                        key: Array(sequence.keys[position * d..<(position + 1) * d]),
+                        value: Array(sequence.values[position * d..<(position + 1) * d]), headDimension: d)
+                }
+            }
+
+            /// The second of three KV heads.
+            var head: UnsafeMutablePointer<UInt8> { memory.bytes + stride / 3 }
+        }
+
+        /// Rows of `tokens`, computed in one call.
+        private func attend(_ sequence: Sequence, _ pages: Pages, tokens: Range<Int>) -> [Float] {
+            let (d, group) = (sequence.headDimension, sequence.group)
+            let rows = tokens.count * group
+            let positions = tokens.flatMap { [Int32](repeating: Int32($0), count: group) }
+            var out = [Float](repeating: .nan, count: rows * d)
+            let scratch = Memory(4 * Kernels.attentionScratchCount(rows: rows, headDimension: d))
+            Kernels.attention(
+                queries: Array(sequence.queries[tokens.lowerBound * group * d..<tokens.upperBound * group * d]),
+                queryStride: d, positions: positions, rows: rows, pages: pages.table, kvBase: pages.head,
+                pageStride: pages.stride, headDimension: d, scale: 1 / Float(d).squareRoot(), into: &out,
+                outStride: d, scratch: scratch.floats)
+            return out
+        }
+
+        private static func inOrder(_ count: Int) -> [Int32] { (0..<Int32((count + 31) / 32)).map { $0 } }
+
+        @Test(arguments: [32, 64, 80, 96, 128, 256], [1, 3])
+        func `rows of a prefill tile have the bits of rows alone, on every instruction set`(
+            headDimension: Int, group: Int
+        ) {
+            let sequence = Sequence(count: 150, headDimension: headDimension, group: group, seed: 1)
+            let pages = Pages(sequence, table: Self.inOrder(150), fill: 0)
+            let width = group * headDimension
+
+            let alone = expectSameBits { (0..<150).flatMap { attend(sequence, pages, tokens: $0..<$0 + 1) } }
+
+            for tile in [2, 7, 16, 33, 150] {
+                let tiled = expectSameBits("tiles of \(tile)") {
+                    stride(from: 0, to: 150, by: tile).flatMap {
+                        attend(sequence, pages, tokens: $0..<min(150, $0 + tile))
+                    }
+                }
+                let wrong = (0..<150).filter {
+                    tiled[$0 * width..<($0 + 1) * width].map(\.bitPattern)
+                        != alone[$0 * width..<($0 + 1) * width].map(\.bitPattern)
+                }
+                #expect(wrong.isEmpty, "tiles of \(tile): tokens \(wrong)")
+            }
+        }
+
+        @Test func `it does not matter where pages lie, nor what others left there`() {
+            let sequence = Sequence(count: 200, headDimension: 64, group: 3, seed: 2)
+            let expected = attend(sequence, Pages(sequence, table: Self.inOrder(200), fill: 0), tokens: 180..<200)
+            // Zeros, ones, a large number, infinity, NaN, negative NaN.
+            for fill: UInt16 in [0, 0x3C00, 0x7BFF, 0x7C00, 0x7E00, 0xFE01] {
+                let pages = Pages(sequence, table: [9, 3, 4, 0, 12, 7, 1], fill: fill)
+                for tokens in [180..<200, 199..<200, 195..<198] {
+                    let rows = expectSameBits("fill \(fill)") { attend(sequence, pages, tokens: tokens) }
+                    let place = (tokens.lowerBound - 180) * 192..<(tokens.upperBound - 180) * 192
+                    #expect(rows.map(\.bitPattern) == expected[place].map(\.bitPattern), "fill \(fill), \(tokens)")
+                }
+            }
+        }
+
+        @Test(arguments: [1, 31, 32, 33, 63, 64, 65, 96, 97, 128])
+        func `a token sees no position behind its own`(count: Int) {
+            let sequence = Sequence(count: count + 40, headDimension: 64, group: 2, seed: 3)
+            let table = Self.inOrder(count + 40)
+            // The last token's own rows, while nothing behind it is stored, and after later tokens were.
+            let before = Pages(sequence, table: table, fill: 0x7E00, stored: count)
+            let after = Pages(sequence, table: table, fill: 0x7E00)
+
+            let rows = attend(sequence, before, tokens: count - 1..<count)
+
+            #expect(rows.allSatisfy { $0.isFinite })
+            #expect(attend(sequence, after, tokens: count - 1..<count) == rows)
+        }
+
+        @Test(arguments: [32, 64, 96]) func `rows are near those in double precision`(headDimension d: Int) {
+            let sequence = Sequence(count: 300, headDimension: d, group: 3, seed: 4)
+            let pages = Pages(sequence, table: Self.inOrder(300), fill: 0)
+
+            let rows = attend(sequence, pages, tokens: 290..<300)
+
+            for token in 290..<300 {
+                for head in 0..<3 {
+                    let query = (token * 3 + head) * d
+                    let scores = (0...token).map { position in
+                        (0..<d).reduce(0.0) {
+                            $0 + Double(sequence.queries[query + $1]) * Double(sequence.keys[position * d + $1])
+                        } / Double(d).squareRoot()
+                    }
+                    let weights = scores.map { exp($0 - (scores.max() ?? 0)) }
+                    let total = weights.reduce(0, +)
+                    for index in 0..<d {
+                        let exact =
+                            (0...token).reduce(0.0) {
+                                $0 + weights[$1] * Double(sequence.values[$1 * d + index])
+                            } / total
+                        let value = Double(rows[((token - 290) * 3 + head) * d + index])
+                        // f16 keys move scores by up to 2e-3, f16 values by 2^-11.
+                        #expect(abs(value - exact) < 2e-3, "token \(token)")
+                    }
+                }
+            }
+        }
+
+        @Test func `sharp and flat scores are both handled`() {
+            let plain = Sequence(count: 130, headDimension: 32, group: 1, seed: 5)
+            for magnitude in [Float(0), 1e-20, 300] {
+                let sequence = Sequence(plain, queries: plain.queries.map { $0 * magnitude })
+                let pages = Pages(sequence, table: Self.inOrder(130), fill: 0x7E00)
+
+                let rows = expectSameBits { attend(sequence, pages, tokens: 100..<130) }
+
+                #expect(rows.allSatisfy { $0.isFinite && abs($0) <= 1 })
+            }
+        }
+
+        @Test func `numbers beyond half precision are stored as its largest`() {
+            let d = 32
+            let size = Kernels.pageHeadByteCount(headDimension: d)
+            #expect(size == d * 32 * 2 * 2)
+            let key = (0..<d).map { [1e6, -1e6, .infinity, 65504, 65519, 65521, 1e-8, -0.0][$0 % 8] as Float }
+            let pages = onEveryISA { _ in
+                let page = Memory(size)
+                Kernels.storeKV(
+                    pageHead: page.bytes, slot: 5, key: key, value: key.reversed(), headDimension: d)
+                return page.array
+            }
+            for (isa, page) in pages { #expect(page == pages[0].result, "\(isa) differs from plain C") }
+            let page = pages[0].result
+            let expected: [UInt16] = [0x7BFF, 0xFBFF, 0x7BFF, 0x7BFF, 0x7BFF, 0x7BFF, 0, 0x8000]
+            for index in 0..<d {
+                #expect(page.load(UInt16.self, at: (index * 32 + 5) * 2) == expected[index % 8])
+                #expect(page.load(UInt16.self, at: d * 64 + 5 * d * 2 + (d - 1 - index) * 2) == expected[index % 8])
+            }
+        }
+
+        @Test func `half precision rounds to the nearest, ties to even, on every instruction set`() {
+            var random = SeededRandom(6)
+            let d = 256
+            for _ in 0..<100 {
+                let numbers =
+                    (0..<d).map { _ in
+                        let number = Float(bitPattern: UInt32.random(in: 0 ... .max, using: &random))
+                        // A NaN is a NaN: which one is nobody's business.
+                        return number.isNaN ? 0 : number
+                    } as [Float]
+                let pages = onEveryISA { _ in
+                    let page = Memory(Kernels.pageHeadByteCount(headDimension: d))
+                    Kernels.storeKV(pageHead: page.bytes, slot: 0, key: numbers, value: numbers, headDimension: d)
+                    return page.array
+                }
+                for (isa, page) in pages { #expect(page == pages[0].result, "\(isa) differs from plain C") }
+            }
+        }
+    }
+}
