@@ -60,9 +60,3 @@ package struct TokenizerSpec: Equatable, Sendable {
         self.chatTemplate = chatTemplate
     }
 }
-
-package enum TokenizerError: Error, Equatable, Sendable {
-    /// The sentence says what is wrong with the tokenizer's data.
-    case malformed(String)
-    case unsupportedPreTokenizer(String, supported: [String])
-}
