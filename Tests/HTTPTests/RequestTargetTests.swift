@@ -1,0 +1,26 @@
+import Testing
+
+@testable import HTTP
+
+@Suite struct RequestTargetTests {
+    @Test(arguments: [
+        ("/", "/", nil), ("/v1/models", "/v1/models", nil), ("/a/", "/a/", nil), ("/a?b=/../c", "/a", "b=/../c"),
+        ("/a%20b", "/a%20b", nil), ("/v2/models/x-1.0_b", "/v2/models/x-1.0_b", nil), ("/...", "/...", nil),
+        ("/a..b", "/a..b", nil), ("/?", "/", ""),
+    ])
+    func `a plain path is taken as it is`(text: String, path: String, query: String?) {
+        let target = RequestTarget(text.utf8)
+
+        #expect(target?.path == path)
+        #expect(target?.query == query)
+    }
+
+    @Test(arguments: [
+        "", "a", "*", "http://host/a", "/..", "/../a", "/a/../b", "/a/..", "/./a", "/a/.", "//", "/a//b", "/a\\b",
+        "/a;b", "/a%2fb", "/a%2Fb", "/a%5cb", "/%2e%2e/a", "/%2E/a", "/a%00", "/a%0d%0a", "/a%", "/a%2", "/a%zz",
+        "/a%7f", "/a%3bb", "/a#b", "/a?b#c", "/a b", "/a\u{e9}", "/a\t", "/a\u{0}",
+    ])
+    func `what could be read in two ways is refused`(text: String) {
+        #expect(RequestTarget(text.utf8) == nil)
+    }
+}
