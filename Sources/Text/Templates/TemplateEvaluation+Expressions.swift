@@ -131,8 +131,7 @@ extension TemplateEvaluation {
             let position = index < 0 ? list.elements.count + index : index
             return list.elements.indices.contains(position) ? list.elements[position] : missing("\(index)", of: owner)
         case (.text(let bytes), .integer(let index)):
-            try charge(reading: bytes.count)
-            let scalars = ScalarOffsets(bytes)
+            let scalars = ScalarOffsets(try studied(bytes))
             let position = index < 0 ? scalars.count + index : index
             guard position >= 0, position < scalars.count else { return missing("\(index)", of: owner) }
             return .text(Array(bytes[scalars.range(position..<position + 1)]))
@@ -152,7 +151,7 @@ extension TemplateEvaluation {
             let indices = SliceIndices.of(count: values.elements.count, bounds.from, bounds.to, bounds.step)
             return try list(indices.map { values.elements[$0] }, isTuple: values.isTuple)
         case .text(let bytes):
-            let scalars = ScalarOffsets(bytes)
+            let scalars = ScalarOffsets(try studied(bytes))
             let indices = SliceIndices.of(count: scalars.count, bounds.from, bounds.to, bounds.step)
             if bounds.step == 1, let first = indices.first, let last = indices.last {
                 return try text(Array(bytes[scalars.range(first..<last + 1)]))

@@ -27,12 +27,12 @@ extension TemplateEvaluation {
         case "trim":
             return try text(
                 TemplateText.trimmed(try printed(value), .both, of: try optionalText(&arguments, "chars")))
-        case "upper": return try text(TemplateText.uppercased(try printed(value)))
-        case "lower": return try text(TemplateText.lowercased(try printed(value)))
-        case "capitalize": return try text(TemplateText.capitalized(try printed(value)))
+        case "upper": return try text(TemplateText.uppercased(try studied(try printed(value))))
+        case "lower": return try text(TemplateText.lowercased(try studied(try printed(value))))
+        case "capitalize": return try text(TemplateText.capitalized(try studied(try printed(value))))
         case "title":
             return try text(
-                TemplateText.titled(try printed(value), first: \.uppercaseMapping) {
+                TemplateText.titled(try studied(try printed(value)), first: \.uppercaseMapping) {
                     TemplateText.isSpace($0) || $0 == "-" || $0 == "(" || $0 == "{" || $0 == "[" || $0 == "<"
                 })
         case "replace":

@@ -18,7 +18,7 @@ extension TemplateEvaluation {
             return try join(elements, separator: try printed(separator ?? .text([])))
         case "reverse":
             if case .text(let bytes) = value {
-                let scalars = ScalarOffsets(bytes)
+                let scalars = ScalarOffsets(try studied(bytes))
                 return try text((0..<scalars.count).reversed().flatMap { bytes[scalars.range($0..<$0 + 1)] })
             }
             return try list(try elements(of: value).reversed())
@@ -108,7 +108,7 @@ extension TemplateEvaluation {
 
     private func foldedCase(_ value: RuntimeValue) throws(ChatTemplateError) -> RuntimeValue {
         guard case .text(let bytes) = value else { return value }
-        return try text(TemplateText.lowercased(bytes))
+        return try text(TemplateText.lowercased(try studied(bytes)))
     }
 
     /// Stable, by merging: a comparison can fail, and it costs steps.

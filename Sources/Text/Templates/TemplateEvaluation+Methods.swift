@@ -59,10 +59,12 @@ extension TemplateEvaluation {
         case "strip", "lstrip", "rstrip":
             let sides: TemplateText.Sides = name == "strip" ? .both : name == "lstrip" ? .left : .right
             return try text(TemplateText.trimmed(bytes, sides, of: try optionalText(&arguments, "chars")))
-        case "upper": return try text(TemplateText.uppercased(bytes))
-        case "lower": return try text(TemplateText.lowercased(bytes))
-        case "capitalize": return try text(TemplateText.capitalized(bytes))
-        case "title": return try text(TemplateText.titled(bytes, first: \.titlecaseMapping) { !$0.properties.isCased })
+        case "upper": return try text(TemplateText.uppercased(try studied(bytes)))
+        case "lower": return try text(TemplateText.lowercased(try studied(bytes)))
+        case "capitalize": return try text(TemplateText.capitalized(try studied(bytes)))
+        case "title":
+            return try text(
+                TemplateText.titled(try studied(bytes), first: \.titlecaseMapping) { !$0.properties.isCased })
         case "split": return try split(bytes, &arguments)
         case "splitlines": return try texts(TemplateText.lines(bytes))
         case "startswith", "endswith":
@@ -91,7 +93,7 @@ extension TemplateEvaluation {
             return try text(
                 bytes.suffix(part.count).elementsEqual(part) ? Array(bytes.dropLast(part.count)) : bytes)
         case "isdigit", "isalpha", "isalnum", "isspace", "isupper", "islower":
-            return .boolean(TextClass.holds(name, bytes))
+            return .boolean(TextClass.holds(name, try studied(bytes)))
         default: return nil
         }
     }
@@ -101,7 +103,7 @@ extension TemplateEvaluation {
         let limit = try count(&arguments, "maxsplit")
         guard let separator else {
             guard limit == .max else { throw fail("split with a count needs a separator") }
-            return try texts(TemplateText.words(bytes))
+            return try texts(TemplateText.words(try studied(bytes)))
         }
         guard !separator.isEmpty else { throw fail("split needs a separator that is not empty") }
         return try texts(TemplateText.split(bytes, at: separator, limit: limit))

@@ -208,7 +208,7 @@ extension TemplateEvaluation {
     func contains(_ owner: RuntimeValue, _ element: RuntimeValue) throws(ChatTemplateError) -> Bool {
         switch (owner, element) {
         case (.text(let bytes), .text(let part)):
-            try charge(reading: bytes.count + part.count)
+            try charge(reading: 2 * (bytes.count + part.count))
             return TextSearch(part).first(in: bytes[...]) != nil
         case (.list(let list), _):
             for candidate in list.elements {

@@ -41,8 +41,7 @@ extension TemplateEvaluation {
             return integer.isMultiple(of: 2) == (name == "even")
         case "upper", "lower":
             let text = try printed(value)
-            try charge(reading: text.count)
-            let scalars = String(decoding: text, as: UTF8.self).unicodeScalars
+            let scalars = String(decoding: try studied(text), as: UTF8.self).unicodeScalars
             let (has, lacks) = (
                 scalars.contains(where: \.properties.isUppercase), scalars.contains(where: \.properties.isLowercase)
             )

@@ -77,6 +77,12 @@ final class TemplateEvaluation {
         }
     }
 
+    /// Counts bytes that an operation goes through one by one, looking each up: an order slower than copying.
+    func studied(_ bytes: [UInt8]) throws(ChatTemplateError) -> [UInt8] {
+        try charge(reading: bytes.count * 8)
+        return bytes
+    }
+
     /// Counts bytes that an operation is about to make, as one text or list.
     func charge(making byteCount: Int) throws(ChatTemplateError) {
         guard byteCount <= TemplateLimits.textByteCount else {

@@ -8,11 +8,12 @@ enum TemplateLimits {
     static let nodeCount = 20_000
     static let stepCount = 1_000_000
     static let macroDepth = 16
-    /// Expressions, statements and macros that are being evaluated within each other; 256 take well below 1 MiB of stack.
+    /// Expressions, statements and macros that are being evaluated within each other; 256 take below 512 KiB of stack.
     static let evaluationDepth = 256
     /// Of each text, the whole output included.
     static let textByteCount = 4 << 20
-    /// Bytes that all operations together read, plus four times those that they make: the time and memory of a render.
+    /// Bytes that all operations together read, plus some times those that they make or look up one by one: the time and
+    /// memory of a render.
     static let workByteCount = 256 << 20
     static let rangeCount = 100_000
     /// Lists within lists.

@@ -16,7 +16,7 @@ enum TemplateText {
     private static func mapped(_ bytes: [UInt8], _ transform: (Unicode.Scalar) -> String) -> [UInt8] {
         var output: [UInt8] = []
         output.reserveCapacity(bytes.count)
-        for scalar in scalars(bytes) { output += Array(transform(scalar).utf8) }
+        for scalar in scalars(bytes) { output.append(contentsOf: transform(scalar).utf8) }
         return output
     }
 
