@@ -20,7 +20,8 @@ build: packages
 test: packages model lint
 	Deploy/local/install-packages.sh $(TEST_TOOLS)
 	swift build $(TEST_BUILD) --build-tests
-	swift test $(TEST_BUILD) --skip-build
+	swift test $(TEST_BUILD) --skip-build --skip EndToEndTests
+	swift test $(TEST_BUILD) --skip-build --no-parallel --filter EndToEndTests
 
 # Formatting of Swift and C, as .swift-format and .clang-format say.
 SWIFT_FILES = $(shell git ls-files '*.swift' ':!Sources/WorkerProtocol/Generated')

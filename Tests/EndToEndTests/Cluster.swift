@@ -30,7 +30,7 @@ struct Cluster {
     /// The sum of a metric's series whose labels contain `label`.
     func metric(_ name: String, label: String = "") throws -> Double {
         let text = try request("/metrics", admin: true).body
-        return text.split(separator: "\n").filter { $0.hasPrefix(name) && $0.contains(label) }
+        return text.split(separator: "\n").filter { $0.hasPrefix(name) && (label.isEmpty || $0.contains(label)) }
             .filter { line in ["{", " "].contains(line.dropFirst(name.count).first.map(String.init) ?? "") }
             .compactMap { $0.split(separator: " ").last.flatMap { Double($0) } }.reduce(0, +)
     }
