@@ -108,7 +108,8 @@ enum HTTP2Callbacks {
         switch UInt32(header.type) {
         case NGHTTP2_HEADERS.rawValue:
             stream(session, header.stream_id)?.headArrived()
-        case NGHTTP2_DATA.rawValue: break
+        case NGHTTP2_DATA.rawValue:
+            if header.length > 0, header.length == frame.data.padlen { owner?.paddingArrived() }
         case NGHTTP2_PING.rawValue:
             guard header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0 else { return }
             owner?.pingAnswered(withUnsafeBytes(of: frame.ping.opaque_data) { $0.loadUnaligned(as: UInt64.self) })

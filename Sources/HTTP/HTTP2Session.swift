@@ -21,6 +21,7 @@ class HTTP2Session: ChannelDuplexHandler {
     var output = SessionOutput()
     private var unsubmitted: [HTTP2Stream] = []
     private var depth = 0
+    private var discardedByteCount = 0
     private var guards: HTTP2FloodGuard
     private(set) var phase = Phase.open
 
@@ -119,7 +120,7 @@ class HTTP2Session: ChannelDuplexHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let bytes = unwrapInboundIn(data)
         output.isReading = true
-        guard case .open = phase else { return }
+        guard case .open = phase else { return discard(bytes.readableBytes) }
         guards.received(byteCount: bytes.readableBytes)
         // SAFETY: nghttp2 reads the bytes during the call and keeps no pointer to them.
         let taken = bytes.withUnsafeReadableBytes { readable in
@@ -134,6 +135,15 @@ class HTTP2Session: ChannelDuplexHandler {
             calm()
         }
     }
+
+    /// After our last word only a peer's own goodbye is expected. More ends the connection at once, at the price that
+    /// the peer may not read our GOAWAY.
+    private func discard(_ byteCount: Int) {
+        discardedByteCount += byteCount
+        if discardedByteCount > Self.discardedByteCountMax { close() }
+    }
+
+    private static let discardedByteCountMax = 64 << 10
 
     func channelReadComplete(context: ChannelHandlerContext) {
         output.isReading = false
@@ -257,6 +267,7 @@ class HTTP2Session: ChannelDuplexHandler {
     // MARK: Guards, told by the callbacks
 
     func frameBegan(_ header: nghttp2_frame_hd) { guards.frameBegan(header, now: now) }
+    func paddingArrived() { guards.emptyFrame(now: now) }
     func invalidFrameArrived() { guards.provoked(now: now) }
     func dataFrameSent() { guards.dataFrameSent() }
     func resetSent(code: UInt32) {

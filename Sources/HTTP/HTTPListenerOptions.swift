@@ -66,7 +66,7 @@ package struct HTTP2Limits: Sendable {
     package var peerResets = TokenBucketLimit(burst: 100, perSecond: 10)
     /// Streams that the peer makes us reset, and invalid frames (CVE-2025-8671).
     package var provokedResets = TokenBucketLimit(burst: 100, perSecond: 10)
-    /// PING, SETTINGS, PRIORITY and WINDOW_UPDATE frames, empty DATA frames and unknown ones (CVE-2019-9511 to 9518).
+    /// PING, SETTINGS, PRIORITY and empty DATA frames (CVE-2019-9511 to 9518); WINDOW_UPDATE has `burst` to begin with.
     package var controlFrames = TokenBucketLimit(burst: 1000, perSecond: 200)
     package var continuationsMax = 8
     package var settingsEntriesMax = 32
