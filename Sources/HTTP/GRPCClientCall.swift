@@ -87,7 +87,8 @@ package final class GRPCClientCall {
         switch end {
         case .complete:
             httpStatus == 200
-                ? GRPCStatus(.unknown, "the server ended the call without a status") : GRPCStatus(httpStatus: httpStatus)
+                ? GRPCStatus(.unknown, "the server ended the call without a status")
+                : GRPCStatus(httpStatus: httpStatus)
         case .refused: GRPCStatus(.unavailable, "the server did not take the call")
         case .connectionLost: GRPCStatus(.unavailable, "the connection was lost")
         case .timedOut: GRPCStatus(.unavailable, "the server did not read the call")

@@ -26,7 +26,9 @@ package final class GRPCHealth: Sendable {
             return state.watchers.values.filter { $0.service == service }
         }
         for watcher in told {
-            watcher.call.eventLoop.execute { watcher.call.value.send(Self.response(isServing ? .serving : .notServing)) }
+            watcher.call.eventLoop.execute {
+                watcher.call.value.send(Self.response(isServing ? .serving : .notServing))
+            }
         }
     }
 

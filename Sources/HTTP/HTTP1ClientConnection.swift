@@ -28,7 +28,8 @@ package final class HTTP1ClientConnection: HTTPClientConnection {
                 do {
                     let pipeline = channel.pipeline.syncOperations
                     try pipeline.addHandler(HTTPRequestEncoder())
-                    try pipeline.addHandler(ByteToMessageHandler(HTTPResponseDecoder(leftOverBytesStrategy: .dropBytes)))
+                    try pipeline.addHandler(
+                        ByteToMessageHandler(HTTPResponseDecoder(leftOverBytesStrategy: .dropBytes)))
                     try pipeline.addHandler(session)
                 } catch {
                     throw ClientDialer.connectError(error, host: host, port: port)

@@ -49,7 +49,8 @@ package final class HTTPListener: Sendable {
                 .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
                 .childChannelOption(.maxMessagesPerRead, value: 4)
                 .childChannelOption(
-                    .writeBufferWaterMark, value: .init(low: 64 << 10, high: 256 << 10))
+                    .writeBufferWaterMark, value: .init(low: 64 << 10, high: 256 << 10)
+                )
                 .childChannelInitializer { child in
                     child.eventLoop.makeCompletedFuture {
                         try Self.adopt(child, loops: bound, counter: counter, tls: tls?.current)

@@ -34,7 +34,9 @@ struct RequestTarget: Equatable {
                     return false
                 }
                 let decoded = high << 4 | low
-                let refused: [UInt8] = [UInt8(ascii: "."), UInt8(ascii: "/"), UInt8(ascii: "\\"), UInt8(ascii: ";"), 0x7f]
+                let refused: [UInt8] = [
+                    UInt8(ascii: "."), UInt8(ascii: "/"), UInt8(ascii: "\\"), UInt8(ascii: ";"), 0x7f,
+                ]
                 if decoded < 0x20 || refused.contains(decoded) { return false }
                 isDots = false
             case UInt8(ascii: "."):

@@ -236,7 +236,9 @@ final class TLSHandler: ChannelDuplexHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        if state == .handshaking { context.fireErrorCaught(TLSHandshakeError(reason: "the peer closed the connection")) }
+        if state == .handshaking {
+            context.fireErrorCaught(TLSHandshakeError(reason: "the peer closed the connection"))
+        }
         state = .closed
         failWaiting()
         context.fireChannelInactive()

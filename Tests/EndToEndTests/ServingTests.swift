@@ -47,7 +47,7 @@ import Testing
         try eventually("a running stream") { transfer.text.contains("data: ") }
         try eventually("a running sequence") { try cluster.metric("vllm:num_requests_running") == 1 }
 
-        transfer.process.terminate()
+        kill(transfer.process.processIdentifier, SIGKILL)
 
         try eventually("its end", seconds: 5) { try cluster.metric("vllm:num_requests_running") == 0 }
     }

@@ -118,7 +118,8 @@ import Testing
         let client = try await server.http2()
         func raw(_ bytes: [UInt8]) async throws -> GRPCStatus? {
             let headers = [HTTPField("content-type", "application/grpc+proto")]
-            let answer = try await client.fetch("POST", "/a.B/Take", headers: headers, pieces: [ByteBuffer(bytes: bytes)])
+            let answer = try await client.fetch(
+                "POST", "/a.B/Take", headers: headers, pieces: [ByteBuffer(bytes: bytes)])
             #expect(answer.status == 200 && answer.header("content-type") == "application/grpc")
             return GRPCStatus(fields: answer.headers + answer.trailers)
         }
@@ -165,12 +166,15 @@ import Testing
         let server = try await TestServer.serving { exchange in
             switch exchange.request.path {
             case "/reset": exchange.abort()
-            case "/html": exchange.respond(status: 200, headers: [HTTPField("content-type", "text/html")], body: ByteBuffer(string: "<p>"))
+            case "/html":
+                exchange.respond(
+                    status: 200, headers: [HTTPField("content-type", "text/html")], body: ByteBuffer(string: "<p>"))
             case "/silent":
                 exchange.sendHead(status: 200, headers: [HTTPField("content-type", "application/grpc")])
                 exchange.finish(trailers: [])
             case "/lost": break
-            default: exchange.respond(status: Int(exchange.request.path.dropFirst()) ?? 500, headers: [], body: ByteBuffer())
+            default:
+                exchange.respond(status: Int(exchange.request.path.dropFirst()) ?? 500, headers: [], body: ByteBuffer())
             }
         }
         let client = try await server.http2()
@@ -201,7 +205,8 @@ import Testing
         }
         let client = try await server.http2()
 
-        let result = try await call(client, "/a.B/Forever", [ByteBuffer(string: "go")], then: { call, _ in call.cancel() })
+        let result = try await call(
+            client, "/a.B/Forever", [ByteBuffer(string: "go")], then: { call, _ in call.cancel() })
 
         #expect(result.status?.code == .cancelled && result.messages == ["go"])
         try await until { tally["cancelled"] > 0 }

@@ -42,7 +42,8 @@ import Testing
 
         #expect(refusal == nil)
         try #require(events.count == 8)
-        guard case .head(let first, let firstFraming) = events[0], case .head(let second, let secondFraming) = events[3],
+        guard case .head(let first, let firstFraming) = events[0],
+            case .head(let second, let secondFraming) = events[3],
             case .head(let third, let thirdFraming) = events[6]
         else {
             Issue.record("heads are missing: \(events)")
@@ -95,11 +96,13 @@ import Testing
         Refused(400, "POST /\r\nHost: h\r\n\r\n"), Refused(400, "POST / http/1.1\r\nHost: h\r\n\r\n"),
         Refused(505, "POST / HTTP/2.0\r\nHost: h\r\n\r\n"), Refused(505, "POST / HTTP/1.2\r\nHost: h\r\n\r\n"),
         Refused(400, "P(ST / HTTP/1.1\r\nHost: h\r\n\r\n"), Refused(400, "POST /../ HTTP/1.1\r\nHost: h\r\n\r\n"),
-        Refused(400, "POST /%2f HTTP/1.1\r\nHost: h\r\n\r\n"), Refused(400, "GET http://h/ HTTP/1.1\r\nHost: h\r\n\r\n"),
+        Refused(400, "POST /%2f HTTP/1.1\r\nHost: h\r\n\r\n"),
+        Refused(400, "GET http://h/ HTTP/1.1\r\nHost: h\r\n\r\n"),
         Refused(400, "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"),
         Refused(417, head + "Expect: tea\r\n\r\n"), Refused(415, head + "Content-Encoding: gzip\r\n\r\n"),
         Refused(400, chunked + "-1\r\n"), Refused(400, chunked + "+1\r\na\r\n"), Refused(400, chunked + "1_0\r\n"),
-        Refused(400, chunked + "0x1\r\na\r\n"), Refused(400, chunked + " 1\r\na\r\n"), Refused(400, chunked + "1 \r\na\r\n"),
+        Refused(400, chunked + "0x1\r\na\r\n"), Refused(400, chunked + " 1\r\na\r\n"),
+        Refused(400, chunked + "1 \r\na\r\n"),
         Refused(400, chunked + "\r\n"), Refused(400, chunked + "00000000000000001\r\na\r\n"),
         Refused(400, chunked + "ffffffffffffffff\r\n"), Refused(400, chunked + "1\na\r\n"),
         Refused(400, chunked + "1\r\nab\r\n"), Refused(400, chunked + "1\r\na\n"),

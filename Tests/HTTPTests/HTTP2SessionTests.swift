@@ -26,7 +26,8 @@ import Testing
     @Test func `what the handler sees is what was asked`() async throws {
         let server = try await TestServer.serving { exchange in
             let request = exchange.request
-            let text = "\(request.method) \(request.path) \(request.query ?? "-") \(request.majorVersion) "
+            let text =
+                "\(request.method) \(request.path) \(request.query ?? "-") \(request.majorVersion) "
                 + "\(request.header("host") ?? "-") \(request.header("x-a") ?? "-")"
             exchange.respond(status: 201, headers: [HTTPField("x-b", "2")], body: ByteBuffer(string: text))
         }

@@ -36,7 +36,8 @@ import Testing
         #expect(try curl(open, []).output == expected)
         #expect(try curl(closed, []).status != 0)
         #expect(
-            try curl(closed, ["--cert", files.path("client.pem"), "--key", files.path("client.key")]).output == expected)
+            try curl(closed, ["--cert", files.path("client.pem"), "--key", files.path("client.key")]).output == expected
+        )
         try await open.stop()
         try await closed.stop()
     }
@@ -59,7 +60,8 @@ import Testing
     func `h2load finds no failed request`(isHTTP2: Bool) async throws {
         let server = try await TestServer.echo()
 
-        let arguments = (isHTTP2 ? [] : ["--h1"]) + ["-n", "2000", "-c", "10", "-m", "10", "http://127.0.0.1:\(server.port)/"]
+        let arguments =
+            (isHTTP2 ? [] : ["--h1"]) + ["-n", "2000", "-c", "10", "-m", "10", "http://127.0.0.1:\(server.port)/"]
         let result = try Tool.run("h2load", arguments)
 
         #expect(result.output.contains("2000 succeeded, 0 failed, 0 errored"))

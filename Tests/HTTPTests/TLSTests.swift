@@ -139,9 +139,15 @@ import Testing
         let cases: [(TLSOptions, String)] = [
             (TLSOptions(), "needs a certificate"),
             (TLSOptions(certificateFile: good.certificateFile), "needs a key"),
-            (TLSOptions(certificateFile: files.path("bad.pem"), keyFile: good.keyFile), "bad.pem holds no PEM certificate"),
+            (
+                TLSOptions(certificateFile: files.path("bad.pem"), keyFile: good.keyFile),
+                "bad.pem holds no PEM certificate"
+            ),
             (TLSOptions(certificateFile: files.path("none.pem"), keyFile: good.keyFile), "none.pem"),
-            (TLSOptions(certificateFile: good.certificateFile, keyFile: files.path("bad.pem")), "holds no PEM private key"),
+            (
+                TLSOptions(certificateFile: good.certificateFile, keyFile: files.path("bad.pem")),
+                "holds no PEM private key"
+            ),
             (TLSOptions(certificateFile: good.certificateFile, keyFile: files.path("ca.key")), "does not belong"),
             (
                 TLSOptions(
