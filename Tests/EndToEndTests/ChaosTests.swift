@@ -6,7 +6,7 @@ import Testing
 /// APUS_TEST_CHAOS_SECONDS and APUS_TEST_CHAOS_STREAMS make it longer and wider than CI does.
 @Suite(.serialized) struct ChaosTests {
     static let environment = ProcessInfo.processInfo.environment
-    static let seconds = environment["APUS_TEST_CHAOS_SECONDS"].flatMap { Int($0) } ?? 8
+    static let seconds = environment["APUS_TEST_CHAOS_SECONDS"].flatMap { Int($0) } ?? 12
     static let streams = environment["APUS_TEST_CHAOS_STREAMS"].flatMap { Int($0) } ?? 16
 
     /// - Returns: the line of JSON that the load generator prints.
@@ -34,7 +34,9 @@ import Testing
 
         var lastKill = Date()
         var kills = 0
-        let interval = max(1, Double(Self.seconds) / 6)
+        // Slower than a worker restarts: a request whose workers die again and again before its first token counts as
+        // their killer, and is given up.
+        let interval = max(4, Double(Self.seconds) / 6)
         let disturbed = try Self.load(cluster, requests: requests) {
             guard Date().timeIntervalSince(lastKill) > interval else { return }
             let workers = cluster.process.children
@@ -45,7 +47,7 @@ import Testing
         }
 
         print("chaos: \(Self.streams) streams, \(requests) requests, \(kills) kills")
-        #expect(kills >= 2)
+        #expect(kills >= 1)
         #expect(undisturbed["errors"] as? Int == 0)
         #expect(disturbed["errors"] as? Int == 0)
         #expect(disturbed["digest"] as? String == undisturbed["digest"] as? String)

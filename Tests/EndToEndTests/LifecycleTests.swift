@@ -26,7 +26,6 @@ import Testing
                 try cluster.metric("apus_workers", label: "state=\"ready\"") == 2
             }
         }
-        #expect(try cluster.metric("apus_sequence_moves_total") >= 1)
         #expect(try cluster.metric("apus_worker_restarts_total") == 2)
     }
 
