@@ -16,8 +16,8 @@ import Weights
     @Test func `a page holds keys and values of 32 tokens in f16, for all layers and heads`() throws {
         let plan = try Self.plan(RandomModel(), TransformerOptions(kvMemory: .pages(7)))
 
-        // 2 layers × 2 kv heads × 64 numbers × 32 tokens × K and V × 2 bytes
-        #expect(plan.kvPageByteCount == 2 * 2 * 64 * 32 * 2 * 2)
+        // 2 layers × 2 kv heads × 16 numbers × 32 tokens × K and V × 2 bytes
+        #expect(plan.kvPageByteCount == 2 * 2 * 16 * 32 * 2 * 2)
         #expect(plan.pageTokenCount == 32)
         #expect(plan.pageCount == 7)
         #expect(plan.kvByteCount == 7 * plan.kvPageByteCount)
@@ -28,15 +28,15 @@ import Weights
         var model = RandomModel()
         model.type = .q8_0
         // All rows but the vocabulary's 100 are multiples of 32; those take 128.
-        let layer = (256 + 128 + 128 + 256 + 256 + 256 + 256) * 8
-        let expected = (2 * layer + 128 * 8) * 34
+        let layer = (64 + 32 + 32 + 64 + 64 + 64 + 64) * 2
+        let expected = (2 * layer + 128 * 2) * 34
 
         #expect(try Self.plan(model, TransformerOptions()).weightByteCount == expected)
     }
 
     @Test func `pages come from bytes, or from sequences within a share of what is left`() throws {
         let model = RandomModel()
-        let page = 32_768
+        let page = 8_192
         #expect(try Self.plan(model, TransformerOptions(kvMemory: .bytes(10 * page + 1))).pageCount == 10)
         // Four sequences of 128 tokens need 16 pages.
         #expect(try Self.plan(model, TransformerOptions(kvMemory: .sequences(4, share: 0.5))).pageCount == 16)

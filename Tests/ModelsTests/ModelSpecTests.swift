@@ -77,13 +77,13 @@ import Weights
             }
         ) { $0 == .missingTensor("blk.1.ffn_up.weight") },
         Refusal(
-            "a tensor of the wrong shape", words: "256 × 128",
+            "a tensor of the wrong shape", words: "64 × 32",
             { writer in
                 for index in writer.tensors.indices where writer.tensors[index].name == "blk.0.attn_k.weight" {
-                    writer.tensors[index].dimensions = [128, 256]
+                    writer.tensors[index].dimensions = [32, 64]
                 }
             }
-        ) { $0 == .wrongShape(tensor: "blk.0.attn_k.weight", found: [128, 256], expected: [256, 128]) },
+        ) { $0 == .wrongShape(tensor: "blk.0.attn_k.weight", found: [32, 64], expected: [64, 32]) },
         Refusal(
             "a tensor nobody computes", words: "blk.0.attn_sinks.weight",
             {
@@ -95,7 +95,7 @@ import Weights
             { writer in
                 for index in writer.tensors.indices where writer.tensors[index].name == "output_norm.weight" {
                     writer.tensors[index].type = 1
-                    writer.tensors[index].bytes = [UInt8](repeating: 60, count: 512)
+                    writer.tensors[index].bytes = [UInt8](repeating: 60, count: 128)
                 }
             }
         ) { if case .wrongType("output_norm.weight", .f16, _) = $0 { true } else { false } },
@@ -104,11 +104,11 @@ import Weights
             {
                 $0.add("rope_freqs.weight", [4], floats: [1, 1, 1, 1])
             }
-        ) { $0 == .wrongShape(tensor: "rope_freqs.weight", found: [4], expected: [32]) },
+        ) { $0 == .wrongShape(tensor: "rope_freqs.weight", found: [4], expected: [8]) },
         Refusal(
             "a rope factor of 0", words: "rope_freqs.weight",
             {
-                $0.add("rope_freqs.weight", [32], floats: [Float](repeating: 0, count: 32))
+                $0.add("rope_freqs.weight", [8], floats: [Float](repeating: 0, count: 8))
             }, isBadValue),
     ]
 
@@ -127,7 +127,7 @@ import Weights
 
     @Test func `the spec is what the file says`() throws {
         var model = RandomModel()
-        model.ropeFactors = (0..<32).map { 1 + Float($0) }
+        model.ropeFactors = (0..<8).map { 1 + Float($0) }
         model.tiesOutput = false
         let source = try TemporaryFile(model.writer().bytes())
 
@@ -135,7 +135,7 @@ import Weights
 
         #expect(spec.architecture == "llama")
         #expect((spec.vocabularySize, spec.contextLength, spec.layerCount) == (100, 128, 2))
-        #expect((spec.width, spec.headCount, spec.kvHeadCount, spec.headDimension) == (256, 4, 2, 64))
+        #expect((spec.width, spec.headCount, spec.kvHeadCount, spec.headDimension) == (64, 4, 2, 16))
         #expect(spec.groupSize == 2)
         #expect(spec.rope.frequencyFactors == model.ropeFactors)
         #expect(spec.rope.pairing == .interleaved)

@@ -5,11 +5,11 @@ import Weights
 struct RandomModel {
     var architecture = "llama"
     var layerCount = 2
-    var width = 256
+    var width = 64
     var headCount = 4
     var kvHeadCount = 2
-    var headDimension = 64
-    var feedForwardWidth = 256
+    var headDimension = 16
+    var feedForwardWidth = 64
     /// No multiple of 32: the last panel is padded.
     var vocabularySize = 100
     var contextLength = 128
@@ -23,6 +23,13 @@ struct RandomModel {
     /// Types of single tensors, by the end of their names.
     var typesByName: [String: GGUFTensorType] = [:]
     var seed: UInt64 = 1
+
+    /// Large enough for formats that pack 256 numbers of a row.
+    static var wide: RandomModel {
+        var model = RandomModel()
+        (model.width, model.headDimension, model.feedForwardWidth) = (256, 64, 256)
+        return model
+    }
 
     var queryWidth: Int { headCount * headDimension }
     var keyWidth: Int { kvHeadCount * headDimension }
@@ -52,7 +59,9 @@ struct RandomModel {
             let type = typesByName.first { name.hasSuffix($0.key) }?.value ?? self.type
             let blocks = columns / type.blockElementCount * rows
             let scale = deviation ?? 1 / Double(columns).squareRoot()
-            let bytes = (0..<blocks).flatMap { _ in Self.block(type, scale, using: &random) }
+            var bytes: [UInt8] = []
+            bytes.reserveCapacity(blocks * type.blockByteCount)
+            for _ in 0..<blocks { bytes += Self.block(type, scale, using: &random) }
             writer.add(name, [columns, rows], type: type.rawValue, bytes)
         }
         func vector(_ name: String, _ count: Int, around center: Float) {
@@ -87,7 +96,9 @@ struct RandomModel {
         _ type: GGUFTensorType, _ deviation: Double, using random: inout SeededRandom
     ) -> [UInt8] {
         func half(_ x: Double) -> [UInt8] { GGUFWriter.little(Float16(x).bitPattern) }
-        func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) } }
+        func bytes(_ count: Int) -> [UInt8] {
+            Array((0..<(count + 7) / 8).flatMap { _ in GGUFWriter.little(random.next()) }.prefix(count))
+        }
         // Rows differ in scale, so that a row in a wrong place shows.
         let deviation = deviation * Double.random(in: 0.7...1.3, using: &random)
         let number = Double.random(in: -1.7...1.7, using: &random) * deviation

@@ -1,5 +1,6 @@
 import Foundation
 import Inference
+import Kernels
 import Models
 import Testing
 
@@ -66,12 +67,12 @@ func rows(_ logits: UnsafeBufferPointer<Float>, _ model: some ModelRuntime) -> [
 }
 
 func logSumExp(_ row: [Float]) -> Double {
-    let most = Double(row.max() ?? 0)
-    return most + log(row.reduce(0) { $0 + exp(Double($1) - most) })
+    row.withUnsafeBufferPointer { row in
+        let most = Kernels.max(row)
+        return Double(most) + log(Kernels.sumExp(row, max: most))
+    }
 }
 
 func argmax(_ row: [Float]) -> Int32 {
-    var best = 0
-    for index in row.indices where row[index] > row[best] { best = index }
-    return Int32(best)
+    row.withUnsafeBufferPointer { Int32(Kernels.argmax($0)) }
 }

@@ -95,12 +95,14 @@ struct GGUFWriter {
     }
 }
 
-/// A file that is gone when this is.
+/// A file that is gone when this is; in memory where the system has such a place.
 final class TemporaryFile {
     let path: String
 
+    private static let directory = FileManager.default.isWritableFile(atPath: "/dev/shm") ? "/dev/shm" : "/tmp"
+
     init(_ bytes: [UInt8] = []) throws {
-        path = FileManager.default.temporaryDirectory.appending(path: "apus-\(UUID().uuidString).gguf").path
+        path = "\(Self.directory)/apus-\(UUID().uuidString).gguf"
         try write(bytes)
     }
 
