@@ -5,84 +5,14 @@ import Testing
 extension KernelTests {
     /// A row of attention is the same bits whoever computes it, wherever its pages lie, whatever lies beside them.
     @Suite struct AttentionTests {
-        /// Keys and values of one KV head, and queries of its group, for positions 0..<count.
-        private struct Sequence {
-            let count: Int
-            let headDimension: Int
-            let group: Int
-            let keys: [Float]
-            let values: [Float]
-            let queries: [Float]
-
-            init(count: Int, headDimension: Int, group: Int, seed: UInt64) {
-                var random = SeededRandom(seed)
-                self.count = count
-                self.headDimension = headDimension
-                self.group = group
-                keys = random.floats(count * headDimension, magnitude: 2)
-                values = random.floats(count * headDimension)
-                queries = random.floats(count * group * headDimension, magnitude: 2)
-            }
-
-            init(_ other: Sequence, queries: [Float]) {
-                (count, headDimension, group) = (other.count, other.headDimension, other.group)
-                (keys, values, self.queries) = (other.keys, other.values, queries)
-            }
-        }
-
-        /// Pages of a cache that other sequences live in too.
-        private struct Pages {
-            let memory: Memory
-            let stride: Int
-            let table: [Int32]
-
-            /// - Parameters:
-            ///   - table: page numbers of the sequence, in order.
-            ///   - fill: what all memory holds before: the leavings of others.
-            init(_ sequence: Sequence, table: [Int32], fill: UInt16, stored: Int? = nil) {
-                let size = Kernels.pageHeadByteCount(headDimension: sequence.headDimension)
-                stride = 3 * size
-                self.table = table
-                memory = Memory(stride * (Int(table.max() ?? 0) + 1))
-                for offset in Swift.stride(from: 0, to: memory.count, by: 2) {
-                    UnsafeMutableRawPointer(memory.bytes).storeBytes(of: fill, toByteOffset: offset, as: UInt16.self)
-                }
-                for position in 0..<(stored ?? sequence.count) {
-                    let d = sequence.headDimension
-                    Kernels.storeKV(
-                        pageHead: head + Int(table[position / 32]) * stride, slot: position % 32,
-                        key: Array(sequence.keys[position * d..<(position + 1) * d]),
-                        value: Array(sequence.values[position * d..<(position + 1) * d]), headDimension: d)
-                }
-            }
-
-            /// The second of three KV heads.
-            var head: UnsafeMutablePointer<UInt8> { memory.bytes + stride / 3 }
-        }
-
-        /// Rows of `tokens`, computed in one call.
-        private func attend(_ sequence: Sequence, _ pages: Pages, tokens: Range<Int>) -> [Float] {
-            let (d, group) = (sequence.headDimension, sequence.group)
-            let rows = tokens.count * group
-            let positions = tokens.flatMap { [Int32](repeating: Int32($0), count: group) }
-            var out = [Float](repeating: .nan, count: rows * d)
-            let scratch = Memory(4 * Kernels.attentionScratchCount(rows: rows, headDimension: d))
-            Kernels.attention(
-                queries: Array(sequence.queries[tokens.lowerBound * group * d..<tokens.upperBound * group * d]),
-                queryStride: d, positions: positions, rows: rows, pages: pages.table, kvBase: pages.head,
-                pageStride: pages.stride, headDimension: d, scale: 1 / Float(d).squareRoot(), into: &out,
-                outStride: d, scratch: scratch.floats)
-            return out
-        }
-
         private static func inOrder(_ count: Int) -> [Int32] { (0..<Int32((count + 31) / 32)).map { $0 } }
 
         @Test(arguments: [32, 64, 80, 96, 128, 256], [1, 3])
         func `rows of a prefill tile have the bits of rows alone, on every instruction set`(
             headDimension: Int, group: Int
         ) {
-            let sequence = Sequence(count: 150, headDimension: headDimension, group: group, seed: 1)
-            let pages = Pages(sequence, table: Self.inOrder(150), fill: 0)
+            let sequence = KVSequence(count: 150, headDimension: headDimension, group: group, seed: 1)
+            let pages = KVPages(sequence, table: Self.inOrder(150), fill: 0)
             let width = group * headDimension
 
             let alone = expectSameBits { (0..<150).flatMap { attend(sequence, pages, tokens: $0..<$0 + 1) } }
@@ -102,11 +32,11 @@ extension KernelTests {
         }
 
         @Test func `it does not matter where pages lie, nor what others left there`() {
-            let sequence = Sequence(count: 200, headDimension: 64, group: 3, seed: 2)
-            let expected = attend(sequence, Pages(sequence, table: Self.inOrder(200), fill: 0), tokens: 180..<200)
+            let sequence = KVSequence(count: 200, headDimension: 64, group: 3, seed: 2)
+            let expected = attend(sequence, KVPages(sequence, table: Self.inOrder(200), fill: 0), tokens: 180..<200)
             // Zeros, ones, a large number, infinity, NaN, negative NaN.
             for fill: UInt16 in [0, 0x3C00, 0x7BFF, 0x7C00, 0x7E00, 0xFE01] {
-                let pages = Pages(sequence, table: [9, 3, 4, 0, 12, 7, 1], fill: fill)
+                let pages = KVPages(sequence, table: [9, 3, 4, 0, 12, 7, 1], fill: fill)
                 for tokens in [180..<200, 199..<200, 195..<198] {
                     let rows = expectSameBits("fill \(fill)") { attend(sequence, pages, tokens: tokens) }
                     let place = (tokens.lowerBound - 180) * 192..<(tokens.upperBound - 180) * 192
@@ -117,11 +47,11 @@ extension KernelTests {
 
         @Test(arguments: [1, 31, 32, 33, 63, 64, 65, 96, 97, 128])
         func `a token sees no position behind its own`(count: Int) {
-            let sequence = Sequence(count: count + 40, headDimension: 64, group: 2, seed: 3)
+            let sequence = KVSequence(count: count + 40, headDimension: 64, group: 2, seed: 3)
             let table = Self.inOrder(count + 40)
             // The last token's own rows, while nothing behind it is stored, and after later tokens were.
-            let before = Pages(sequence, table: table, fill: 0x7E00, stored: count)
-            let after = Pages(sequence, table: table, fill: 0x7E00)
+            let before = KVPages(sequence, table: table, fill: 0x7E00, stored: count)
+            let after = KVPages(sequence, table: table, fill: 0x7E00)
 
             let rows = attend(sequence, before, tokens: count - 1..<count)
 
@@ -130,8 +60,8 @@ extension KernelTests {
         }
 
         @Test(arguments: [32, 64, 96]) func `rows are near those in double precision`(headDimension d: Int) {
-            let sequence = Sequence(count: 300, headDimension: d, group: 3, seed: 4)
-            let pages = Pages(sequence, table: Self.inOrder(300), fill: 0)
+            let sequence = KVSequence(count: 300, headDimension: d, group: 3, seed: 4)
+            let pages = KVPages(sequence, table: Self.inOrder(300), fill: 0)
 
             let rows = attend(sequence, pages, tokens: 290..<300)
 
@@ -159,10 +89,10 @@ extension KernelTests {
         }
 
         @Test func `sharp and flat scores are both handled`() {
-            let plain = Sequence(count: 130, headDimension: 32, group: 1, seed: 5)
+            let plain = KVSequence(count: 130, headDimension: 32, group: 1, seed: 5)
             for magnitude in [Float(0), 1e-20, 300] {
-                let sequence = Sequence(plain, queries: plain.queries.map { $0 * magnitude })
-                let pages = Pages(sequence, table: Self.inOrder(130), fill: 0x7E00)
+                let sequence = KVSequence(plain, queries: plain.queries.map { $0 * magnitude })
+                let pages = KVPages(sequence, table: Self.inOrder(130), fill: 0x7E00)
 
                 let rows = expectSameBits { attend(sequence, pages, tokens: 100..<130) }
 

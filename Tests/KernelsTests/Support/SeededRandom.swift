@@ -12,11 +12,14 @@ struct SeededRandom: RandomNumberGenerator {
         return z ^ z >> 31
     }
 
-    /// Floats of both signs and several magnitudes.
+    /// Floats of both signs and several magnitudes. Own arithmetic: the standard library may change how it makes them.
     mutating func floats(_ count: Int, magnitude: Float = 1) -> [Float] {
         (0..<count).map { _ in
-            let wide = Float.random(in: -1...1, using: &self)
-            return magnitude * (Bool.random(using: &self) ? wide : wide * wide * wide * 0.1)
+            let bits = next()
+            let wide = Float(bits >> 40) * 0x1p-23 - 1
+            return magnitude * (bits & 1 == 0 ? wide : wide * wide * wide * 0.1)
         }
     }
+
+    mutating func byte() -> UInt8 { UInt8(truncatingIfNeeded: next() >> 56) }
 }

@@ -36,13 +36,11 @@ enum WeightFormat: UInt32, CaseIterable, Sendable {
     func row(columns: Int, using random: inout SeededRandom) -> [UInt8] {
         var row: [UInt8] = []
         for _ in 0..<columns / block.weights {
-            var bytes = (0..<block.bytes).map { _ in UInt8.random(in: .min ... .max, using: &random) }
+            var bytes = (0..<block.bytes).map { _ in random.byte() }
             // f16: 2^-7...2^-6 of either sign.
-            func half() -> UInt16 {
-                0x2000 | UInt16.random(in: 0...0x3FF, using: &random) | (Bool.random(using: &random) ? 0x8000 : 0)
-            }
+            func half() -> UInt16 { 0x2000 | UInt16(truncatingIfNeeded: random.next() >> 32) & 0x83FF }
             switch self {
-            case .f32: bytes.store(Float.random(in: -1...1, using: &random), at: 0)
+            case .f32: bytes.store(random.floats(1)[0], at: 0)
             case .f16: bytes.store(half(), at: 0)
             case .bf16: bytes.store(half() & 0x80FF | 0x3C00, at: 0)
             case .q4_0, .q5_0, .q8_0: bytes.store(half(), at: 0)

@@ -1,0 +1,55 @@
+import Kernels
+import Testing
+
+extension KernelTests {
+    /// What the kernels' family name promises: these bits, on every machine.
+    @Suite struct NumericsTests {
+        /// FNV-1a of the bits.
+        private func digest(_ values: [Float]) -> UInt64 {
+            values.reduce(0xCBF2_9CE4_8422_2325) { digest, value in
+                (0..<4).reduce(digest) { ($0 ^ UInt64(value.bitPattern >> (8 * $1) & 0xFF)) &* 0x100_0000_01B3 }
+            }
+        }
+
+        private func products() -> [Float] {
+            WeightFormat.allCases.sorted { $0.rawValue < $1.rawValue }.flatMap { format in
+                let matrix = WeightMatrix(format, rowCount: 64, columns: 512, seed: 1)
+                var random = SeededRandom(2)
+                let rows = ActivationRows(random.floats(9 * 512, magnitude: 3), columns: 512)
+                var y = [Float](repeating: 0, count: 9 * 64)
+                rows.values.withUnsafeBytes { values in
+                    guard let floats = values.baseAddress else { return }
+                    let isQuantized = Kernels.takesQuantized(format: format.rawValue)
+                    Kernels.matmul(
+                        format: format.rawValue, panels: matrix.panels.bytes, first: 0, last: 2, columns: 512,
+                        activations: isQuantized ? UnsafeRawPointer(rows.quantized.bytes) : floats, rows: 9,
+                        into: &y, stride: 64)
+                }
+                return y
+            }
+        }
+
+        private func attention() -> [Float] {
+            let sequence = KVSequence(count: 170, headDimension: 80, group: 3, seed: 3)
+            let pages = KVPages(sequence, table: [3, 0, 5, 1, 2, 4], fill: 0x7E00)
+            return attend(sequence, pages, tokens: 150..<170)
+        }
+
+        private func rows() -> [Float] {
+            var random = SeededRandom(4)
+            let (x, weight) = (random.floats(1024, magnitude: 9), random.floats(512))
+            var (normed, gated) = ([Float](repeating: 0, count: 512), [Float](repeating: 0, count: 512))
+            Kernels.rmsNorm(weight, weight: weight, epsilon: 1e-5, count: 512, into: &normed)
+            Kernels.swiglu(gateUp: x, count: 512, into: &gated)
+            Kernels.rope(&gated, table: weight, count: 64, heads: 8, stride: 64)
+            return normed + gated + x.map(Kernels.exp)
+        }
+
+        @Test func `a family's bits never change: other bits need another name`() {
+            #expect(Kernels.family == "k2")
+            #expect(digest(expectSameBits { products() }) == 0x62AA_E223_DDBD_3B1A)
+            #expect(digest(expectSameBits { attention() }) == 0x495F_50C9_66E4_D4B3)
+            #expect(digest(expectSameBits { rows() }) == 0x8503_CA8C_E71E_6BAB)
+        }
+    }
+}

@@ -1,0 +1,71 @@
+import Kernels
+
+/// Keys and values of one KV head, and queries of its group, for positions 0..<count.
+struct KVSequence {
+    let count: Int
+    let headDimension: Int
+    let group: Int
+    let keys: [Float]
+    let values: [Float]
+    let queries: [Float]
+
+    init(count: Int, headDimension: Int, group: Int, seed: UInt64) {
+        var random = SeededRandom(seed)
+        self.count = count
+        self.headDimension = headDimension
+        self.group = group
+        keys = random.floats(count * headDimension, magnitude: 2)
+        values = random.floats(count * headDimension)
+        queries = random.floats(count * group * headDimension, magnitude: 2)
+    }
+
+    init(_ other: KVSequence, queries: [Float]) {
+        (count, headDimension, group) = (other.count, other.headDimension, other.group)
+        (keys, values, self.queries) = (other.keys, other.values, queries)
+    }
+}
+
+/// Pages of a cache that other sequences live in too.
+struct KVPages {
+    let memory: Memory
+    let stride: Int
+    let table: [Int32]
+
+    /// - Parameters:
+    ///   - table: page numbers of the sequence, in order.
+    ///   - fill: what all memory holds before: the leavings of others.
+    init(_ sequence: KVSequence, table: [Int32], fill: UInt16, stored: Int? = nil) {
+        let size = Kernels.pageHeadByteCount(headDimension: sequence.headDimension)
+        stride = 3 * size
+        self.table = table
+        memory = Memory(stride * (Int(table.max() ?? 0) + 1))
+        for offset in Swift.stride(from: 0, to: memory.count, by: 2) {
+            UnsafeMutableRawPointer(memory.bytes).storeBytes(of: fill, toByteOffset: offset, as: UInt16.self)
+        }
+        for position in 0..<(stored ?? sequence.count) {
+            let d = sequence.headDimension
+            Kernels.storeKV(
+                pageHead: head + Int(table[position / 32]) * stride, slot: position % 32,
+                key: Array(sequence.keys[position * d..<(position + 1) * d]),
+                value: Array(sequence.values[position * d..<(position + 1) * d]), headDimension: d)
+        }
+    }
+
+    /// The second of three KV heads.
+    var head: UnsafeMutablePointer<UInt8> { memory.bytes + stride / 3 }
+}
+
+/// Rows of attention of `tokens`, computed in one call.
+func attend(_ sequence: KVSequence, _ pages: KVPages, tokens: Range<Int>) -> [Float] {
+    let (d, group) = (sequence.headDimension, sequence.group)
+    let rows = tokens.count * group
+    let positions = tokens.flatMap { [Int32](repeating: Int32($0), count: group) }
+    var out = [Float](repeating: .nan, count: rows * d)
+    let scratch = Memory(4 * Kernels.attentionScratchCount(rows: rows, headDimension: d))
+    Kernels.attention(
+        queries: Array(sequence.queries[tokens.lowerBound * group * d..<tokens.upperBound * group * d]),
+        queryStride: d, positions: positions, rows: rows, pages: pages.table, kvBase: pages.head,
+        pageStride: pages.stride, headDimension: d, scale: 1 / Float(d).squareRoot(), into: &out,
+        outStride: d, scratch: scratch.floats)
+    return out
+}
