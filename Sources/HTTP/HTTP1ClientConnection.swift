@@ -97,8 +97,8 @@ final class HTTP1ClientSession: ChannelInboundHandler {
         guard let context, !isClosed else { return lose() }
         if current == nil, !waiting.isEmpty {
             let next = waiting.removeFirst()
-            guard keepsAlive, !next.isCancelled else {
-                next.end(next.isCancelled ? .cancelled : .refused)
+            guard keepsAlive else {
+                next.end(.refused)
                 return workSoon()
             }
             current = next
@@ -142,9 +142,9 @@ final class HTTP1ClientSession: ChannelInboundHandler {
     }
 
     func cancelled(_ stream: HTTP1ClientStream) {
-        guard stream === current else { return workSoon() }
-        current = nil
         eventLoop.assumeIsolated().execute { stream.end(.cancelled) }
+        guard stream === current else { return waiting.removeAll { $0 === stream } }
+        current = nil
         close()
     }
 

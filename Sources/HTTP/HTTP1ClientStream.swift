@@ -13,7 +13,7 @@ final class HTTP1ClientStream: HTTPClientStream {
     private var output = ByteBuffer()
     private var hasEnded = false
     private(set) var hasSentEnd = false
-    private(set) var isCancelled = false
+    private var isCancelled = false
 
     init(_ request: HTTPRequestHead, session: HTTP1ClientSession, eventLoop: any EventLoop) {
         self.request = request

@@ -85,6 +85,7 @@ final class HTTP1Session: ChannelDuplexHandler, ConnectionStage {
                 if current == nil { waitingSince = now }
                 input = bytes
             } else {
+                if input.readerIndex > Self.heldByteCountMax { input.discardReadBytes() }
                 input.writeBuffer(&bytes)
             }
             parse()

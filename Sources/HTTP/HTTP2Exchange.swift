@@ -170,6 +170,7 @@ extension HTTP2ServerSession {
     }
 
     func submitContinue(_ exchange: HTTP2Exchange) {
+        guard let session else { return }
         var block = HTTP2HeaderBlock()
         block.append(":status", "100")
         _ = block.withPairs { pairs, count in

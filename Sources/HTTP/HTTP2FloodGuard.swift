@@ -14,7 +14,7 @@ struct HTTP2FloodGuard {
     private var controlFrames: TokenBucket
     private var windowUpdateCount = 0
     private var windowUpdatesAllowed: Int
-    private var receivedByteCount = 0
+    private(set) var receivedByteCount = 0
     private var payloadByteCount = 0
 
     init(_ limits: HTTP2Limits, now: NIODeadline) {

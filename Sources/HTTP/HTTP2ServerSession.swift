@@ -74,6 +74,7 @@ final class HTTP2ServerSession: HTTP2Session, ConnectionStage {
             return
         }
         if case .noticed(let at) = draining, now - at >= Self.noticeTime { finishDraining() }
+        if hasReceivedNothing, now - idleSince > timeouts.firstByte { return close() }
         if streams.isEmpty, let idle = timeouts.idle, now - idleSince > idle {
             goAway()
             return endSoon()

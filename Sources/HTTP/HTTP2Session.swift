@@ -44,6 +44,7 @@ class HTTP2Session: ChannelDuplexHandler {
     /// The time, as exactly as this side's deadlines need it.
     var now: NIODeadline { .now() }
     var isServer: Bool { true }
+    final var hasReceivedNothing: Bool { guards.receivedByteCount == 0 }
     func makeStream(id: Int32) -> HTTP2Stream? { nil }
     func streamsChanged() {}
     func pingAnswered(_ payload: UInt64) {}
@@ -183,7 +184,7 @@ class HTTP2Session: ChannelDuplexHandler {
     private func flush() {
         output.isScheduled = false
         // Writing may make the channel writable again, and that calls here from within.
-        guard let context, depth == 0 else { return }
+        guard let context, depth == 0, session != nil else { return }
         submitWaiting()
         while context.channel.isWritable, pullOutput() {
             if output.bytes.readableBytes >= Self.pieceByteCount { handOver(context) }

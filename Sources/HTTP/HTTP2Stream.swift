@@ -105,6 +105,8 @@ class HTTP2Stream {
         if output.readableBytes == 0 {
             output = bytes
         } else {
+            // What has left is given back in steps, so that a backlog that never empties does not grow for ever.
+            if output.readerIndex > max(output.readableBytes, 64 << 10) { output.discardReadBytes() }
             output.writeImmutableBuffer(bytes)
         }
         resume()

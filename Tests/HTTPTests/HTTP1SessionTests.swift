@@ -197,6 +197,30 @@ import Testing
         #expect(gone["gone"] == 1)
     }
 
+    @Test func `a request cancelled while it waits its turn leaves the others alone`() async throws {
+        let tally = Tally()
+        let server = try await TestServer.serving { exchange in
+            tally.add(exchange.request.path)
+            exchange.eventLoop.assumeIsolated().execute { exchange.echo() }
+        }
+        let client = try await server.http1()
+        let cancelled = client.loop.makePromise(of: HTTPStreamEnd.self)
+        async let first = client.fetch("GET", "/first")
+
+        client.loop.execute {
+            let head = HTTPRequestHead(method: "GET", path: "/second", query: nil, headers: [], majorVersion: 1)
+            let stream = client.connection.value.openStream(head, hasBody: false)
+            stream.onClosed = { cancelled.succeed($0) }
+            stream.cancel()
+        }
+
+        #expect(try await cancelled.futureResult.get() == .cancelled)
+        #expect(try await first.status == 200)
+        #expect(try await client.fetch("GET", "/third").status == 200)
+        #expect(tally["/second"] == 0)
+        try await server.stop()
+    }
+
     @Test func `a response that says more or less than its length ends the connection`() async throws {
         let server = try await TestServer.serving { exchange in
             exchange.sendHead(status: 200, headers: [HTTPField("content-length", "4")])
