@@ -2,15 +2,16 @@ import NIOCore
 import NIOPosix
 import NIOTLS
 
-/// Makes the connection of a client: TCP, then TLS when there is a context. The session comes after.
+/// Makes the connection of a client: TCP, then TLS when there is a context, then the session.
 enum ClientDialer {
-    /// Completes on `eventLoop` with an open channel and the protocol that ALPN chose.
-    static func dial(
-        host: String, port: Int, eventLoop: any EventLoop, tls: TLSContextBox?, options: HTTPClientOptions
-    ) -> EventLoopFuture<(any Channel, String?)> {
-        let handshake = eventLoop.makePromise(of: String?.self)
+    /// Completes on `eventLoop` with what `addSession` makes of the open channel and the protocol that ALPN chose. The
+    /// session gets every byte of the server, also those that came before it was there.
+    static func dial<Connection>(
+        host: String, port: Int, eventLoop: any EventLoop, tls: TLSContextBox?, options: HTTPClientOptions,
+        addSession: @escaping @Sendable (any Channel, String?) throws -> Connection
+    ) -> EventLoopFuture<Connection> {
+        let ready = eventLoop.makePromise(of: String?.self)
         let context = tls?.current
-        if context == nil { handshake.succeed(nil) }
         let connected = ClientBootstrap(group: eventLoop)
             .connectTimeout(options.connectTimeout)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
@@ -18,18 +19,27 @@ enum ClientDialer {
             .channelOption(.writeBufferWaterMark, value: .init(low: 64 << 10, high: 256 << 10))
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    guard let context else { return }
-                    try channel.pipeline.syncOperations.addHandlers([
-                        TLSHandler(context, serverName: host),
-                        HandshakeWaiter(handshake, timeout: options.connectTimeout),
-                    ])
+                    let pipeline = channel.pipeline.syncOperations
+                    if let context { try pipeline.addHandler(TLSHandler(context, serverName: host)) }
+                    try pipeline.addHandler(
+                        SessionGate(ready, hasTLS: context != nil, timeout: options.connectTimeout))
                 }
             }
             .connect(host: host, port: port)
-        connected.whenFailure { handshake.fail($0) }
-        return connected.and(handshake.futureResult).flatMapErrorThrowing { error in
-            throw connectError(error, host: host, port: port)
-        }
+        connected.whenFailure { ready.fail($0) }
+        return connected.and(ready.futureResult)
+            .flatMapThrowing { channel, name in
+                do {
+                    let connection = try addSession(channel, name)
+                    let pipeline = channel.pipeline.syncOperations
+                    pipeline.removeHandler(context: try pipeline.context(handlerType: SessionGate.self), promise: nil)
+                    return connection
+                } catch {
+                    channel.close(promise: nil)
+                    throw error
+                }
+            }
+            .flatMapErrorThrowing { error in throw connectError(error, host: host, port: port) }
     }
 
     static func connectError(_ error: any Error, host: String, port: Int) -> HTTPConnectError {
@@ -48,22 +58,32 @@ enum ClientDialer {
     }
 }
 
-/// Tells a promise how the handshake went, then leaves the pipeline. Holds reading back until the session is there.
-private final class HandshakeWaiter: ChannelInboundHandler, RemovableChannelHandler {
+/// Tells a promise when a session can begin, or why none can, and keeps what arrives until it leaves the pipeline.
+///
+/// The future of a connect may complete some ticks after the channel has become active: by then a quick server has
+/// spoken.
+private final class SessionGate: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     private var promise: EventLoopPromise<String?>?
+    private let hasTLS: Bool
     private let timeout: TimeAmount
     private var timer: Scheduled<Void>?
+    private var arrived: [NIOAny] = []
 
-    init(_ promise: EventLoopPromise<String?>, timeout: TimeAmount) {
+    init(_ promise: EventLoopPromise<String?>, hasTLS: Bool, timeout: TimeAmount) {
         self.promise = promise
+        self.hasTLS = hasTLS
         self.timeout = timeout
     }
 
     func channelActive(context: ChannelHandlerContext) {
-        timer = context.eventLoop.assumeIsolated().scheduleTask(in: timeout) {
-            self.end(.failure(ChannelError.connectTimeout(self.timeout)))
-            context.close(promise: nil)
+        if hasTLS {
+            timer = context.eventLoop.assumeIsolated().scheduleTask(in: timeout) {
+                self.end(.failure(ChannelError.connectTimeout(self.timeout)))
+                context.close(promise: nil)
+            }
+        } else {
+            end(.success(nil))
         }
         context.fireChannelActive()
     }
@@ -73,6 +93,10 @@ private final class HandshakeWaiter: ChannelInboundHandler, RemovableChannelHand
         context.fireUserInboundEventTriggered(event)
     }
 
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        arrived.append(data)
+    }
+
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         end(.failure(error))
     }
@@ -80,6 +104,14 @@ private final class HandshakeWaiter: ChannelInboundHandler, RemovableChannelHand
     func channelInactive(context: ChannelHandlerContext) {
         end(.failure(TLSHandshakeError(reason: "the server closed the connection")))
         context.fireChannelInactive()
+    }
+
+    func removeHandler(context: ChannelHandlerContext, removalToken: ChannelHandlerContext.RemovalToken) {
+        let early = arrived
+        arrived = []
+        for data in early { context.fireChannelRead(data) }
+        if !early.isEmpty { context.fireChannelReadComplete() }
+        context.leavePipeline(removalToken: removalToken)
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {

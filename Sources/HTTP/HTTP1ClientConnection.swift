@@ -20,22 +20,16 @@ package final class HTTP1ClientConnection: HTTPClientConnection {
         host: String, port: Int, eventLoop: any EventLoop, tls: TLSContextBox? = nil,
         options: HTTPClientOptions = .init()
     ) -> EventLoopFuture<HTTP1ClientConnection> {
-        ClientDialer.dial(host: host, port: port, eventLoop: eventLoop, tls: tls, options: options)
-            .flatMapThrowing { channel, _ in
-                let session = HTTP1ClientSession(eventLoop: eventLoop)
-                let connection = HTTP1ClientConnection(host: "\(host):\(port)", session: session, eventLoop: eventLoop)
-                session.connection = connection
-                do {
-                    let pipeline = channel.pipeline.syncOperations
-                    try pipeline.addHandler(HTTPRequestEncoder())
-                    try pipeline.addHandler(
-                        ByteToMessageHandler(HTTPResponseDecoder(leftOverBytesStrategy: .dropBytes)))
-                    try pipeline.addHandler(session)
-                } catch {
-                    throw ClientDialer.connectError(error, host: host, port: port)
-                }
-                return connection
-            }
+        ClientDialer.dial(host: host, port: port, eventLoop: eventLoop, tls: tls, options: options) { channel, _ in
+            let session = HTTP1ClientSession(eventLoop: eventLoop)
+            let connection = HTTP1ClientConnection(host: "\(host):\(port)", session: session, eventLoop: eventLoop)
+            session.connection = connection
+            let pipeline = channel.pipeline.syncOperations
+            try pipeline.addHandler(HTTPRequestEncoder())
+            try pipeline.addHandler(ByteToMessageHandler(HTTPResponseDecoder(leftOverBytesStrategy: .dropBytes)))
+            try pipeline.addHandler(session)
+            return connection
+        }
     }
 
     package var isUsable: Bool { session.isUsable }

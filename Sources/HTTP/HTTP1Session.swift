@@ -66,7 +66,6 @@ final class HTTP1Session: ChannelDuplexHandler, ConnectionStage {
         context = nil
         input.clear()
         connection.stage = nil
-        connection.loop.remove(connection)
         let exchange = current
         current = nil
         exchange?.clientGone()

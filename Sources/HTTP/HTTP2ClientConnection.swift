@@ -30,23 +30,17 @@ package final class HTTP2ClientConnection: HTTPClientConnection {
         host: String, port: Int, eventLoop: any EventLoop, tls: TLSContextBox? = nil,
         options: HTTPClientOptions = .init()
     ) -> EventLoopFuture<HTTP2ClientConnection> {
-        ClientDialer.dial(host: host, port: port, eventLoop: eventLoop, tls: tls, options: options)
-            .flatMapThrowing { channel, chosen in
-                guard tls == nil || chosen == "h2" else {
-                    channel.close(promise: nil)
-                    throw HTTPConnectError.protocolNotOffered(host: host, port: port)
-                }
-                let connection = HTTP2ClientConnection(
-                    host: host, port: port, scheme: tls == nil ? "http" : "https", eventLoop: eventLoop)
-                let session = HTTP2ClientSession(connection, options: options)
-                connection.session = session
-                do {
-                    try channel.pipeline.syncOperations.addHandler(session)
-                } catch {
-                    throw ClientDialer.connectError(error, host: host, port: port)
-                }
-                return connection
+        ClientDialer.dial(host: host, port: port, eventLoop: eventLoop, tls: tls, options: options) { channel, name in
+            guard tls == nil || name == "h2" else {
+                throw HTTPConnectError.protocolNotOffered(host: host, port: port)
             }
+            let connection = HTTP2ClientConnection(
+                host: host, port: port, scheme: tls == nil ? "http" : "https", eventLoop: eventLoop)
+            let session = HTTP2ClientSession(connection, options: options)
+            connection.session = session
+            try channel.pipeline.syncOperations.addHandler(session)
+            return connection
+        }
     }
 
     package var isUsable: Bool { session?.takesStreams ?? false }

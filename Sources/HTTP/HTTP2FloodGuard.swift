@@ -6,8 +6,8 @@ import NIOCore
 /// - Provoked resets and invalid frames (CVE-2025-8671), PING, SETTINGS, PRIORITY, empty frames (CVE-2019-9511 to 9518):
 ///   a token each.
 /// - WINDOW_UPDATE: ten per DATA frame that we sent, and some to begin with. Envoy's rule.
-/// - All bytes against those of heads and data, eight to one. nginx's rule; it also ends frames of unknown types, which
-///   nghttp2 skips without a word.
+/// - All bytes against those of heads and data, eight to one. nginx's rule; it also ends frames of unknown types and
+///   DATA of closed streams, which nghttp2 skips without a word.
 struct HTTP2FloodGuard {
     private(set) var isFlooded = false
     private var provokedResets: TokenBucket

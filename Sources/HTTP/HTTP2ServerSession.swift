@@ -41,7 +41,6 @@ final class HTTP2ServerSession: HTTP2Session, ConnectionStage {
 
     override func gone() {
         connection.stage = nil
-        connection.loop.remove(connection)
     }
 
     override func handlerAdded(context: ChannelHandlerContext) {

@@ -13,7 +13,7 @@ package final class HTTPListener: Sendable {
     /// The port that was bound; the system's choice when 0 was asked for.
     package let port: Int
     private let channel: any Channel
-    private let loops: [NIOLoopBound<ServerLoop>]
+    let loops: [NIOLoopBound<ServerLoop>]
     private let counter: ConnectionCounter
 
     private init(
@@ -73,8 +73,12 @@ package final class HTTPListener: Sendable {
         guard let loop = loops.first(where: { $0.eventLoop === child.eventLoop })?.value, counter.enter() else {
             throw ChannelError.operationUnsupported
         }
-        child.closeFuture.whenComplete { _ in counter.leave() }
         let connection = ServerConnection(loop: loop)
+        // Whoever waits for the loop to be empty may count connections then.
+        child.closeFuture.assumeIsolated().whenComplete { _ in
+            counter.leave()
+            loop.remove(connection)
+        }
         if let tls { try child.pipeline.syncOperations.addHandler(TLSHandler(tls)) }
         try child.pipeline.syncOperations.addHandler(ProtocolChooser(connection, hasTLS: tls != nil))
     }

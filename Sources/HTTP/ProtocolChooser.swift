@@ -31,9 +31,7 @@ final class ProtocolChooser: ChannelInboundHandler, RemovableChannelHandler, Con
 
     func handlerRemoved(context: ChannelHandlerContext) {
         self.context = nil
-        guard !hasChosen else { return }
-        connection.stage = nil
-        connection.loop.remove(connection)
+        if !hasChosen { connection.stage = nil }
     }
 
     func channelActive(context: ChannelHandlerContext) {

@@ -40,6 +40,10 @@ import Testing
         Flood("empty DATA") { index in
             (index == 0 ? HTTP2Frames.request(1, "POST", ends: false) : []) + HTTP2Frames.frame(0, stream: 1)
         },
+        Flood("DATA of a stream that is closed") { index in
+            (index == 0 ? HTTP2Frames.request(1, "POST", ends: false) + HTTP2Frames.reset(1) : [])
+                + HTTP2Frames.frame(0, stream: 1, [UInt8](repeating: 1, count: 100))
+        },
         Flood("CONTINUATION") { index in
             index == 0
                 ? HTTP2Frames.frame(1, stream: 1, HTTP2Frames.fields())
@@ -67,7 +71,7 @@ import Testing
         attacker.send(HTTP2Frames.opening)
         // Far more than every budget. A server that counts nothing keeps the connection until the time limit.
         var bursts: UInt32 = 0
-        while bursts < 20_000, attacker.send((0..<20).flatMap { flood.burst(bursts + $0) }) { bursts += 20 }
+        while bursts < 100_000, attacker.send((0..<20).flatMap { flood.burst(bursts + $0) }) { bursts += 20 }
 
         try await until { server.listener.connectionCount == 1 }
         #expect(try await client.fetch(pieces: [ByteBuffer(string: "still here")]).text == "still here")

@@ -65,6 +65,7 @@ import Testing
         await #expect(throws: HTTPConnectError.self) {
             while true { try await server.http2().close() }
         }
+        while try await server.loop.submit({ !server.listener.loops[0].value.isDraining }).get() { await Task.yield() }
         release.withLock { $0.first }?.succeed()
         let answer = try await running
         await drained
