@@ -13,10 +13,23 @@ final class Listener: @unchecked Sendable {
     private var tokens: [SequenceKey: [TokenID]] = [:]
     private var drainedCount = 0
     private var statistics: EngineStatistics?
+    private var afterFirstToken: (() -> Void)?
+
+    /// Calls `act` between the first step that has a token and the next, on the engine's thread.
+    func afterFirstToken(_ act: @escaping () -> Void) { update { $0.afterFirstToken = act } }
 
     var observer: EngineThread.Observer {
         EngineThread.Observer(
-            events: { events in self.update { $0.note(events) } },
+            events: { events in
+                var act: (() -> Void)?
+                self.update {
+                    $0.note(events)
+                    guard !$0.tokens.isEmpty else { return }
+                    act = $0.afterFirstToken
+                    $0.afterFirstToken = nil
+                }
+                act?()
+            },
             statistics: { statistics in self.update { $0.statistics = statistics } },
             drained: { self.update { $0.drainedCount += 1 } })
     }
@@ -177,10 +190,8 @@ final class Listener: @unchecked Sendable {
         let listener = Listener()
         let engine = try Self.engine(listener)
         engine.register(router: 0)
+        listener.afterFirstToken { engine.drain(deadlineSeconds: 0) }
         engine.post(.admit(.greedy(1, [1, 2, 3], maxTokens: 400)), from: 0)
-        #expect(listener.wait { !$0.tokens.isEmpty })
-
-        engine.drain(deadlineSeconds: 0)
         #expect(listener.wait { $0.drainedCount == 1 })
         engine.post(.admit(.greedy(2, [1, 2, 3])), from: 0)
         #expect(listener.wait { $0.events.contains { $0.event == .refused(SequenceID(2)) } })
