@@ -29,8 +29,8 @@ SWIFT_FILES = $(shell git ls-files '*.swift' ':!Sources/WorkerProtocol/Generated
 C_FILES = $(shell git ls-files 'Sources/CKernels/*.[ch]')
 lint:
 	Deploy/local/install-packages.sh clang-format
-	swift format lint --strict $(SWIFT_FILES)
-	clang-format --dry-run -Werror $(C_FILES)
+	@swift format lint --strict $(SWIFT_FILES)
+	@clang-format --dry-run -Werror $(C_FILES)
 
 format:
 	swift format --in-place $(SWIFT_FILES)

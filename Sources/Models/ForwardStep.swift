@@ -2,12 +2,12 @@ import Kernels
 
 /// One forward pass over the rows of a step, as every thread of the team walks through it.
 ///
-/// Work is divided by output: a thread computes whole rows of a norm, whole columns of a product, whole heads of a
-/// query, so that nothing is ever added across threads and results do not depend on their number. Between stages that
-/// read each other's results stands a barrier.
+/// A stage's pieces are parts of its output: whole rows of a norm, whole columns of a product, whole heads of a query.
+/// Nothing is ever added across pieces, so that results depend neither on the number of threads nor on who does what.
+/// A thread reads what an earlier stage wrote inside its pieces only: where none is left, others may be far ahead.
 struct ForwardStep {
     // SAFETY: all pointers are into the step's arena, at offsets and sizes of one StepLayout, and the weights'; their
-    // owner, the Transformer, outlives the step. Stages write disjoint ranges between two barriers.
+    // owner, the Transformer, outlives the step. Pieces of a stage write disjoint ranges.
     let spec: ModelSpec.Sizes
     let layers: UnsafeBufferPointer<PackedWeights.Layer>
     let outputNorm: UnsafePointer<Float>
@@ -64,45 +64,47 @@ struct ForwardStep {
         rowMax = layout.rowMax
     }
 
-    /// What only one thread touches.
+    /// What only one thread touches, and where it is.
     private struct Workspace {
         let tile: UnsafeMutablePointer<Float>
         let row: UnsafeMutablePointer<Float>
         let scratch: UnsafeMutablePointer<Float>
         let normed: Activations
         let attended: Activations
+        var place: StageBoard.Place
     }
 
-    private func workspace(_ index: Int) -> Workspace {
+    private func workspace(_ index: Int, _ place: StageBoard.Place) -> Workspace {
         let base = memory + layout.threads + index * layout.threadByteCount
         return Workspace(
             tile: (base + layout.threadTile).assumingMemoryBound(to: Float.self),
             row: (base + layout.threadRow).assumingMemoryBound(to: Float.self),
             scratch: (base + layout.threadScratch).assumingMemoryBound(to: Float.self),
             normed: Activations(layout.threadNormed, in: base),
-            attended: Activations(layout.threadAttended, in: base))
+            attended: Activations(layout.threadAttended, in: base), place: place)
     }
 
-    /// The whole pass, for one member of the team.
-    func run(_ rows: StepInput.Pointers, _ member: ThreadTeam.Member) {
-        let own = workspace(member.index)
+    /// Stages of a step at most: see `run`.
+    static func stageMax(layerCount: Int) -> Int { layerCount * 9 + 3 }
+
+    /// The whole pass, for the member `index` of the team.
+    func run(_ rows: StepInput.Pointers, index: Int, _ place: StageBoard.Place) {
+        var own = workspace(index, place)
         for index in 0..<layers.count {
             let layer = layers[index]
             let isLast = index == layers.count - 1
-            projectQueryKeyValue(layer, rows.rowCount, member, own)
-            member.barrier()
-            attend(layer, index, rows, member, own, isLast: isLast)
+            projectQueryKeyValue(layer, rows.rowCount, &own)
+            attend(layer, index, rows, &own, isLast: isLast)
             if isLast {
                 guard !rows.logitRows.isEmpty else { return }
-                finish(layer, rows, member, own)
+                finish(layer, rows, &own)
             } else {
-                let all = RowList(count: rows.rowCount, rows: nil)
-                block(layer, residual, all, member, own)
+                block(layer, residual, RowList(count: rows.rowCount, rows: nil), &own)
             }
         }
         let count = rows.logitRows.count
-        let activations = norm(lastResidual, outputNorm, count, member, own)
-        multiply(output, member.share(output.panelCount), activations, count, into: logits, stride: logitStride)
+        let activations = norm(lastResidual, outputNorm, count, before: tiles(count) * output.panelCount, &own)
+        multiply(output, activations, count, into: logits, stride: logitStride, &own)
     }
 
     /// Rows of the step that go on: all, or the listed ones, which lie close together from here on.
@@ -114,55 +116,53 @@ struct ForwardStep {
     }
 
     /// In the last layer only rows whose logits are asked for go on behind the attention.
-    private func finish(
-        _ layer: PackedWeights.Layer, _ rows: StepInput.Pointers, _ member: ThreadTeam.Member, _ own: Workspace
-    ) {
+    private func finish(_ layer: PackedWeights.Layer, _ rows: StepInput.Pointers, _ own: inout Workspace) {
         let asked = RowList(count: rows.logitRows.count, rows: rows.logitRows)
-        for row in member.share(asked.count) {
-            (lastResidual + row * spec.width).update(from: residual + asked.source(row) * spec.width, count: spec.width)
+        own.place.divide(asked.count) { part in
+            for row in part {
+                (lastResidual + row * spec.width).update(
+                    from: residual + asked.source(row) * spec.width, count: spec.width)
+            }
         }
-        member.barrier()
-        block(layer, lastResidual, asked, member, own)
+        block(layer, lastResidual, asked, &own)
     }
 
     // MARK: Attention
 
-    private func projectQueryKeyValue(
-        _ layer: PackedWeights.Layer, _ count: Int, _ member: ThreadTeam.Member, _ own: Workspace
-    ) {
-        let activations = norm(residual, layer.attentionNorm, count, isFine: true, member, own)
+    private func projectQueryKeyValue(_ layer: PackedWeights.Layer, _ count: Int, _ own: inout Workspace) {
         let matrix = layer.queryKeyValue
-        let panels = member.share(matrix.panelCount)
-        multiply(matrix, panels, activations, count, into: queryKeyValue, stride: queryKeyValueStride)
+        let activations = norm(
+            residual, layer.attentionNorm, count, isFine: true, before: tiles(count) * matrix.panelCount, &own)
         // An error in V goes into the sum over tokens as it is, while softmax forgives errors in Q and K. 16 bits for V
         // cost 4 % more products and save a third of all the difference to exact activations.
-        multiply(
-            matrix, panels.clamped(to: spec.valueStart / Kernels.panelRowCount..<matrix.panelCount), activations,
-            part: .remainder, count, isAdding: true, into: queryKeyValue, stride: queryKeyValueStride)
+        let fine = spec.valueStart / Kernels.panelRowCount..<matrix.panelCount
+        multiply(matrix, activations, count, fine: fine, into: queryKeyValue, stride: queryKeyValueStride, &own)
     }
 
     /// In the last layer only rows whose logits are asked for attend; keys and values of the others are stored.
     private func attend(
-        _ layer: PackedWeights.Layer, _ index: Int, _ rows: StepInput.Pointers, _ member: ThreadTeam.Member,
-        _ own: Workspace, isLast: Bool
+        _ layer: PackedWeights.Layer, _ index: Int, _ rows: StepInput.Pointers, _ own: inout Workspace, isLast: Bool
     ) {
-        let items = UnsafeBufferPointer(
-            start: rows.items + rows.itemBounds[member.index],
-            count: rows.itemBounds[member.index + 1] - rows.itemBounds[member.index])
+        let scratch = own.scratch
         if rows.isDecode {
             // A token's only new key is its own: rotate, store and attend in one go.
-            for item in items {
-                rotateAndStore(layer, index, rows, row: item.firstRow, kvHead: item.kvHead)
-                if !isLast || item.isAsked { attend(index, rows, item, own) }
+            own.place.divide(rows.itemCount) { part in
+                for item in UnsafeBufferPointer(start: rows.items + part.lowerBound, count: part.count) {
+                    rotateAndStore(layer, index, rows, row: item.firstRow, kvHead: item.kvHead)
+                    if !isLast || item.isAsked { attend(index, rows, item, scratch) }
+                }
             }
         } else {
-            for row in member.share(rows.rowCount) {
-                for head in 0..<spec.kvHeadCount { rotateAndStore(layer, index, rows, row: row, kvHead: head) }
+            own.place.divide(rows.rowCount) { part in
+                for row in part {
+                    for head in 0..<spec.kvHeadCount { rotateAndStore(layer, index, rows, row: row, kvHead: head) }
+                }
             }
-            member.barrier()
-            for item in items where !isLast || item.isAsked { attend(index, rows, item, own) }
+            own.place.divide(rows.itemCount, pieces: 16) { part in
+                for item in UnsafeBufferPointer(start: rows.items + part.lowerBound, count: part.count)
+                where !isLast || item.isAsked { attend(index, rows, item, scratch) }
+            }
         }
-        member.barrier()
     }
 
     /// Brings one token's part of a kv head to its places: key and value to their page, the group's queries in a row.
@@ -191,14 +191,17 @@ struct ForwardStep {
             target, table: table, count: spec.ropeDimensionCount, heads: spec.groupSize, stride: size)
     }
 
-    private func attend(_ index: Int, _ rows: StepInput.Pointers, _ item: StepInput.AttentionItem, _ own: Workspace) {
+    private func attend(
+        _ index: Int, _ rows: StepInput.Pointers, _ item: StepInput.AttentionItem,
+        _ scratch: UnsafeMutablePointer<Float>
+    ) {
         Kernels.attention(
             queries: queryRows(queries, kvHead: item.kvHead, row: item.firstRow), queryStride: spec.headDimension,
             positions: rows.queryPositions + item.firstRow * spec.groupSize, rows: item.tokenCount * spec.groupSize,
             pages: rows.pages + item.pageStart, kvBase: kv.start(layer: index, head: item.kvHead),
             pageStride: kv.pageStride, headDimension: spec.headDimension, scale: spec.attentionScale,
             into: queryRows(attended, kvHead: item.kvHead, row: item.firstRow), outStride: spec.headDimension,
-            scratch: own.scratch)
+            scratch: scratch)
     }
 
     private func queryRows(
@@ -209,92 +212,108 @@ struct ForwardStep {
 
     // MARK: The rest of a block
 
-    /// Output projection and feed-forward of the listed rows, whose residual stream is `stream`. Ends with a barrier.
+    /// Output projection and feed-forward of the listed rows, whose residual stream is `stream`.
     private func block(
-        _ layer: PackedWeights.Layer, _ stream: UnsafeMutablePointer<Float>, _ list: RowList,
-        _ member: ThreadTeam.Member, _ own: Workspace
+        _ layer: PackedWeights.Layer, _ stream: UnsafeMutablePointer<Float>, _ list: RowList, _ own: inout Workspace
     ) {
-        let heads = gatherAttended(list, member, own)
-        let output = layer.attentionOutput
-        multiply(
-            output, member.share(output.panelCount), heads, list.count, isAdding: true, into: stream,
-            stride: spec.width)
-        member.barrier()
-        let activations = norm(stream, layer.feedForwardNorm, list.count, member, own)
-        gate(layer.gateUp, activations, list.count, member, own)
-        member.barrier()
-        multiply(
-            layer.down, member.share(layer.down.panelCount), gated, list.count, isAdding: true, into: stream,
-            stride: spec.width)
-        member.barrier()
+        let count = list.count
+        let heads = gatherAttended(list, before: tiles(count) * layer.attentionOutput.panelCount, &own)
+        multiply(layer.attentionOutput, heads, count, isAdding: true, into: stream, stride: spec.width, &own)
+        let activations = norm(
+            stream, layer.feedForwardNorm, count, before: tiles(count) * (layer.gateUp.panelCount / 2), &own)
+        gate(layer.gateUp, activations, count, &own)
+        multiply(layer.down, gated, count, isAdding: true, into: stream, stride: spec.width, &own)
     }
 
-    /// Whether each thread does the row work for itself: one row is done sooner than a barrier would be passed.
+    /// Whether each thread does the row work for itself: one row is done sooner than it would be waited for.
     private func isAlone(_ count: Int) -> Bool { count == 1 }
 
     /// Brings the heads of each row together, as activations.
-    private func gatherAttended(_ list: RowList, _ member: ThreadTeam.Member, _ own: Workspace) -> Activations {
+    /// - Parameter next: pieces of the product that wants them.
+    private func gatherAttended(_ list: RowList, before next: Int, _ own: inout Workspace) -> Activations {
         let group = spec.groupSize * spec.headDimension
+        let values = own.row
         func gather(_ row: Int, into activations: Activations) {
             for head in 0..<spec.kvHeadCount {
-                (own.row + head * group).update(
+                (values + head * group).update(
                     from: queryRows(attended, kvHead: head, row: list.source(row)), count: group)
             }
-            activations.store(own.row, row: row)
+            activations.store(values, row: row)
         }
         if isAlone(list.count) {
-            gather(0, into: own.attended)
+            if !own.place.isTaken(next) { gather(0, into: own.attended) }
             return own.attended
         }
-        for row in member.share(list.count) { gather(row, into: attendedActivations) }
-        member.barrier()
+        own.place.divide(list.count) { part in
+            for row in part { gather(row, into: attendedActivations) }
+        }
         return attendedActivations
     }
 
-    /// RMSNorm of all rows, as activations. Ends so that every thread may read all of them.
+    /// RMSNorm of all rows, as activations.
+    /// - Parameter next: pieces of the product that wants them.
     private func norm(
         _ stream: UnsafeMutablePointer<Float>, _ weight: UnsafePointer<Float>, _ count: Int, isFine: Bool = false,
-        _ member: ThreadTeam.Member, _ own: Workspace
+        before next: Int, _ own: inout Workspace
     ) -> Activations {
+        let scratch = own.row
         func norm(_ row: Int, into activations: Activations) {
             activations.storeNormed(
                 stream + row * spec.width, weight: weight, epsilon: spec.normEpsilon, row: row, isFine: isFine,
-                scratch: own.row)
+                scratch: scratch)
         }
         if isAlone(count) {
-            norm(0, into: own.normed)
+            if !own.place.isTaken(next) { norm(0, into: own.normed) }
             return own.normed
         }
-        for row in member.share(count) { norm(row, into: normed) }
-        member.barrier()
+        own.place.divide(count) { part in
+            for row in part { norm(row, into: normed) }
+        }
         return normed
     }
 
-    /// SwiGLU of this thread's columns: a tile of gates and ups is gated and stored while it is in the cache.
-    private func gate(
-        _ matrix: PackedMatrix, _ activations: Activations, _ count: Int, _ member: ThreadTeam.Member, _ own: Workspace
-    ) {
-        let stride = 2 * Kernels.panelRowCount
-        for first in Swift.stride(from: 0, to: count, by: StepLayout.tileRowCount) {
-            let rows = min(StepLayout.tileRowCount, count - first)
-            for block in member.share(matrix.panelCount / 2) {
+    /// SwiGLU of all rows: a tile of gates and ups is gated and stored while it is in the cache.
+    private func gate(_ matrix: PackedMatrix, _ activations: Activations, _ count: Int, _ own: inout Workspace) {
+        let blocks = matrix.panelCount / 2
+        let tile = own.tile
+        own.place.divide(tiles(count) * blocks) { part in
+            for piece in part {
+                let (first, block) = (piece / blocks * StepLayout.tileRowCount, piece % blocks)
+                let rows = min(StepLayout.tileRowCount, count - first)
                 matrix.multiply(
-                    2 * block..<2 * block + 2, activations, firstRow: first, rows: rows, into: own.tile, stride: stride)
-                gated.storeGated(own.tile, rows: rows, firstRow: first, block: block)
+                    2 * block..<2 * block + 2, activations, firstRow: first, rows: rows, into: tile,
+                    stride: 2 * Kernels.panelRowCount)
+                gated.storeGated(tile, rows: rows, firstRow: first, block: block)
             }
         }
     }
 
-    /// y = or y += matrix · activations, for the given panels, which are this thread's.
+    private func tiles(_ count: Int) -> Int { (count + StepLayout.tileRowCount - 1) / StepLayout.tileRowCount }
+
+    /// y = or y += matrix · activations; panels of `fine` see the remainders of the activations too.
     private func multiply(
-        _ matrix: PackedMatrix, _ panels: Range<Int>, _ activations: Activations, part: Activations.Part = .whole,
-        _ count: Int, isAdding: Bool = false, into y: UnsafeMutablePointer<Float>, stride: Int
+        _ matrix: PackedMatrix, _ activations: Activations, _ count: Int, fine: Range<Int> = 0..<0,
+        isAdding: Bool = false, into y: UnsafeMutablePointer<Float>, stride: Int, _ own: inout Workspace
     ) {
-        let columns = y + panels.lowerBound * Kernels.panelRowCount
-        for first in Swift.stride(from: 0, to: count, by: StepLayout.tileRowCount) {
-            matrix.multiply(
-                panels, activations, part: part, firstRow: first, rows: min(StepLayout.tileRowCount, count - first),
-                isAdding: isAdding, into: columns + first * stride, stride: stride)
+        own.place.divide(tiles(count) * matrix.panelCount) { part in
+            var start = part.lowerBound
+            while start < part.upperBound {
+                let (tile, panel) = start.quotientAndRemainder(dividingBy: matrix.panelCount)
+                let panels = panel..<min(matrix.panelCount, panel + part.upperBound - start)
+                let first = tile * StepLayout.tileRowCount
+                let rows = min(StepLayout.tileRowCount, count - first)
+                let rowStart = y + first * stride
+                matrix.multiply(
+                    panels, activations, firstRow: first, rows: rows, isAdding: isAdding,
+                    into: rowStart + panel * Kernels.panelRowCount, stride: stride)
+                let both = panels.clamped(to: fine)
+                if !both.isEmpty {
+                    matrix.multiply(
+                        both, activations, part: .remainder, firstRow: first, rows: rows, isAdding: true,
+                        into: rowStart + both.lowerBound * Kernels.panelRowCount, stride: stride)
+                }
+                start += panels.count
+            }
         }
     }
 }

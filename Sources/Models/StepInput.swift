@@ -24,8 +24,6 @@ struct StepInput {
     /// Rows whose logits are asked for.
     private(set) var logitRows: [Int] = []
     private(set) var items: [AttentionItem] = []
-    /// items[bounds[t] ..< bounds[t + 1]] are thread t's: about equal work.
-    private(set) var itemBounds: [Int] = []
     /// Every slice is one token: no query waits for another's key.
     private(set) var isDecode = true
 
@@ -42,7 +40,7 @@ struct StepInput {
         let pageStarts: UnsafePointer<Int>
         let pages: UnsafePointer<Int32>
         let items: UnsafePointer<AttentionItem>
-        let itemBounds: UnsafePointer<Int>
+        let itemCount: Int
         let logitRows: UnsafeBufferPointer<Int>
     }
 
@@ -54,20 +52,18 @@ struct StepInput {
                     pageStarts.withUnsafeBufferPointer { pageStarts in
                         pages.withUnsafeBufferPointer { pages in
                             items.withUnsafeBufferPointer { items in
-                                itemBounds.withUnsafeBufferPointer { itemBounds in
-                                    logitRows.withUnsafeBufferPointer { logitRows in
-                                        guard let tokens = tokens.baseAddress, let positions = positions.baseAddress,
-                                            let queryPositions = queryPositions.baseAddress,
-                                            let pageStarts = pageStarts.baseAddress, let pages = pages.baseAddress,
-                                            let items = items.baseAddress, let itemBounds = itemBounds.baseAddress
-                                        else { return }
-                                        body(
-                                            Pointers(
-                                                rowCount: rowCount, isDecode: isDecode, tokens: tokens,
-                                                positions: positions, queryPositions: queryPositions,
-                                                pageStarts: pageStarts, pages: pages, items: items,
-                                                itemBounds: itemBounds, logitRows: logitRows))
-                                    }
+                                logitRows.withUnsafeBufferPointer { logitRows in
+                                    guard let tokens = tokens.baseAddress, let positions = positions.baseAddress,
+                                        let queryPositions = queryPositions.baseAddress,
+                                        let pageStarts = pageStarts.baseAddress, let pages = pages.baseAddress,
+                                        let items = items.baseAddress
+                                    else { return }
+                                    body(
+                                        Pointers(
+                                            rowCount: rowCount, isDecode: isDecode, tokens: tokens,
+                                            positions: positions, queryPositions: queryPositions,
+                                            pageStarts: pageStarts, pages: pages, items: items,
+                                            itemCount: self.items.count, logitRows: logitRows))
                                 }
                             }
                         }
@@ -79,10 +75,9 @@ struct StepInput {
 
     /// Takes the slices apart. Checks what the engine promises: an engine that breaks it must not reach memory.
     mutating func read(
-        _ slices: [StepSlice], spec: ModelSpec, pageCount: Int, rowMax: Int, tileTokenCount: Int, threadCount: Int
+        _ slices: [StepSlice], spec: ModelSpec, pageCount: Int, rowMax: Int, tileTokenCount: Int
     ) {
         removeAll()
-        var costs: [Int] = []
         for slice in slices where !slice.tokens.isEmpty {
             let firstRow = rowCount
             let end = slice.startPosition + slice.tokens.count
@@ -112,7 +107,6 @@ struct StepInput {
                         AttentionItem(
                             firstRow: firstRow + tile, tokenCount: count, kvHead: head, pageStart: pages.count,
                             isAsked: isAsked))
-                    costs.append(64 + count * (slice.startPosition + tile + count))
                 }
             }
             tokens += slice.tokens
@@ -124,22 +118,6 @@ struct StepInput {
             }
         }
         precondition(rowCount <= rowMax, "\(rowCount) tokens in a step of at most \(rowMax)")
-        divide(costs, among: threadCount)
-    }
-
-    private mutating func divide(_ costs: [Int], among threadCount: Int) {
-        let total = costs.reduce(0, +)
-        var (sum, thread) = (0, 1)
-        itemBounds.append(0)
-        for (index, cost) in costs.enumerated() {
-            // An item belongs to the thread in whose share its middle lies.
-            while thread < threadCount, (sum + cost / 2) * threadCount >= total * thread {
-                itemBounds.append(index)
-                thread += 1
-            }
-            sum += cost
-        }
-        while itemBounds.count <= threadCount { itemBounds.append(items.count) }
     }
 
     private mutating func removeAll() {
@@ -150,7 +128,6 @@ struct StepInput {
         pages.removeAll(keepingCapacity: true)
         logitRows.removeAll(keepingCapacity: true)
         items.removeAll(keepingCapacity: true)
-        itemBounds.removeAll(keepingCapacity: true)
         isDecode = true
     }
 }

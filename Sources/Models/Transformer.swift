@@ -19,6 +19,7 @@ package final class Transformer: ModelRuntime {
     private let kvArena: MemoryArena
     private let stepArena: MemoryArena
     private let team: ThreadTeam
+    private let board: StageBoard
     private let kv: KVCache
     private let rotary: RotaryTable
     private let embedding: GGUFTensor
@@ -46,6 +47,7 @@ package final class Transformer: ModelRuntime {
         self.embedding = embedding
         layout = StepLayout(spec, weightPlan, rowMax: plan.stepTokenMax, threadCount: plan.threadCount)
         team = ThreadTeam(threads: plan.threadCount)
+        board = StageBoard(stageMax: ForwardStep.stageMax(layerCount: spec.layerCount))
         kvArena = try MemoryArena(byteCount: plan.kvByteCount)
         stepArena = try MemoryArena(byteCount: layout.byteCount)
         weights = try PackedWeights(spec, weightPlan, file, team: team)
@@ -66,13 +68,15 @@ package final class Transformer: ModelRuntime {
     package func execute(_ slices: [StepSlice]) -> UnsafeBufferPointer<Float> {
         input.read(
             slices, spec: spec, pageCount: plan.pageCount, rowMax: plan.stepTokenMax,
-            tileTokenCount: layout.attentionTokenCount, threadCount: team.threadCount)
+            tileTokenCount: layout.attentionTokenCount)
         guard input.rowCount > 0 else { return UnsafeBufferPointer(start: nil, count: 0) }
         let step = ForwardStep(
             spec: spec, layout: layout, weights: weights, kv: kv, memory: stepArena.start)
         input.withPointers { rows in
             embed(rows, step)
-            team.run { member in step.run(rows, member) }
+            let place = board.place(threadCount: team.threadCount)
+            board.reset()
+            team.run { member in step.run(rows, index: member.index, place) }
         }
         return logits(step)
     }
