@@ -82,7 +82,7 @@ class Server:
 def load(port, model, streams, requests):
     return json.loads(last_json(
         [APUS, "bench", "--url", f"http://127.0.0.1:{port}", "--model", model, "--concurrency", streams, "--requests",
-         requests, "--prompt-tokens", 128, "--output-tokens", 64]))
+         requests, "--prompt-tokens", 128, "--output-tokens", 64, "--seed", streams]))
 
 
 def compare_serving(options):

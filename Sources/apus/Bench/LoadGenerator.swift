@@ -46,14 +46,17 @@ final class LoadGenerator {
     private static func now() -> Int64 { Int64(clamping: NIODeadline.now().uptimeNanoseconds) }
 
     /// One of the streams: its own connection, kept alive between requests.
-    private func connect() {
+    /// - Parameter unanswered: the request to begin with: its last connection closed before an answer began.
+    private func connect(unanswered: Int? = nil) {
         running += 1
         HTTP1ClientConnection.connect(host: plan.url.host, port: plan.url.port, eventLoop: eventLoop)
             .assumeIsolated().whenComplete { result in
                 switch result {
-                case .success(let connection): self.next(on: connection)
+                case .success(let connection):
+                    if let unanswered { self.send(unanswered, on: connection, isFresh: true) } else { self.next(on: connection) }
                 case .failure(let error):
-                    self.results.append(self.failed("\(error)"))
+                    let failed = self.failed("\(error)")
+                    if let unanswered { self.results[unanswered] = failed } else { self.results.append(failed) }
                     self.ended()
                 }
             }
@@ -69,8 +72,11 @@ final class LoadGenerator {
             connection.close()
             return ended()
         }
-        let index = results.count
         results.append(nil)
+        send(results.count - 1, on: connection)
+    }
+
+    private func send(_ index: Int, on connection: HTTP1ClientConnection, isFresh: Bool = false) {
         let body = request(index)
         let head = HTTPRequestHead(
             method: "POST", path: "/v1/completions", query: nil,
@@ -83,12 +89,15 @@ final class LoadGenerator {
         stream.onHead = { status, _ in reader.status = status }
         stream.onBody = { reader.read($0, at: Self.now()) }
         stream.onClosed = { end in
-            self.results[index] = reader.result(end)
+            // A server may close a connection after any answer, just as the next request sets out.
+            let isUnanswered = end == .refused || end == .connectionLost && reader.status == 0
+            let unanswered = isUnanswered && !isFresh ? index : nil
+            if unanswered == nil { self.results[index] = reader.result(end) }
             if connection.isUsable {
                 self.next(on: connection)
             } else {
                 self.running -= 1
-                self.connect()
+                self.connect(unanswered: unanswered)
             }
         }
         stream.write(body)
