@@ -81,33 +81,44 @@ private final class Report: Sendable {
 /// SIGTERM and SIGINT as a stream.
 final class StopSignals: Sendable {
     let stream: AsyncStream<Void>
-    private let raised: RaisedFlag
+    private let state: SharedState
     // SENDABLE: only kept alive; nobody touches them after the initializer.
     nonisolated(unsafe) private let sources: [any DispatchSourceSignal]
 
+    private final class SharedState: Sendable {
+        let wereRaised = Atomic<Bool>(false)
+        let isLoading = Atomic<Bool>(false)
+    }
+
     /// Whether one has come already.
-    var wereRaised: Bool { raised.value.withLock { $0 } }
+    var wereRaised: Bool { state.wereRaised.load(ordering: .acquiring) }
 
     init() {
         let (stream, continuation) = AsyncStream.makeStream(of: Void.self)
         self.stream = stream
-        let raised = RaisedFlag()
-        self.raised = raised
+        let state = SharedState()
+        self.state = state
         // A write to a closed socket is an error value, not the end of the process.
         signal(SIGPIPE, SIG_IGN)
         sources = [SIGTERM, SIGINT].map { number in
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
             source.setEventHandler {
-                raised.value.withLock { $0 = true }
+                if state.isLoading.load(ordering: .acquiring) { _exit(0) }
+                state.wereRaised.store(true, ordering: .releasing)
                 continuation.yield()
             }
             source.resume()
             return source
         }
     }
-}
 
-private final class RaisedFlag: Sendable {
-    let value = Mutex(false)
+    /// Loading cannot be interrupted, takes minutes for a large model, and has nothing to finish: a signal that comes
+    /// meanwhile ends the process at once.
+    func whileLoading<Loaded>(_ load: () async throws -> Loaded) async throws -> Loaded {
+        state.isLoading.store(true, ordering: .releasing)
+        defer { state.isLoading.store(false, ordering: .releasing) }
+        if wereRaised { _exit(0) }
+        return try await load()
+    }
 }

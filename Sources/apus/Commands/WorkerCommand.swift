@@ -53,13 +53,16 @@ struct WorkerCommand: ParsableCommand {
             let started = options
             return { (signals: StopSignals) async throws in
                 let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-                let worker = try await WorkerService.start(
-                    started, eventLoop: group.next(), registry: MetricRegistry(), logger: logger
-                ) {
-                    let file = try GGUFFile(path: model)
-                    let tokenizer = try TokenizerSpec(metadata: file.metadata)
-                    return LoadedModel(
-                        runtime: try Transformer(file, options: transformer, limits: .current()), tokenizer: tokenizer)
+                let worker = try await signals.whileLoading {
+                    try await WorkerService.start(
+                        started, eventLoop: group.next(), registry: MetricRegistry(), logger: logger
+                    ) {
+                        let file = try GGUFFile(path: model)
+                        let tokenizer = try TokenizerSpec(metadata: file.metadata)
+                        return LoadedModel(
+                            runtime: try Transformer(file, options: transformer, limits: .current()),
+                            tokenizer: tokenizer)
+                    }
                 }
                 logger.info(
                     "worker is ready",
