@@ -95,6 +95,7 @@ let package = Package(
             ],
             swiftSettings: ours),
 
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: ours),
         test("Inference", []),
         test("Text", []),
         test("Weights", []),
@@ -124,7 +125,8 @@ let package = Package(
 
 /// The tests of a room, which may use what stands in its doors.
 func test(_ room: String, _ others: [Target.Dependency]) -> Target {
-    .testTarget(name: room + "Tests", dependencies: [.init(stringLiteral: room)] + others, swiftSettings: ours)
+    .testTarget(
+        name: room + "Tests", dependencies: [.init(stringLiteral: room), "TestSupport"] + others, swiftSettings: ours)
 }
 
 func collections(_ product: String) -> Target.Dependency {

@@ -1,5 +1,6 @@
 import Inference
 import Serving
+import TestSupport
 import Testing
 
 @testable import API
@@ -57,7 +58,7 @@ import Testing
     }
 
     @Test(arguments: [1, 2, 3, 4] as [UInt64]) func `damaged bodies never hurt`(seed: UInt64) {
-        var random = SplitMix(state: seed)
+        var random = SeededRandom(seed: seed)
         let body =
             Array(
                 #"{"model":"tiny","messages":[{"role":"user","content":[{"type":"text","text":"H\u00e9"}]}],"n":2,"#

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import API
@@ -106,7 +107,7 @@ import Testing
 
     @Test(arguments: [1, 2, 3, 4, 5, 6, 7, 8] as [UInt64])
     func `random documents read as Foundation reads them`(seed: UInt64) throws {
-        var random = SplitMix(state: seed)
+        var random = SeededRandom(seed: seed)
         for _ in 0..<200 {
             let text = RandomJSON.value(&random, depth: 0)
             let theirs = try JSONSerialization.jsonObject(with: Data(text.utf8), options: .fragmentsAllowed)
@@ -117,7 +118,7 @@ import Testing
 
     @Test(arguments: [11, 12, 13, 14] as [UInt64])
     func `a damaged document never traps, and is accepted only if Foundation accepts it`(seed: UInt64) {
-        var random = SplitMix(state: seed)
+        var random = SeededRandom(seed: seed)
         for _ in 0..<500 {
             var bytes = Array(RandomJSON.value(&random, depth: 0).utf8)
             for _ in 0...random.below(3) {
@@ -137,21 +138,8 @@ import Testing
     }
 }
 
-/// Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
-        return z ^ z >> 31
-    }
-    mutating func below(_ bound: Int) -> Int { Int.random(in: 0..<max(bound, 1), using: &self) }
-}
-
 enum RandomJSON {
-    static func value(_ random: inout SplitMix, depth: Int) -> String {
+    static func value(_ random: inout SeededRandom, depth: Int) -> String {
         let space = ["", "", " ", "\n", "\t "][random.below(5)]
         switch random.below(depth > 4 ? 6 : 9) {
         case 0: return space + ["null", "true", "false"][random.below(3)]
@@ -169,7 +157,7 @@ enum RandomJSON {
         }
     }
 
-    private static func string(_ random: inout SplitMix) -> String {
+    private static func string(_ random: inout SeededRandom) -> String {
         let pieces = [
             "a", "Zebra", " ", "é", "😀", "\\n", "\\\"", "\\\\", "\\u00e9", "\\ud83d\\ude00", "\\/", "中", "\u{2028}",
             "\\u0001",

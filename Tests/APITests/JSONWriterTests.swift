@@ -1,5 +1,6 @@
 import Foundation
 import NIOCore
+import TestSupport
 import Testing
 
 @testable import API
@@ -30,7 +31,7 @@ import Testing
     }
 
     @Test(arguments: [21, 22, 23] as [UInt64]) func `what is written reads back the same`(seed: UInt64) throws {
-        var random = SplitMix(state: seed)
+        var random = SeededRandom(seed: seed)
         for _ in 0..<300 {
             var text = ""
             for _ in 0..<random.below(20) {

@@ -1,6 +1,7 @@
 import Engine
 import Inference
 import Models
+import TestSupport
 import Testing
 
 @Suite struct BatchComposerTests {
@@ -181,7 +182,7 @@ import Testing
                     #expect(composer.sequences.map(\.key) == before.0 && composer.pool.availableCount == before.1)
                 }
             case 1:
-                if let sequence = composer.sequences.randomElement(using: &random), random.bool(0.3) {
+                if let sequence = composer.sequences.randomElement(using: &random), random.happens(0.3) {
                     let wasThere = composer.remove(sequence.key)
                     #expect(wasThere)
                 }

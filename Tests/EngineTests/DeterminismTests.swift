@@ -2,6 +2,7 @@ import Engine
 import Foundation
 import Inference
 import Models
+import TestSupport
 import Testing
 
 /// The promise itself, with the real model: whatever else runs, however prompts are cut, whatever the cache holds and

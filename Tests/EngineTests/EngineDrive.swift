@@ -1,6 +1,7 @@
 import Engine
 import Inference
 import Models
+import TestSupport
 import Testing
 
 /// All that a client could see of a sequence.
@@ -125,21 +126,23 @@ func randomSequences(_ count: Int, seed: UInt64, vocabularySize: Int = 101) -> [
     let shared = [tokens(40), tokens(23)]
     return (1...count).map { id in
         var sampling = SamplingParameters()
-        sampling.temperature = random.bool(0.3) ? 0 : Float.random(in: 0.2...1.5, using: &random)
-        if random.bool(0.4) { sampling.topK = Int.random(in: 1...60, using: &random) }
-        if random.bool(0.4) { sampling.topP = Float.random(in: 0.1...1, using: &random) }
-        if random.bool(0.3) { sampling.minP = Float.random(in: 0...0.3, using: &random) }
-        if random.bool(0.4) { sampling.repetitionPenalty = Float.random(in: 0.8...1.6, using: &random) }
-        if random.bool(0.3) { sampling.presencePenalty = Float.random(in: -2...2, using: &random) }
-        if random.bool(0.3) { sampling.frequencyPenalty = Float.random(in: -2...2, using: &random) }
-        if random.bool(0.3) { sampling.logitBias = [LogitBias(token: 3, bias: 2), LogitBias(token: 50, bias: -100)] }
-        if random.bool(0.4) { sampling.logprobs = Int.random(in: 0...5, using: &random) }
-        if random.bool(0.2) { sampling.promptLogprobs = Int.random(in: 0...3, using: &random) }
+        sampling.temperature = random.happens(0.3) ? 0 : Float.random(in: 0.2...1.5, using: &random)
+        if random.happens(0.4) { sampling.topK = Int.random(in: 1...60, using: &random) }
+        if random.happens(0.4) { sampling.topP = Float.random(in: 0.1...1, using: &random) }
+        if random.happens(0.3) { sampling.minP = Float.random(in: 0...0.3, using: &random) }
+        if random.happens(0.4) { sampling.repetitionPenalty = Float.random(in: 0.8...1.6, using: &random) }
+        if random.happens(0.3) { sampling.presencePenalty = Float.random(in: -2...2, using: &random) }
+        if random.happens(0.3) { sampling.frequencyPenalty = Float.random(in: -2...2, using: &random) }
+        if random.happens(0.3) {
+            sampling.logitBias = [LogitBias(token: 3, bias: 2), LogitBias(token: 50, bias: -100)]
+        }
+        if random.happens(0.4) { sampling.logprobs = Int.random(in: 0...5, using: &random) }
+        if random.happens(0.2) { sampling.promptLogprobs = Int.random(in: 0...3, using: &random) }
         sampling.stopTokens = [1, 2]
-        sampling.minTokens = random.bool(0.3) ? 5 : 0
+        sampling.minTokens = random.happens(0.3) ? 5 : 0
         sampling.maxTokens = Int.random(in: 1...40, using: &random)
         sampling.seed = random.next()
-        let prompt = (random.bool(0.6) ? shared[id % 2] : []) + tokens(Int.random(in: 1...30, using: &random))
+        let prompt = (random.happens(0.6) ? shared[id % 2] : []) + tokens(Int.random(in: 1...30, using: &random))
         return AdmittedSequence(
             id: SequenceID(UInt64(id)), tokens: prompt, promptTokenCount: prompt.count, sampling: sampling,
             priority: Int.random(in: 0...2, using: &random))

@@ -1,6 +1,7 @@
 import Engine
 import Inference
 import Models
+import TestSupport
 import Testing
 
 /// A token is a function of weights, tokens before it, parameters, seed and position. Here a script that reads its KV
@@ -116,7 +117,7 @@ import Testing
         for sequence in cancelled { drive.apply(.cancel(sequence.id)) }
         for sequence in kept { drive.apply(.admit(sequence)) }
         for _ in 0..<3 { drive.step() }
-        for sequence in kept where random.bool(0.5) && sequence.sampling.promptLogprobs == nil {
+        for sequence in kept where random.happens(0.5) && sequence.sampling.promptLogprobs == nil {
             drive.apply(.preempt(sequence.id))
         }
         drive.run([])

@@ -1,6 +1,7 @@
 import Engine
 import Inference
 import Models
+import TestSupport
 import Testing
 
 @Suite struct RouterShareTests {
@@ -114,7 +115,7 @@ import Testing
                 connected.append(round)
             }
             if round % 101 == 100 { loop.unregister(router: connected.removeFirst()) }
-            if let router = connected.randomElement(using: &random), random.bool(0.4) {
+            if let router = connected.randomElement(using: &random), random.happens(0.4) {
                 id += 1
                 let tokens = (0..<Int.random(in: 1...20, using: &random)).map { _ in
                     TokenID.random(in: 0...1, using: &random)

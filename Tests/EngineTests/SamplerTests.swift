@@ -1,5 +1,6 @@
 import Foundation
 import Inference
+import TestSupport
 import Testing
 
 @testable import Engine
@@ -52,10 +53,10 @@ enum FullSort {
     /// Rows of many shapes: peaked, flat, with ties, with impossible tokens.
     static func row(_ count: Int, _ random: inout SeededRandom) -> [Float] {
         let scale: Float = ([0, 0.5, 2, 6, 30] as [Float]).randomElement(using: &random) ?? 1
-        let grain: Float = random.bool(0.5) ? 0.25 : 0.0001
-        let impossible = random.bool(0.3) ? 0.2 : 0.0
+        let grain: Float = random.happens(0.5) ? 0.25 : 0.0001
+        let impossible = random.happens(0.3) ? 0.2 : 0.0
         return (0..<count).map { index -> Float in
-            if index > 0 && random.bool(impossible) { return -Float.infinity }
+            if index > 0 && random.happens(impossible) { return -Float.infinity }
             var sum: Float = 0
             for _ in 0..<4 { sum += Float.random(in: -1...1, using: &random) }
             return (sum * scale / grain).rounded() * grain
@@ -71,10 +72,10 @@ enum FullSort {
         sampling.repetitionPenalty = [Float(1), 1, 0.8, 1.3].randomElement(using: &random) ?? 1
         sampling.presencePenalty = [Float(0), 0, -1.5, 0.7].randomElement(using: &random) ?? 0
         sampling.frequencyPenalty = [Float(0), 0, -0.5, 1.1].randomElement(using: &random) ?? 0
-        if random.bool(0.3) {
+        if random.happens(0.3) {
             sampling.logitBias = [LogitBias(token: 0, bias: -3), LogitBias(token: TokenID(count - 1), bias: 4)]
         }
-        sampling.minTokens = random.bool(0.3) ? 20 : 0
+        sampling.minTokens = random.happens(0.3) ? 20 : 0
         sampling.stopTokens = count > 4 ? [1, 3] : []
         sampling.seed = random.next()
         return sampling

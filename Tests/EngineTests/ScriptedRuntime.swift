@@ -1,6 +1,7 @@
 import Engine
 import Inference
 import Models
+import TestSupport
 
 /// A model whose logits are a hash of what it reads from its KV pages.
 ///

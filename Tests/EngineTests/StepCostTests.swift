@@ -2,6 +2,7 @@ import Engine
 import Foundation
 import Inference
 import Models
+import TestSupport
 import Testing
 
 /// What the engine itself costs: no time is asserted, the figures are printed with a digest of what was computed.

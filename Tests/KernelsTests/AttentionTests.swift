@@ -1,5 +1,6 @@
 import Foundation
 import Kernels
+import TestSupport
 import Testing
 
 extension KernelTests {
@@ -121,7 +122,7 @@ extension KernelTests {
         }
 
         @Test func `half precision rounds to the nearest, ties to even, on every instruction set`() {
-            var random = SeededRandom(6)
+            var random = SeededRandom(seed: 6)
             let d = 256
             for _ in 0..<100 {
                 let numbers =

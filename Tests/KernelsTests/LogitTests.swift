@@ -1,11 +1,12 @@
 import Foundation
 import Kernels
+import TestSupport
 import Testing
 
 extension KernelTests {
     @Suite struct LogitTests {
         private func row(_ count: Int, seed: UInt64) -> [Float] {
-            var random = SeededRandom(seed)
+            var random = SeededRandom(seed: seed)
             return (0..<count).map { _ in Float.random(in: -20...20, using: &random) }
         }
 

@@ -1,4 +1,5 @@
 import Kernels
+import TestSupport
 import Testing
 
 extension KernelTests {
@@ -32,7 +33,7 @@ extension KernelTests {
         }
 
         private func activations(rows: Int, columns: Int, seed: UInt64) -> ActivationRows {
-            var random = SeededRandom(seed)
+            var random = SeededRandom(seed: seed)
             return ActivationRows(random.floats(rows * columns, magnitude: 3), columns: columns)
         }
 
@@ -63,7 +64,7 @@ extension KernelTests {
         @Test(arguments: WeightFormat.allCases)
         func `a row's product does not depend on its place`(format: WeightFormat) {
             let matrix = WeightMatrix(format, rowCount: 32, columns: 256, seed: 5)
-            var random = SeededRandom(6)
+            var random = SeededRandom(seed: 6)
             let row = random.floats(256)
             let alone = product(matrix, ActivationRows(row, columns: 256), rows: 1)
             for place in [1, 3, 4, 6, 63, 64, 66] {
@@ -135,7 +136,7 @@ extension KernelTests {
         /// The largest sums: every code at its end, every activation at its own.
         @Test(arguments: WeightFormat.quantized)
         func `the largest integer sums do not overflow anywhere`(format: WeightFormat) {
-            var random = SeededRandom(13)
+            var random = SeededRandom(seed: 13)
             for byte in [UInt8(0), 0x80, 0x7F, 0xFF] {
                 var row = format.row(columns: 256, using: &random)
                 let original = row

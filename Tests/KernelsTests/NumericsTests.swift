@@ -1,4 +1,5 @@
 import Kernels
+import TestSupport
 import Testing
 
 extension KernelTests {
@@ -14,7 +15,7 @@ extension KernelTests {
         private func products() -> [Float] {
             WeightFormat.allCases.sorted { $0.rawValue < $1.rawValue }.flatMap { format in
                 let matrix = WeightMatrix(format, rowCount: 64, columns: 512, seed: 1)
-                var random = SeededRandom(2)
+                var random = SeededRandom(seed: 2)
                 let rows = ActivationRows(random.floats(9 * 512, magnitude: 3), columns: 512)
                 var y = [Float](repeating: 0, count: 9 * 64)
                 rows.values.withUnsafeBytes { values in
@@ -36,7 +37,7 @@ extension KernelTests {
         }
 
         private func rows() -> [Float] {
-            var random = SeededRandom(4)
+            var random = SeededRandom(seed: 4)
             let (x, weight) = (random.floats(1024, magnitude: 9), random.floats(512))
             var (normed, gated) = ([Float](repeating: 0, count: 512), [Float](repeating: 0, count: 512))
             Kernels.rmsNorm(weight, weight: weight, epsilon: 1e-5, count: 512, into: &normed)

@@ -1,4 +1,5 @@
 import Kernels
+import TestSupport
 import Testing
 
 extension KernelTests {
@@ -41,7 +42,7 @@ extension KernelTests {
         ]
 
         @Test func `every instruction set makes the same bytes, whatever the numbers`() {
-            var random = SeededRandom(1)
+            var random = SeededRandom(seed: 1)
             var rows = Self.edges
             for _ in 0..<200 {
                 rows.append((0..<32).map { _ in Float(bitPattern: UInt32.random(in: 0 ... .max, using: &random)) })
@@ -61,7 +62,7 @@ extension KernelTests {
         }
 
         @Test func `codes are the nearest multiples of a 127th of the largest magnitude`() {
-            var random = SeededRandom(2)
+            var random = SeededRandom(seed: 2)
             for _ in 0..<100 {
                 let row = random.floats(64, magnitude: 10)
                 let memory = quantize([row]).0
@@ -96,7 +97,7 @@ extension KernelTests {
 
         @Test func `a NaN or infinity shows in its own row's products and in no other's`() {
             let matrix = WeightMatrix(.q4_1, rowCount: 32, columns: 64, seed: 3)
-            var random = SeededRandom(4)
+            var random = SeededRandom(seed: 4)
             let sound = random.floats(9 * 64)
             func product(_ values: [Float]) -> [Float] {
                 var y = [Float](repeating: 0, count: 9 * 32)
@@ -119,7 +120,7 @@ extension KernelTests {
         }
 
         @Test func `the remainder is what quantization left over, quantized`() {
-            var random = SeededRandom(5)
+            var random = SeededRandom(seed: 5)
             let rows = (0..<6).map { _ in random.floats(96, magnitude: 4) }
 
             let (q, remainder) = quantize(rows, fine: true)
@@ -138,7 +139,7 @@ extension KernelTests {
         }
 
         @Test func `fused kernels write what their parts write`() {
-            var random = SeededRandom(6)
+            var random = SeededRandom(seed: 6)
             let (columns, rowCount) = (192, 7)
             let weight = random.floats(columns)
             let rows = (0..<rowCount).map { _ in random.floats(columns, magnitude: 8) }

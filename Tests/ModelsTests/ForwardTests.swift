@@ -1,6 +1,7 @@
 import Foundation
 import Inference
 import Models
+import TestSupport
 import Testing
 import Weights
 
@@ -54,7 +55,7 @@ import Weights
 
     @Test(arguments: cases) func `logits are those of the plain forward pass`(_ test: Case) throws {
         let source = try TemporaryFile(test.model.writer().bytes())
-        var random = SeededRandom(state: 9)
+        var random = SeededRandom(seed: 9)
         let tokens = (0..<36).map { _ in Int32.random(in: 0..<Int32(test.model.vocabularySize), using: &random) }
         var plain = PlainForward(test.model, try GGUFFile(path: source.path))
         let expected = tokens.map { plain.step($0) }

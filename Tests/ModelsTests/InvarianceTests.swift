@@ -1,12 +1,13 @@
 import Inference
 import Models
+import TestSupport
 import Testing
 import Weights
 
 /// A row of logits depends on its tokens alone, bit for bit.
 @Suite struct InvarianceTests {
     static func tokens(_ seed: UInt64, _ count: Int) -> [Int32] {
-        var random = SeededRandom(state: seed)
+        var random = SeededRandom(seed: seed)
         return (0..<count).map { _ in Int32.random(in: 0..<49_000, using: &random) }
     }
 
@@ -103,17 +104,4 @@ import Weights
 /// All bits of a row in one short value.
 func digest(_ row: [Float]) -> ContentDigest {
     row.withUnsafeBytes { ContentDigest(of: $0) }
-}
-
-/// SplitMix64 (Steele, Lea, Flood 2014).
-struct SeededRandom: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
-        return z ^ z >> 31
-    }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Weights
 
 /// A small model of random weights, as a GGUF file. Speaks of shapes alone; `PlainForward` says what it means.
@@ -35,7 +36,7 @@ struct RandomModel {
     var keyWidth: Int { kvHeadCount * headDimension }
 
     func writer() -> GGUFWriter {
-        var random = SeededRandom(state: seed)
+        var random = SeededRandom(seed: seed)
         var writer = GGUFWriter()
         let a = architecture
         writer.entries = [

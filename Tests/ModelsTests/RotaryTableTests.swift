@@ -1,11 +1,12 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Models
 
 @Suite struct RotaryTableTests {
     @Test func `sine and cosine are right far beyond single precision`() {
-        var random = SeededRandom(state: 3)
+        var random = SeededRandom(seed: 3)
         var worst = 0.0
         for _ in 0..<100_000 {
             let angle = Double.random(in: 0...1_048_576, using: &random)
@@ -20,7 +21,7 @@ import Testing
     }
 
     @Test func `logarithm and exponential are right to a few units of the last place`() {
-        var random = SeededRandom(state: 4)
+        var random = SeededRandom(seed: 4)
         for _ in 0..<20_000 {
             let x = Foundation.exp(Double.random(in: -600...600, using: &random))
             #expect(abs(FixedMath.log(x) - log(x)) <= 4e-16 * max(1, abs(log(x))))

@@ -1,5 +1,6 @@
 import Inference
 import NIOCore
+import TestSupport
 import Text
 
 @testable import Router

@@ -1,6 +1,7 @@
 import Inference
 import Scheduling
 import Serving
+import TestSupport
 import Testing
 import Text
 

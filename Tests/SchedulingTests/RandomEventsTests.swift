@@ -1,5 +1,6 @@
 import Inference
 import Scheduling
+import TestSupport
 import Testing
 
 /// A cluster of model workers behind links that delay, die, stall and drain, with clients that come and go: thousands

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import Text
 
@@ -158,7 +159,7 @@ import Text
     }
 
     @Test(arguments: 0..<24) func `damaged templates render or fail, never more`(seed: UInt64) throws {
-        var random = SeededRandom(seed)
+        var random = SeededRandom(seed: seed)
         let fixture = try TemplateFixture.load()
         let sources = fixture.templates.values.map(\.source).sorted() + fixture.snippets.map(\.template)
         let pieces = [

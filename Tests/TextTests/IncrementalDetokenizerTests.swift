@@ -1,4 +1,5 @@
 import Inference
+import TestSupport
 import Testing
 import Text
 
@@ -15,7 +16,7 @@ import Text
 
     @Test(arguments: 0..<40) func `increments of any stream of tokens join to the whole decoding`(seed: UInt64) throws {
         let tokenizer = try tokenizer()
-        var random = SeededRandom(seed)
+        var random = SeededRandom(seed: seed)
         // Bytes that begin, continue and break characters are likely.
         let likely = (0..<TokenID(tokenizer.vocabularySize)).filter { tokenizer.bytes(of: $0).contains { $0 >= 0x80 } }
 

@@ -1,4 +1,5 @@
 import Inference
+import TestSupport
 import Testing
 
 @testable import Text
@@ -20,7 +21,7 @@ import Testing
     }
 
     @Test(arguments: 0..<40) func `the heap merges what looking at all pairs would merge`(seed: UInt64) {
-        var random = SeededRandom(seed)
+        var random = SeededRandom(seed: seed)
         // Ranks repeat and are in no order, so that ties and pairs that become better later both occur.
         var table: [[TokenID]: (rank: UInt32, token: TokenID)] = [:]
         var merges = MergeTable(count: 60)

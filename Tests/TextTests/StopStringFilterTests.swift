@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import Text
 
@@ -59,7 +60,7 @@ import Text
     }
 
     @Test(arguments: 0..<60) func `the result does not depend on how the text was cut`(seed: UInt64) {
-        var random = SeededRandom(seed)
+        var random = SeededRandom(seed: seed)
         let letters = ["a", "b", "é", "\n"]
         func text(_ lengths: ClosedRange<Int>) -> String {
             (0..<Int.random(in: lengths, using: &random)).map { _ in letters.randomElement(using: &random) ?? "" }

@@ -1,4 +1,5 @@
 import Inference
+import TestSupport
 import Testing
 import Text
 
@@ -56,7 +57,7 @@ import Text
 
     @Test(arguments: 0..<20) func `any text comes back`(seed: UInt64) throws {
         let tokenizer = try Tokenizer(Self.spec)
-        var random = SeededRandom(seed)
+        var random = SeededRandom(seed: seed)
         let alphabet = Array("ahelo  \n'sé日🌍1[USER]<|end|>\u{0}\u{301}".unicodeScalars)
 
         for _ in 0..<30 {

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Weights
@@ -49,7 +50,7 @@ import Testing
 
     /// Size formulas are where readers broke: compare with arithmetic wide enough to be right.
     @Test func `a tensor's byte count is exact or refused`() {
-        var random = MutationTests.SeededRandom(state: 11)
+        var random = SeededRandom(seed: 11)
         for _ in 0..<20_000 {
             let type = GGUFTensorType.allCases.randomElement(using: &random) ?? .f32
             let dimensions = (0..<Int.random(in: 1...4, using: &random)).map { _ in

@@ -1,28 +1,17 @@
+import TestSupport
 import Testing
 
 @testable import Weights
 
 /// Files broken by chance: whatever comes out, the reader answers, and what it accepts it can deliver.
 @Suite struct MutationTests {
-    /// SplitMix64 (Steele, Lea, Flood 2014).
-    struct SeededRandom: RandomNumberGenerator {
-        var state: UInt64
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var z = state
-            z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
-            z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
-            return z ^ z >> 31
-        }
-    }
-
     static let boundaries: [UInt64] = [
         0, 1, 2, 7, 8, 31, 32, 33, 127, 128, 255, 256, 65_535, 65_536, 1 << 31 - 1, 1 << 31, 1 << 32 - 1, 1 << 32,
         1 << 61, 1 << 62, 1 << 63 - 1, 1 << 63, .max - 31, .max - 3, .max,
     ]
 
     @Test(arguments: [UInt64(1), 2, 3, 4]) func `no mutant of a file traps the reader`(seed: UInt64) throws {
-        var random = SeededRandom(state: seed)
+        var random = SeededRandom(seed: seed)
         let original = GGUFFileTests.sample().bytes()
         let source = try TemporaryFile()
         var accepted = 0

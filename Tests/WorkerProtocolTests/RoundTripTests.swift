@@ -1,5 +1,6 @@
 import Inference
 import SwiftProtobuf
+import TestSupport
 import Testing
 import Text
 

@@ -53,7 +53,11 @@ final class LoadGenerator {
             .assumeIsolated().whenComplete { result in
                 switch result {
                 case .success(let connection):
-                    if let unanswered { self.send(unanswered, on: connection, isFresh: true) } else { self.next(on: connection) }
+                    if let unanswered {
+                        self.send(unanswered, on: connection, isFresh: true)
+                    } else {
+                        self.next(on: connection)
+                    }
                 case .failure(let error):
                     let failed = self.failed("\(error)")
                     if let unanswered { self.results[unanswered] = failed } else { self.results.append(failed) }

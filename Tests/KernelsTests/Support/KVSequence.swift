@@ -1,4 +1,5 @@
 import Kernels
+import TestSupport
 
 /// Keys and values of one KV head, and queries of its group, for positions 0..<count.
 struct KVSequence {
@@ -10,7 +11,7 @@ struct KVSequence {
     let queries: [Float]
 
     init(count: Int, headDimension: Int, group: Int, seed: UInt64) {
-        var random = SeededRandom(seed)
+        var random = SeededRandom(seed: seed)
         self.count = count
         self.headDimension = headDimension
         self.group = group

@@ -1,4 +1,5 @@
 import Kernels
+import TestSupport
 
 /// Formats by their GGUF numbers, and how a test makes rows of them.
 enum WeightFormat: UInt32, CaseIterable, Sendable {
@@ -65,7 +66,7 @@ struct WeightMatrix {
 
     /// - Parameter rowCount: need not be a multiple of 32: the last panel is padded.
     init(_ format: WeightFormat, rowCount: Int, columns: Int, seed: UInt64) {
-        var random = SeededRandom(seed)
+        var random = SeededRandom(seed: seed)
         self.init(
             format, rows: (0..<rowCount).map { _ in format.row(columns: columns, using: &random) }, columns: columns)
     }

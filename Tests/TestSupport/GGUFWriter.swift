@@ -1,8 +1,8 @@
 import Foundation
 
 /// Writes GGUF files for tests, good ones and any kind of bad one.
-struct GGUFWriter {
-    enum Value {
+package struct GGUFWriter {
+    package enum Value {
         case uint8(UInt8)
         case int8(Int8)
         case uint32(UInt32)
@@ -19,35 +19,44 @@ struct GGUFWriter {
         case raw(UInt32, [UInt8])
     }
 
-    struct Tensor {
-        var name: String
-        var dimensions: [UInt64]
-        var type: UInt32
-        var bytes: [UInt8]
+    package struct Tensor {
+        package var name: String
+        package var dimensions: [UInt64]
+        package var type: UInt32
+        package var bytes: [UInt8]
         /// Written instead of the true offset.
-        var offset: UInt64?
+        package var offset: UInt64?
+
+        package init(name: String, dimensions: [UInt64], type: UInt32, bytes: [UInt8]) {
+            self.name = name
+            self.dimensions = dimensions
+            self.type = type
+            self.bytes = bytes
+        }
     }
 
-    var magic: [UInt8] = Array("GGUF".utf8)
-    var version: UInt32 = 3
-    var alignment = 32
+    package var magic: [UInt8] = Array("GGUF".utf8)
+    package var version: UInt32 = 3
+    package var alignment = 32
     /// Written instead of the true counts.
-    var entryCount: UInt64?
-    var tensorCount: UInt64?
-    var entries: [(key: String, value: Value)] = []
-    var tensors: [Tensor] = []
+    package var entryCount: UInt64?
+    package var tensorCount: UInt64?
+    package var entries: [(key: String, value: Value)] = []
+    package var tensors: [Tensor] = []
     /// Follows the last tensor.
-    var trailer: [UInt8] = []
+    package var trailer: [UInt8] = []
 
-    mutating func add(_ name: String, _ dimensions: [Int], type: UInt32, _ bytes: [UInt8]) {
+    package init() {}
+
+    package mutating func add(_ name: String, _ dimensions: [Int], type: UInt32, _ bytes: [UInt8]) {
         tensors.append(Tensor(name: name, dimensions: dimensions.map(UInt64.init), type: type, bytes: bytes))
     }
 
-    mutating func add(_ name: String, _ dimensions: [Int], floats: [Float]) {
+    package mutating func add(_ name: String, _ dimensions: [Int], floats: [Float]) {
         add(name, dimensions, type: 0, floats.flatMap { Self.little($0.bitPattern) })
     }
 
-    func bytes() -> [UInt8] {
+    package func bytes() -> [UInt8] {
         var out = magic + Self.little(version)
         out += Self.little(tensorCount ?? UInt64(tensors.count)) + Self.little(entryCount ?? UInt64(entries.count))
         for (key, value) in entries { out += Self.text(key) + Self.encoded(value) }
@@ -66,13 +75,13 @@ struct GGUFWriter {
 
     private func padding(_ count: Int) -> Int { (alignment - count % alignment) % alignment }
 
-    static func little<T: FixedWidthInteger>(_ value: T) -> [UInt8] {
+    package static func little<T: FixedWidthInteger>(_ value: T) -> [UInt8] {
         withUnsafeBytes(of: value.littleEndian) { Array($0) }
     }
 
-    static func text(_ string: String) -> [UInt8] { little(UInt64(string.utf8.count)) + Array(string.utf8) }
+    package static func text(_ string: String) -> [UInt8] { little(UInt64(string.utf8.count)) + Array(string.utf8) }
 
-    static func encoded(_ value: Value) -> [UInt8] {
+    package static func encoded(_ value: Value) -> [UInt8] {
         switch value {
         case .uint8(let x): little(UInt32(0)) + little(x)
         case .int8(let x): little(UInt32(1)) + little(x)
@@ -96,17 +105,17 @@ struct GGUFWriter {
 }
 
 /// A file that is gone when this is; in memory where the system has such a place.
-final class TemporaryFile {
-    let path: String
+package final class TemporaryFile {
+    package let path: String
 
     private static let directory = FileManager.default.isWritableFile(atPath: "/dev/shm") ? "/dev/shm" : "/tmp"
 
-    init(_ bytes: [UInt8] = []) throws {
+    package init(_ bytes: [UInt8] = []) throws {
         path = "\(Self.directory)/apus-\(UUID().uuidString).gguf"
         try write(bytes)
     }
 
-    func write(_ bytes: [UInt8]) throws { try Data(bytes).write(to: URL(filePath: path)) }
+    package func write(_ bytes: [UInt8]) throws { try Data(bytes).write(to: URL(filePath: path)) }
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 }

@@ -1,20 +1,8 @@
 import Inference
 import Text
+import TestSupport
 
-/// Random numbers that a seed repeats. Source: SplitMix64, Steele, Lea and Flood, OOPSLA 2014.
-struct SeededRandom: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var x = state
-        x = (x ^ (x >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        x = (x ^ (x >> 27)) &* 0x94D0_49BB_1331_11EB
-        return x ^ (x >> 31)
-    }
-
+extension SeededRandom {
     mutating func int(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &self) }
     mutating func float(_ range: ClosedRange<Float>) -> Float { Float.random(in: range, using: &self) }
     mutating func bool() -> Bool { Bool.random(using: &self) }
