@@ -26,7 +26,9 @@ extension Router {
         }
         let admission = request.choices[id.index].admission(
             as: sequence, priority: request.request.priority, salt: request.request.salt)
-        peersByID[worker]?.link.send(.admit(admission))
+        let peer = peersByID[worker]
+        peer?.link.send(.admit(admission))
+        peer?.series?.admitted()
         guard request.admittedAt == nil else { return }
         let now = surroundings.now()
         request.admittedAt = now

@@ -49,6 +49,8 @@ extension Router: WorkerDiscoveryObserver {
     private func lose(_ peer: WorkerPeer) {
         peersByID[peer.id] = nil
         peer.state = .dialling
+        peer.series?.remove()
+        peer.series = nil
         perform(scheduler.workerLost(peer.id, now: surroundings.now()))
         for other in peersByID.values.sorted(by: { $0.id < $1.id }) {
             if case .idle(let description, let tokenizer) = other.state { employ(other, description, tokenizer) }
@@ -83,6 +85,7 @@ extension Router: WorkerLinkDelegate {
             catalogue.list(description, tokenizer, created: surroundings.unixSeconds(), logger: logger)
         }
         peer.state = .serving
+        peer.series = metrics.worker(at: peer.address, model: description.model, now: surroundings.now())
         perform(scheduler.workerWelcomed(peer.id, description, now: surroundings.now()))
     }
 
@@ -96,7 +99,9 @@ extension Router: WorkerLinkDelegate {
         let (id, now) = (peer.id, surroundings.now())
         switch event {
         case .welcome: break
-        case .step(let report): workerReported(id, report)
+        case .step(let report):
+            peer.series?.stepped(report)
+            workerReported(id, report)
         case .credit(let slotCount, let pageCount, let load, let commandsSeen):
             perform(
                 scheduler.workerCredit(

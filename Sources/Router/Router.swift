@@ -182,8 +182,15 @@ package final class Router: GenerationService {
         let now = surroundings.now()
         perform(scheduler.timePassed(now))
         tickCount &+= 1
-        if tickCount % max(1, options.gaugeTicks) == 0 { metrics.update(from: scheduler, now: now) }
+        if tickCount % max(1, options.gaugeTicks) == 0 { updateGauges(now) }
         tell()
+    }
+
+    private func updateGauges(_ now: Instant) {
+        metrics.update(from: scheduler, now: now)
+        for peer in peers.values {
+            peer.series?.update(isReady: scheduler.workerState(peer.id) == .ready, now: now)
+        }
     }
 }
 

@@ -29,6 +29,7 @@ struct ModelMetrics {
     let inferenceTime: Histogram
     let promptLength: Histogram
     let generationLength: Histogram
+    let longestChoice: Histogram
     let maxTokens: Histogram
     let choices: Histogram
 
@@ -58,6 +59,7 @@ struct ModelMetrics {
         inferenceTime = registry.histogram(.requestInferenceTime, labels: labels)
         promptLength = registry.histogram(.requestPromptTokens, labels: labels)
         generationLength = registry.histogram(.requestGenerationTokens, labels: labels)
+        longestChoice = registry.histogram(.requestMaxGenerationTokens, labels: labels)
         maxTokens = registry.histogram(.requestMaxTokens, labels: labels)
         choices = registry.histogram(.requestChoices, labels: labels)
     }
@@ -80,6 +82,8 @@ struct ModelMetrics {
     /// A request got its whole answer.
     func completed(_ request: OpenRequest, at now: Instant) {
         latency.observe(now.seconds(since: request.submittedAt))
+        let longest = request.choices.reduce(0) { max($0, $1.output.count) }
+        longestChoice.observe(Double(longest))
         guard let admitted = request.admittedAt, let first = request.firstTokenAt, let last = request.lastTokenAt else {
             return
         }
@@ -87,7 +91,6 @@ struct ModelMetrics {
         prefillTime.observe(first.seconds(since: admitted))
         decodeTime.observe(decode)
         inferenceTime.observe(last.seconds(since: admitted))
-        let longest = request.choices.reduce(0) { max($0, $1.output.count) }
         if longest > 1 { timePerOutputToken.observe(decode / Double(longest - 1)) }
     }
 }
@@ -97,6 +100,8 @@ struct ModelMetrics {
 final class RouterMetrics {
     private let registry: MetricRegistry
     private var models: [String: ModelMetrics] = [:]
+    /// By model: tokens of a KV page and pages of all workers, as they were told last.
+    private var cacheShapes: [String: [String]] = [:]
     private let workers: [WorkerState: Gauge]
     private let moves: [MoveCause: Counter]
     private let rejections: [FailureKind: Counter]
@@ -122,6 +127,10 @@ final class RouterMetrics {
         return made
     }
 
+    func worker(at address: WorkerAddress, model: String, now: Instant) -> WorkerSeries {
+        WorkerSeries(registry, address: address, model: model, now: now)
+    }
+
     func moved(_ cause: MoveCause, model: String) {
         moves[cause]?.add()
         if cause == .preempted { self.model(model).preemptions.add() }
@@ -141,7 +150,16 @@ final class RouterMetrics {
             series.queueOldest.set(scheduler.longestWait(name, now: now))
             let pages = scheduler.pages(name)
             series.cacheUsage.set(pages.total > 0 ? Double(pages.used) / Double(pages.total) : 0)
+            tellShape([name, String(pages.tokenCountEach), String(pages.total)])
         }
+    }
+
+    private func tellShape(_ labels: [String]) {
+        guard cacheShapes[labels[0]] != labels else { return }
+        if let before = cacheShapes.updateValue(labels, forKey: labels[0]) {
+            registry.remove(.cacheConfiguration, labels: before)
+        }
+        registry.gauge(.cacheConfiguration, labels: labels).set(1)
     }
 }
 

@@ -17,6 +17,8 @@ final class WorkerPeer {
     let link: any WorkerLink
     var id: WorkerID
     var state = State.dialling
+    /// While it serves.
+    var series: WorkerSeries?
     /// False: once its link is lost it is forgotten.
     var isExpected = true
 

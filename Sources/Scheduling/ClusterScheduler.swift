@@ -133,16 +133,17 @@ package struct ClusterScheduler: Sendable {
         }.max() ?? 0
     }
 
-    /// KV pages of a model's workers: in use by running sequences, and in all.
-    package func pages(_ model: String) -> (used: Int, total: Int) {
-        var (used, total) = (0, 0)
+    /// KV pages of a model's workers: in use by running sequences, in all, and how many tokens each holds.
+    package func pages(_ model: String) -> (used: Int, total: Int, tokenCountEach: Int) {
+        var (used, total, size) = (0, 0, 0)
         for group in (models[model]?.groups ?? [:]).values {
             for worker in group.workers {
                 used += workers[worker]?.usedPages ?? 0
                 total += workers[worker]?.description.pageCount ?? 0
+                size = max(size, workers[worker]?.description.pageTokenCount ?? 0)
             }
         }
-        return (used, total)
+        return (used, total, size)
     }
 
     package func workerState(_ id: WorkerID) -> WorkerState {

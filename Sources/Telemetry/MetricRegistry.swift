@@ -48,6 +48,14 @@ package final class MetricRegistry: Sendable {
         }
     }
 
+    /// Forgets one series: what it was about is gone, and its label values may never come back.
+    package func remove(_ metric: Metric, labels: [String]) {
+        families.withLock { families in
+            guard let at = families.firstIndex(where: { $0.metric.name == metric.name }) else { return }
+            families[at].series.removeAll { $0.values == labels }
+        }
+    }
+
     private func series<Kind>(
         _ metric: Metric, _ values: [String], find: (Series) -> Kind?, make: () -> (Series, Kind)
     ) -> Kind {

@@ -59,6 +59,9 @@ extension Metric {
     package static let requestGenerationTokens = histogram(
         "vllm:request_generation_tokens", "Output length of requests.", buckets: Buckets.tokens,
         labels: ["model_name"])
+    package static let requestMaxGenerationTokens = histogram(
+        "vllm:request_max_num_generation_tokens", "Output length of a request's longest choice.",
+        buckets: Buckets.tokens, labels: ["model_name"])
     package static let requestMaxTokens = histogram(
         "vllm:request_params_max_tokens", "Output limit that requests asked for.", buckets: Buckets.tokens,
         labels: ["model_name"])
@@ -69,6 +72,11 @@ extension Metric {
     // Router: the cluster.
     package static let workers = gauge(
         "apus_workers", "Workers by state.", labels: ["state"])
+    package static let workerReady = gauge(
+        "vllm:healthy_pods_total", "1 for a worker that takes sequences, 0 for another that is linked.",
+        labels: ["server"])
+    package static let workerRequestRate = gauge(
+        "vllm:current_qps", "Sequences admitted to a worker per second, of late.", labels: ["server"])
     package static let queueTokens = gauge(
         "apus_queue_tokens", "Prompt and expected output tokens waiting in the queue.", labels: ["model_name"])
     package static let queueOldest = gauge(

@@ -342,8 +342,29 @@ import Text
             "vllm:inter_token_latency_seconds_bucket{model_name=\"m\",le=\"0.0005\"}",
             "vllm:e2e_request_latency_seconds_count{model_name=\"m\"} 3",
             "vllm:request_queue_time_seconds_count{model_name=\"m\"} 3",
+            "vllm:request_max_num_generation_tokens_sum{model_name=\"m\"} 90",
         ] {
             #expect(after.contains(line), "\(line)")
         }
+    }
+
+    @Test func `series of a worker go with its link`() throws {
+        let bench = RouterBench(workers: 2)
+        let receiver = try bench.submit(.sample(max: 10))
+        bench.run { receiver.isOver }
+        bench.pass(0.3)
+        let both = bench.metrics.render()
+        #expect(both.contains(#"vllm:healthy_pods_total{server="10.0.0.2:8101"} 1"#))
+        #expect(both.contains(#"vllm:cache_config_info{model_name="m",block_size="16",num_gpu_blocks="512"} 1"#))
+        #expect(both.contains(#"vllm:iteration_tokens_total_count{model_name="m"} 10"#))
+        #expect(both.contains(/vllm:current_qps{server="10.0.0.1:8101"} 0\.0[0-9]*[1-9]/))
+
+        bench.links[1].die()
+        bench.pass(0.3)
+
+        let one = bench.metrics.render()
+        #expect(!one.contains("10.0.0.2"))
+        #expect(one.contains(#"vllm:healthy_pods_total{server="10.0.0.1:8101"} 1"#))
+        #expect(one.contains(#"num_gpu_blocks="256"} 1"#) && !one.contains(#"num_gpu_blocks="512"}"#))
     }
 }

@@ -7,6 +7,19 @@ import Testing
     static let depth = Metric.gauge("apus_test_depth", "Depth.")
     static let latency = Metric.histogram("apus_test_seconds", "Latency.", buckets: [0.1, 1])
 
+    @Test func `a series that is removed is written no more, and begins anew`() {
+        let registry = MetricRegistry()
+        registry.counter(Self.requests, labels: ["/a"]).add(2)
+        registry.counter(Self.requests, labels: ["/b"]).add(3)
+
+        registry.remove(Self.requests, labels: ["/a"])
+        registry.remove(Self.depth, labels: [])
+
+        #expect(!registry.render().contains("/a"))
+        #expect(registry.render().contains(#"{route="/b"} 3"#))
+        #expect(registry.counter(Self.requests, labels: ["/a"]).value == 0)
+    }
+
     @Test func `a registry writes every series once, sorted by name`() {
         let registry = MetricRegistry()
         registry.counter(Self.requests, labels: ["/a"]).add(2)
