@@ -11,7 +11,9 @@ package enum ConfigurationError: Error, Equatable, Sendable, CustomStringConvert
         case .badValue(let place, let value, let expected):
             "\(place) must be \(expected), not '\(value.prefix(100))'."
         case .missing(let name):
-            "\(name) is missing: give it as --\(name), in the environment or in the configuration file."
+            name == WorkerKeys.model.name
+                ? "The model is missing: give it as an argument, as APUS_MODEL or in the configuration file."
+                : "\(name) is missing: give it as --\(name), in the environment or in the configuration file."
         case .unreadable(let path, let reason):
             "\(path): \(reason)."
         }

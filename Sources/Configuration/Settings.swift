@@ -3,8 +3,13 @@ import Yams
 /// Where a program's settings come from: a flag beats the environment, which beats the file, which beats the default.
 package struct Settings: Sendable {
     private let environment: [String: String]
-    private let file: [String: String]
+    private let file: [String: FileValue]
     private let filePath: String?
+
+    private struct FileValue {
+        var text: String
+        var isList = false
+    }
 
     /// - Parameters:
     ///   - environment: of the process; only `APUS_…` names are looked at.
@@ -30,11 +35,15 @@ package struct Settings: Sendable {
 
     /// The value of a key, or its default, or nil when it has none.
     package func optional<Value>(_ key: Key<Value>, flag: String? = nil) throws(ConfigurationError) -> Value? {
+        let filePlace = "\(key.name) in \(filePath ?? "configuration")"
         let said: (text: String, place: String)? =
             flag.map { ($0, "--\(key.name)") }
             ?? environment[key.environmentName].map { ($0, key.environmentName) }
-            ?? file[key.name].map { ($0, "\(key.name) in \(filePath ?? "configuration")") }
+            ?? file[key.name].map { ($0.text, filePlace) }
         guard let said else { return key.defaultValue }
+        if said.place == filePlace, file[key.name]?.isList == true, Value.self != [String].self {
+            throw .badValue(place: said.place, value: "[\(said.text)]", expected: "one value, not a list")
+        }
         switch key.parse(said.text) {
         case .value(let value): return value
         case .expected(let expected):
@@ -44,7 +53,7 @@ package struct Settings: Sendable {
 
     private static func read(
         _ text: String, path: String, known: [String]
-    ) throws(ConfigurationError) -> [String: String] {
+    ) throws(ConfigurationError) -> [String: FileValue] {
         let node: Node?
         do { node = try Yams.compose(yaml: text) } catch { throw .unreadable(path: path, reason: "\(error)") }
         guard let node else { return [:] }
@@ -52,7 +61,7 @@ package struct Settings: Sendable {
         guard case .mapping(let mapping) = node else {
             throw .unreadable(path: path, reason: "the file must be lines of `key: value`")
         }
-        var values: [String: String] = [:]
+        var values: [String: FileValue] = [:]
         for (key, value) in mapping {
             guard let name = key.string else { throw .unreadable(path: path, reason: "a key is not text") }
             guard known.contains(name) else {
@@ -60,9 +69,13 @@ package struct Settings: Sendable {
             }
             guard values[name] == nil else { throw .unreadable(path: path, reason: "\(name) is there twice") }
             switch value {
-            case .scalar(let scalar): values[name] = scalar.string
+            case .scalar(let scalar): values[name] = FileValue(text: scalar.string)
             case .sequence(let sequence):
-                values[name] = sequence.compactMap(\.string).joined(separator: ",")
+                let items = sequence.compactMap { $0.scalar?.string }
+                guard items.count == sequence.count else {
+                    throw .unreadable(path: path, reason: "\(name) must be a list of plain values")
+                }
+                values[name] = FileValue(text: items.joined(separator: ","), isList: true)
             default: throw .unreadable(path: path, reason: "\(name) must be a value or a list of values")
             }
         }

@@ -14,11 +14,21 @@ package struct MachineLimits: Equatable, Sendable {
     /// Bytes that can be taken now; nil when nothing tells.
     package var availableMemory: Int?
     package var memorySource: MemorySource
+    /// Processes that divide the memory equally: `availableMemory` is one's part.
+    package private(set) var sharerCount = 1
 
     package init(cpuCount: Int, availableMemory: Int?, memorySource: MemorySource = .machine) {
         self.cpuCount = cpuCount
         self.availableMemory = availableMemory
         self.memorySource = memorySource
+    }
+
+    /// The memory of one of so many processes; they take the CPUs as they need them.
+    package func shared(among count: Int) -> MachineLimits {
+        var part = self
+        part.sharerCount = max(1, count)
+        part.availableMemory = availableMemory.map { $0 / part.sharerCount }
+        return part
     }
 
     /// The limits of this process now.

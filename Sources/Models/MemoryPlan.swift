@@ -39,7 +39,12 @@ package struct MemoryPlan: Equatable, Sendable {
         let layout = StepLayout(spec, weights, rowMax: stepTokenMax, threadCount: threadCount)
         activationByteCount = layout.byteCount
 
-        let asked = min(spec.contextLength, max(1, options.contextLength ?? spec.contextLength))
+        if let wanted = options.contextLength, wanted > spec.contextLength {
+            throw .unsupported(
+                "A context-length of \(wanted) is more than the \(spec.contextLength) tokens the model was trained for."
+            )
+        }
+        let asked = max(1, options.contextLength ?? spec.contextLength)
         let pagesPerSequence = (asked + pageTokenCount - 1) / pageTokenCount
         let fixed = weightByteCount + activationByteCount
         let left = limits.availableMemory.map { max(0, $0 - fixed) }
@@ -62,7 +67,7 @@ package struct MemoryPlan: Equatable, Sendable {
                 MemoryShortage(
                     weightByteCount: weightByteCount, kvByteCount: kvByteCount,
                     activationByteCount: activationByteCount, kvPageByteCount: kvPageByteCount,
-                    availableByteCount: available, source: limits.memorySource))
+                    availableByteCount: available, source: limits.memorySource, sharerCount: limits.sharerCount))
         }
     }
 }
@@ -75,6 +80,8 @@ package struct MemoryShortage: Equatable, Sendable, CustomStringConvertible {
     package let kvPageByteCount: Int
     package let availableByteCount: Int
     package let source: MachineLimits.MemorySource
+    /// `availableByteCount` is the part of one of so many workers.
+    package let sharerCount: Int
 
     package var description: String {
         let needed = weightByteCount + kvByteCount + activationByteCount
@@ -85,6 +92,7 @@ package struct MemoryShortage: Equatable, Sendable, CustomStringConvertible {
                 "\(ByteText.mebibytes(availableByteCount)) are left of the control group's limit of "
                     + ByteText.mebibytes(limit)
             }
+        let part = sharerCount > 1 ? " for each of \(sharerCount) workers" : ""
         let left = availableByteCount - weightByteCount - activationByteCount
         let advice =
             left >= kvPageByteCount
@@ -93,6 +101,6 @@ package struct MemoryShortage: Equatable, Sendable, CustomStringConvertible {
         return
             "The model needs \(ByteText.mebibytes(needed)) of memory (weights \(ByteText.mebibytes(weightByteCount)), "
             + "KV cache \(ByteText.mebibytes(kvByteCount)), activations \(ByteText.mebibytes(activationByteCount))), "
-            + "but \(room): \(advice)."
+            + "but \(room)\(part): \(advice)."
     }
 }

@@ -15,7 +15,7 @@ package struct TransformerOptions: Equatable, Sendable {
     package var kvMemory: KVMemory
     /// Tokens one step may hold at most. Memory for activations and logits grows with it.
     package var stepTokenMax: Int
-    /// Tokens a sequence may have; nil takes what the model was trained for, which is also the most.
+    /// Tokens a sequence may have; nil takes what the model was trained for; more is refused.
     package var contextLength: Int?
 
     package init(

@@ -26,10 +26,24 @@ final class RouterProcess: Sendable {
         let router: Router
         let local: LocalDiscovery
         var supervisor: LocalSupervisor?
+        var readyWorkerCount = 0
+        /// Workers that ended before they were ready, one after the other with none that was.
+        var failedStartCount = 0
 
         init(router: Router, local: LocalDiscovery) {
             self.router = router
             self.local = local
+        }
+
+        func count(_ event: LocalSupervisor.Event) {
+            switch event {
+            case .workerStarted:
+                readyWorkerCount += 1
+                failedStartCount = 0
+            case .workerExited(_, _, wasReady: true, _): readyWorkerCount -= 1
+            case .workerExited, .workerNotStarted: failedStartCount += 1
+            case .stopped: break
+            }
         }
     }
 
@@ -107,13 +121,13 @@ final class RouterProcess: Sendable {
             do {
                 state.value.router.start(try AddressList.discoveries(for: addresses, eventLoop: eventLoop))
             } catch AddressList.Problem.malformed(let entry) {
-                throw SettingProblem(
+                throw StartProblem(
                     description: "--worker-address must be HOST:PORT with a port of 1 to 65535, not '\(entry)'.")
             }
         }.get()
     }
 
-    private struct SettingProblem: Error, CustomStringConvertible {
+    private struct StartProblem: Error, CustomStringConvertible {
         var description: String
     }
 
@@ -125,6 +139,7 @@ final class RouterProcess: Sendable {
                 options: .init(arguments: arguments, workerCount: count), eventLoop: eventLoop
             ) { event in
                 if case .stopped = event { gone.succeed() }
+                state.value.count(event)
                 if case .workerExited(let index, let status, _, let restart) = event {
                     logger.log(
                         level: restart == nil ? .debug : .warning, "worker ended",
@@ -135,12 +150,22 @@ final class RouterProcess: Sendable {
         }.get()
     }
 
-    /// Returns when the router can serve, or a stop was asked for.
-    func waitForWorkers(count: Int, signals: StopSignals) async throws {
+    /// - Returns: false when a stop was asked for meanwhile.
+    /// - Throws: when the workers end again and again and none was ever ready.
+    func waitForWorkers(count: Int, signals: StopSignals) async throws -> Bool {
         let state = state
-        while !(try await eventLoop.submit { state.value.router.isReady }.get()), !signals.wereRaised {
+        while !signals.wereRaised {
+            let (ready, failed) = try await eventLoop.submit {
+                (state.value.router.isReady ? state.value.readyWorkerCount : 0, state.value.failedStartCount)
+            }.get()
+            if ready == count { return true }
+            if failed >= count * 3 {
+                await stop()
+                throw StartProblem(description: "No worker starts; what they said is above.")
+            }
             try await Task.sleep(for: .milliseconds(10))
         }
+        return false
     }
 
     /// Says on standard output where the router listens.

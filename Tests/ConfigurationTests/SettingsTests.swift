@@ -39,6 +39,19 @@ import Testing
         }
     }
 
+    @Test func `a list is taken where one is meant, and refused elsewhere`() throws {
+        #expect(try settings(yaml: "worker-address: [a:1, b:2]").value(Self.workers) == ["a:1", "b:2"])
+        let one = try settings(yaml: "http-port: [1, 2]")
+        #expect(
+            throws: ConfigurationError.badValue(
+                place: "http-port in apus.yaml", value: "[1,2]", expected: "one value, not a list")
+        ) { try one.value(Self.port) }
+        #expect(
+            throws: ConfigurationError.unreadable(
+                path: "apus.yaml", reason: "worker-address must be a list of plain values")
+        ) { try settings(yaml: "worker-address: [a:1, {b: 2}]") }
+    }
+
     @Test func `an unknown key in the file names the nearest`() {
         #expect(throws: ConfigurationError.unknownKey("htp-port", place: "apus.yaml", nearest: "http-port")) {
             try settings(yaml: "htp-port: 1")

@@ -30,7 +30,8 @@ final class ApusProcess: Sendable {
             ?? repository.appending(path: ".models/SmolLM2-135M-Instruct.Q4_1.gguf").path
     }()
 
-    init(_ arguments: [String], environment: [String: String] = [:]) throws {
+    /// - Parameter input: its whole standard input; nil leaves it this process's.
+    init(_ arguments: [String], environment: [String: String] = [:], input: String? = nil) throws {
         process = Process()
         process.executableURL = Self.binary
         process.arguments = arguments
@@ -46,7 +47,13 @@ final class ApusProcess: Sendable {
             }
             self.output.withLock { $0 += String(decoding: data, as: UTF8.self) }
         }
+        let inputPipe = input.map { _ in Pipe() }
+        if let inputPipe { process.standardInput = inputPipe }
         try process.run()
+        if let input, let inputPipe {
+            inputPipe.fileHandleForWriting.write(Data(input.utf8))
+            try inputPipe.fileHandleForWriting.close()
+        }
     }
 
     deinit {

@@ -31,7 +31,8 @@ import Testing
     @Test func `a port in use is named`() throws {
         let cluster = try Cluster(workers: 1)
         let (status, text) = try Self.outcome([
-            "router", "--http-port", "\(cluster.port)", "--grpc-port", "0", "--admin-port", "0",
+            "router", "--worker-address", "127.0.0.1:1", "--http-port", "\(cluster.port)", "--grpc-port", "0",
+            "--admin-port", "0",
         ])
         #expect(status == 1)
         #expect(text.contains("\(cluster.port)") && text.contains("in use"), "\(text)")

@@ -54,7 +54,7 @@ import Weights
         let options = TransformerOptions(kvMemory: .pages(2))
         #expect(try Self.plan(RandomModel(), options).contextLength == 64)
         #expect(try Self.plan(RandomModel(), TransformerOptions(contextLength: 50)).contextLength == 50)
-        #expect(try Self.plan(RandomModel(), TransformerOptions(contextLength: 9999)).contextLength == 128)
+        #expect(throws: ModelError.self) { try Self.plan(RandomModel(), TransformerOptions(contextLength: 129)) }
     }
 
     @Test func `too little memory is refused with what is needed, what is there and what to change`() throws {
@@ -67,6 +67,12 @@ import Weights
         let text = error?.description ?? ""
         #expect(text.contains("control group's limit of 1024 MiB"))
         #expect(text.contains("set kv-memory to at most"))
+
+        let parted = MachineLimits(cpuCount: 1, availableMemory: whole.totalByteCount * 3 - 1).shared(among: 3)
+        let one = #expect(throws: ModelError.self) {
+            try Self.plan(RandomModel(), TransformerOptions(threadCount: 2, kvMemory: .pages(1000)), parted)
+        }
+        #expect(one?.description.contains("for each of 3 workers") == true)
 
         let none = MachineLimits(cpuCount: 1, availableMemory: 1000)
         let hopeless = #expect(throws: ModelError.self) { try Self.plan(RandomModel(), TransformerOptions(), none) }

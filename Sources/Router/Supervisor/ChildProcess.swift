@@ -26,7 +26,8 @@ enum ChildProcess {
 
     /// The child gets standard input, output and error of this process, one end of a pipe as descriptor 3, and nothing
     /// else: a copy of a client's connection would outlive its close here. It runs in a process group of its own, so
-    /// that Ctrl-C reaches this process alone, which then stops it in order.
+    /// that Ctrl-C reaches this process alone, which then stops it in order. Its arguments say all there is to set, so
+    /// it does not see this process's APUS_ variables: a router's settings are no worker's.
     /// - Returns: nil and errno when the system refuses.
     static func spawn(executable: String, arguments: [String]) -> Result<Started, SpawnError> {
         var ends: [Int32] = [-1, -1]
@@ -58,13 +59,26 @@ enum ChildProcess {
         // SAFETY: strdup's copies and the array live until posix_spawn returns, which keeps none of them.
         var words: [UnsafeMutablePointer<CChar>?] = (["apus"] + arguments).map { strdup($0) } + [nil]
         defer { for word in words { free(word) } }
+        var variables = environmentForChildren()
+        variables.append(nil)
         var processID: pid_t = 0
-        let code = posix_spawn(&processID, executable, &actions, &attributes, &words, environ)
+        let code = posix_spawn(&processID, executable, &actions, &attributes, &words, &variables)
         guard code == 0 else {
             close(reading)
             return .failure(SpawnError(errorCode: code))
         }
         return .success(Started(processID: processID, announcements: reading))
+    }
+
+    private static func environmentForChildren() -> [UnsafeMutablePointer<CChar>?] {
+        var variables: [UnsafeMutablePointer<CChar>?] = []
+        // SAFETY: the environment ends with a null pointer, and nothing here changes it.
+        var next = environ
+        while let variable = next.pointee {
+            if strncmp(variable, "APUS_", 5) != 0 { variables.append(variable) }
+            next += 1
+        }
+        return variables
     }
 
     /// Glibc has the call since 2.34 and hides it from Swift; without it the child keeps what is not close-on-exec.

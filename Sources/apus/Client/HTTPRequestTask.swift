@@ -74,19 +74,21 @@ enum HTTPRequestTask {
             continuation.finish(throwing: error)
             return stream
         }
-        let dialled = HTTP1ClientConnection.connect(host: url.host, port: url.port, eventLoop: eventLoop, tls: tls)
-        dialled.assumeIsolated().whenComplete { result in
-            switch result {
-            case .failure(let error): continuation.finish(throwing: error)
-            case .success(let connection):
-                send(on: connection, url, method: method, path: path, body: body, continuation)
-            }
+        eventLoop.execute {
+            HTTP1ClientConnection.connect(host: url.host, port: url.port, eventLoop: eventLoop, tls: tls)
+                .assumeIsolated().whenComplete { result in
+                    switch result {
+                    case .failure(let error): continuation.finish(throwing: error)
+                    case .success(let connection):
+                        send(on: connection, method: method, path: path, body: body, continuation)
+                    }
+                }
         }
         return stream
     }
 
     private static func send(
-        on connection: HTTP1ClientConnection, _ url: URLParts, method: String, path: String, body: ByteBuffer?,
+        on connection: HTTP1ClientConnection, method: String, path: String, body: ByteBuffer?,
         _ continuation: AsyncThrowingStream<Piece, any Error>.Continuation
     ) {
         var headers = [HTTPField("accept", "*/*")]

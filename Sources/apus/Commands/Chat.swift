@@ -28,7 +28,7 @@ struct Chat: ParsableCommand {
         let place = try URLParts(url)
         let name = try await modelName(place)
         var messages: [[String: String]] = system.map { [["role": "system", "content": $0]] } ?? []
-        print("Talking to \(name). An empty line ends the chat.")
+        say("Talking to \(name). An empty line ends the chat.\n")
         while let line = ask(), !line.isEmpty {
             messages.append(["role": "user", "content": line])
             messages.append(["role": "assistant", "content": try await answer(place, name, messages)])
@@ -36,9 +36,12 @@ struct Chat: ParsableCommand {
     }
 
     private func ask() -> String? {
-        FileHandle.standardOutput.write(Data("> ".utf8))
+        say("> ")
         return readLine()
     }
+
+    /// At once, in order, whatever standard output is.
+    private func say(_ text: String) { FileHandle.standardOutput.write(Data(text.utf8)) }
 
     private func modelName(_ place: URLParts) async throws -> String {
         if let model { return model }
@@ -69,11 +72,11 @@ struct Chat: ParsableCommand {
                 for payload in lines.append(bytes) {
                     let delta = try Self.delta(payload)
                     text += delta
-                    FileHandle.standardOutput.write(Data(delta.utf8))
+                    say(delta)
                 }
             }
         }
-        print()
+        say("\n")
         return text
     }
 

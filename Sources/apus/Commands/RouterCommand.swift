@@ -21,6 +21,7 @@ struct RouterCommand: ParsableCommand {
             let front = try FrontSettings(settings, listening, serving, common)
             let tls = try LinkTLS(settings, linkTLS)
             let addresses = try settings.value(RouterKeys.workerAddress, flag: workerAddress)
+            guard !addresses.isEmpty else { throw ConfigurationError.missing(RouterKeys.workerAddress.name) }
             let logger = try Program.logger(settings, common, label: "router")
             return { (signals: StopSignals) async throws in
                 let router = try await RouterProcess(front, linkTLS: tls, logger: logger, servesLocally: false)

@@ -28,7 +28,7 @@ struct Serve: ParsableCommand {
             let computing = try ComputeSettings(settings, computing)
             let logger = try Program.logger(settings, common, label: "serve")
             // A file that no worker could load should end the start here, not in a loop of restarts.
-            let plan = try computing.shared(among: count).check(model)
+            let plan = try computing.shared(among: count, model: model)
             let arguments =
                 ["worker", model, "--name", name, "--host", "127.0.0.1", "--port", "0", "--metrics-port", "0"]
                 + ["--dies-with-parent"] + plan.flags + ["--drain-timeout", "\(front.drainSeconds)"]
@@ -36,8 +36,9 @@ struct Serve: ParsableCommand {
             return { (signals: StopSignals) async throws in
                 let router = try await RouterProcess(front, linkTLS: nil, logger: logger, servesLocally: true)
                 try await router.startWorkers(count: count, arguments: arguments)
-                try await router.waitForWorkers(count: count, signals: signals)
-                router.announce(model: name, workers: count)
+                if try await router.waitForWorkers(count: count, signals: signals) {
+                    router.announce(model: name, workers: count)
+                }
                 try await router.runUntilStopped(signals)
             }
         }
@@ -53,11 +54,12 @@ enum ModelName {
             name.utf8.count <= 96 && name.first != "." && name.first != "-"
             && name.utf8.allSatisfy { byte in
                 (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
-                    || [0x2D, 0x2E, 0x5F, 0x2F, 0x3A].contains(byte)
+                    || [0x2D, 0x2E, 0x5F, 0x3A].contains(byte)
             }
         guard isValid, !name.isEmpty else {
             throw ConfigurationError.badValue(
-                place: "--name", value: name, expected: "up to 96 letters, digits and - . _ / : beginning with a letter"
+                place: "--name", value: name,
+                expected: "up to 96 letters, digits and - . _ : with neither - nor . at its beginning"
             )
         }
         return name

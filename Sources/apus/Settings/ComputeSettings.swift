@@ -20,10 +20,17 @@ struct ComputeSettings: Sendable {
         prefixCache = try settings.value(WorkerKeys.prefixCache, flag: flags.prefixCache)
     }
 
-    /// For several workers on one machine: threads that nobody chose are divided, so that they do not crowd each other.
-    func shared(among workers: Int) -> ComputeSettings {
+    /// For several workers on one machine: threads that nobody chose are divided, so that they do not crowd each other,
+    /// and so is the memory. Looks at the model file without loading it.
+    /// - Throws: the sentence a worker would end with.
+    func shared(among workers: Int, model path: String) throws -> ComputeSettings {
+        let limits = MachineLimits.current()
         var shared = self
-        shared.threads = threads ?? max(1, MachineLimits.current().cpuCount / workers)
+        shared.threads = threads ?? max(1, limits.cpuCount / workers)
+        let file = try GGUFFile(path: path)
+        let plan = try MemoryPlan(
+            ModelSpec(file), file, options: shared.transformer(name: nil), limits: limits.shared(among: workers))
+        shared.kvMemory = plan.kvByteCount
         return shared
     }
 
@@ -32,16 +39,8 @@ struct ComputeSettings: Sendable {
 
     func transformer(name: String?) -> TransformerOptions {
         TransformerOptions(
-            name: name, threadCount: threads, kvMemory: kvMemory.map { .bytes($0) } ?? .sequences(slots, share: 0.4),
+            name: name, threadCount: threads, kvMemory: kvMemory.map { .bytes($0) } ?? .sequences(slots, share: 0.8),
             stepTokenMax: stepTokenMax, contextLength: contextLength)
-    }
-
-    /// Looks at the model file without loading it.
-    /// - Throws: the sentence a worker would end with.
-    func check(_ path: String) throws -> ComputeSettings {
-        let file = try GGUFFile(path: path)
-        _ = try MemoryPlan(ModelSpec(file), file, options: transformer(name: nil), limits: .current())
-        return self
     }
 
     /// As flags of `apus worker`.

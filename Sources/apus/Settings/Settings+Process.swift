@@ -10,7 +10,9 @@ extension Settings {
             do {
                 return try String(contentsOfFile: path, encoding: .utf8)
             } catch {
-                throw ConfigurationError.unreadable(path: path, reason: "the file cannot be read as UTF-8 text")
+                let isThere = FileManager.default.isReadableFile(atPath: path)
+                throw ConfigurationError.unreadable(
+                    path: path, reason: isThere ? "the file is not UTF-8 text" : "there is no file that can be read")
             }
         }
         return try Settings(
