@@ -2,6 +2,7 @@ import HTTP
 import Inference
 import NIOCore
 import Serving
+import Synchronization
 
 /// One request on its way: knows its exchange, answers it once, and knows when the client is gone.
 ///
@@ -18,6 +19,7 @@ final class APICall {
     var whenGone: (() -> Void)?
     private let route: String
     private var isAnswered = false
+    private let abandonment = Abandonment()
 
     init(_ exchange: any HTTPExchange, core: APICore, route: String, id: String) {
         self.exchange = exchange
@@ -44,6 +46,7 @@ final class APICall {
         guard !isOver else { return }
         // nginx's number for a client that left first; it is counted, never sent.
         if !isAnswered { core.answered(route: route, status: 499) }
+        abandonment.isAbandoned.store(true, ordering: .relaxed)
         end()?()
     }
 
@@ -176,12 +179,16 @@ extension APICall {
         let loop = exchange.eventLoop
         let core = self.core
         let bound = NIOLoopBound(
-            { (result: Result<Prepared, APIError>) in
+            { (result: Result<Prepared, APIError>?) in
                 core.preparationCount -= 1
-                deliver(result)
+                if let result { deliver(result) }
             }, eventLoop: loop)
-        core.offload {
-            let result = Self.result { () throws(APIError) in try work(Array(body.readableBytesView), preparation) }
+        core.offload { [abandonment] in
+            // Whoever queued behind others may have left since.
+            let result =
+                abandonment.isAbandoned.load(ordering: .relaxed)
+                ? nil
+                : Self.result { () throws(APIError) in try work(Array(body.readableBytesView), preparation) }
             loop.execute { bound.value(result) }
         }
     }
@@ -190,12 +197,8 @@ extension APICall {
         do throws(APIError) { return .success(try work()) } catch { return .failure(error) }
     }
 
-    /// A body's wrapping is looked at before the body. No type at all passes: many small clients send none.
+    /// A body's type is looked at before the body. No type at all passes: many small clients send none.
     private func headerRefusal() -> APIError? {
-        if let encoding = exchange.request.header("content-encoding"), encoding.lowercased() != "identity" {
-            return .unsupportedMedia(
-                "The body may not be compressed, but its content-encoding is \(encoding.prefix(40)).")
-        }
         guard let type = exchange.request.header("content-type") else { return nil }
         let essence = type.prefix { $0 != ";" }.filter { $0 != " " }.lowercased()
         guard essence == "application/json" || essence.hasSuffix("+json") else {
@@ -209,6 +212,11 @@ extension APIError {
     fileprivate static func unsupportedMedia(_ message: String) -> APIError {
         APIError(status: 415, message: message, type: "invalid_request_error", code: "unsupported_media_type")
     }
+}
+
+/// Told to work on another thread: its client has left.
+private final class Abandonment: Sendable {
+    let isAbandoned = Atomic<Bool>(false)
 }
 
 /// What the work on a body may know. Values and immutable objects only: it crosses to another thread.

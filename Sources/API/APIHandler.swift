@@ -1,5 +1,6 @@
 import Glibc
 package import HTTP
+import NIOCore
 package import Serving
 package import Telemetry
 
@@ -23,6 +24,19 @@ package final class APIHandler: HTTPHandler {
     }
 
     package func handle(_ exchange: any HTTPExchange) { core.handle(exchange, among: routes) }
+
+    /// How its listener should be: what is refused there has OpenAI's shape too, and models' names may have slashes.
+    package static var listenerOptions: HTTPListenerOptions {
+        var options = HTTPListenerOptions()
+        options.head.encodedSlashesBelow = "/v1/models/"
+        options.refusalBody = { status, sentence in
+            var body = ByteBuffer()
+            APIError(status: status, message: sentence, type: "invalid_request_error", code: "bad_http").write(
+                into: &body)
+            return ("application/json", body)
+        }
+        return options
+    }
 }
 
 /// Answers the admin port: metrics, health, version.

@@ -8,6 +8,8 @@ package struct APIOptions: Sendable {
     package var inlineByteCountMax = 16 << 10
     /// Bodies on their way through a thread at once; more are answered with 429.
     package var preparationCountMax = 256
+    /// Text for `/tokenize`, which no context bounds: about half a second of work.
+    package var tokenizeByteCountMax = 1 << 20
     /// Choices per prompt (`n`). Each is a sequence of its own.
     package var choiceCountMax = 8
     /// Prompts in one completion request.

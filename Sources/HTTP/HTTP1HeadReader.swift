@@ -8,13 +8,13 @@ enum HTTP1HeadReader {
     ) throws(HTTP1Refusal) -> (HTTPRequestHead, HTTP1Framing) {
         var rest = head
         guard let requestLine = nextLine(&rest) else { throw .malformed("there is no request line") }
-        var (request, minorVersion) = try readRequestLine(requestLine)
+        var (request, minorVersion) = try readRequestLine(requestLine, limits)
         var byteCount = requestLine.count
         while let line = nextLine(&rest), !line.isEmpty {
             let field = try field(line)
             byteCount += line.count + 32
             guard request.headers.count < limits.fieldCountMax, byteCount <= limits.byteCountMax else {
-                throw .headTooLarge
+                throw .headTooLarge(limits)
             }
             request.headers.append(field)
         }
@@ -29,7 +29,7 @@ enum HTTP1HeadReader {
     }
 
     private static func readRequestLine(
-        _ line: ByteBufferView
+        _ line: ByteBufferView, _ limits: HTTPHeadLimits
     ) throws(HTTP1Refusal) -> (HTTPRequestHead, minorVersion: Int) {
         let words = line.split(separator: UInt8(ascii: " "), maxSplits: 3, omittingEmptySubsequences: false)
         guard words.count == 3 else { throw .malformed("the request line is not \"METHOD /path HTTP/1.1\"") }
@@ -46,7 +46,9 @@ enum HTTP1HeadReader {
         } else {
             throw .malformed("the request line is not \"METHOD /path HTTP/1.1\"")
         }
-        guard let target = RequestTarget(words[1]) else { throw .malformed("the path is not plain") }
+        guard let target = RequestTarget(words[1], encodedSlashesBelow: limits.encodedSlashesBelow) else {
+            throw .malformed("the path is not plain")
+        }
         let request = HTTPRequestHead(
             method: String(decoding: words[0], as: UTF8.self), path: target.path, query: target.query, headers: [],
             majorVersion: 1)

@@ -33,7 +33,6 @@ struct HTTP1RequestParser {
     }
 
     /// True between messages and while a head is incomplete.
-    var isBeforeHead: Bool { if case .head = state { true } else { false } }
 
     /// Consumes what it can of `input` and answers one event; call it until it needs more bytes.
     mutating func next(_ input: inout ByteBuffer) throws(HTTP1Refusal) -> Event {
@@ -61,7 +60,7 @@ struct HTTP1RequestParser {
             case .trailers:
                 guard let line = try readLine(&input) else { return .needsMoreBytes }
                 trailerByteCount += line.count + 2
-                guard trailerByteCount <= limits.byteCountMax else { throw .headTooLarge }
+                guard trailerByteCount <= limits.byteCountMax else { throw .headTooLarge(limits) }
                 guard !line.isEmpty else {
                     state = .end
                     continue
@@ -102,7 +101,7 @@ struct HTTP1RequestParser {
             }
             previous = byte
         }
-        guard position <= limits.byteCountMax else { throw .headTooLarge }
+        guard position <= limits.byteCountMax else { throw .headTooLarge(limits) }
         guard let headEnd, let head = input.readSlice(length: headEnd) else {
             state = .head(scanned: position, lastByte: previous)
             return .needsMoreBytes
@@ -120,7 +119,7 @@ struct HTTP1RequestParser {
     private func readLine(_ input: inout ByteBuffer) throws(HTTP1Refusal) -> [UInt8]? {
         let view = input.readableBytesView
         guard let end = view.prefix(limits.byteCountMax).firstIndex(of: UInt8(ascii: "\n")) else {
-            if view.count >= limits.byteCountMax { throw .headTooLarge }
+            if view.count >= limits.byteCountMax { throw .headTooLarge(limits) }
             return nil
         }
         let line = Array(view[view.startIndex..<end])
@@ -162,7 +161,7 @@ struct HTTP1Framing: Equatable {
 /// Why a request ends at the door.
 enum HTTP1Refusal: Error, Equatable {
     case malformed(String)
-    case headTooLarge
+    case headTooLarge(HTTPHeadLimits)
     case unsupported(String)
     case versionNotSupported
     case expectationFailed
@@ -184,7 +183,8 @@ enum HTTP1Refusal: Error, Equatable {
     var sentence: String {
         switch self {
         case .malformed(let what): "The request is malformed: \(what)."
-        case .headTooLarge: "The request's head is too large."
+        case .headTooLarge(let limits):
+            "The request's head is too large: \(limits.byteCountMax) bytes and \(limits.fieldCountMax) fields are the most."
         case .unsupported(let what): "The request asks for what is not supported: \(what)."
         case .versionNotSupported: "Only HTTP/1.1 and HTTP/2 are spoken here."
         case .expectationFailed: "The only expectation understood is 100-continue."

@@ -159,9 +159,9 @@ final class HTTP1Session: ChannelDuplexHandler, ConnectionStage {
         let hasBegun = exchange.map { !$0.isUnanswered } ?? false
         exchange?.clientGone()
         guard !hasBegun else { return close() }
-        let body = ByteBuffer(string: refusal.sentence + "\n")
+        let (type, body) = connection.loop.options.refusalBody(refusal.status, refusal.sentence)
         let headers = [
-            HTTPField("content-type", "text/plain; charset=utf-8"),
+            HTTPField("content-type", type),
             HTTPField("content-length", String(body.readableBytes)),
         ]
         HTTP1Encoder.responseHead(

@@ -11,6 +11,8 @@ final class HTTP2Exchange: HTTP2Stream, HTTPExchange {
     private var hasPromisedContinue = false
     /// The response is finished or given up; the client's end is no news any more.
     private var isOver = false
+    /// The whole response is out and the client still sends: since when, and what came after.
+    private var lingering: (since: NIODeadline, byteCount: Int)?
 
     init(session: HTTP2Session, eventLoop: any EventLoop) {
         self.eventLoop = eventLoop
@@ -29,8 +31,11 @@ final class HTTP2Exchange: HTTP2Stream, HTTPExchange {
         }
         hasHead = true
         let headers = takeFields()
-        guard !isHeadTooLarge else { return refuse(.headTooLarge) }
-        guard let target = RequestTarget(pseudo.path.utf8) else { return refuse(.malformed("the path is not plain")) }
+        let limits = session?.headLimits ?? HTTPHeadLimits()
+        guard !isHeadTooLarge else { return refuse(.headTooLarge(limits)) }
+        guard let target = RequestTarget(pseudo.path.utf8, encodedSlashesBelow: limits.encodedSlashesBelow) else {
+            return refuse(.malformed("the path is not plain"))
+        }
         request = HTTPRequestHead(
             method: pseudo.method, path: target.path, query: target.query, headers: headers, majorVersion: 2)
         if let authority = pseudo.authority, request.header("host") == nil {
@@ -45,14 +50,14 @@ final class HTTP2Exchange: HTTP2Stream, HTTPExchange {
 
     private func refuse(_ refusal: HTTP1Refusal) {
         session?.invalidFrameArrived()
-        let text = ByteBuffer(string: refusal.sentence + "\n")
-        respond(
-            status: refusal.status, headers: [HTTPField("content-type", "text/plain; charset=utf-8")], body: text)
+        guard let options = server?.connection.loop.options else { return }
+        let (type, body) = options.refusalBody(refusal.status, refusal.sentence)
+        respond(status: refusal.status, headers: [HTTPField("content-type", type)], body: body)
     }
 
     override func dataArrived(_ bytes: ByteBuffer) {
         if isOver || body.isFinished {
-            session?.consumeForConnection(bytes.readableBytes)
+            discard(bytes.readableBytes)
             return
         }
         holdWindow(bytes.readableBytes)
@@ -67,9 +72,28 @@ final class HTTP2Exchange: HTTP2Stream, HTTPExchange {
         if !isOver { deliver?() }
     }
 
-    /// A response that is whole before the request is: the client may stop sending.
+    /// A response that is whole before the request is: the client may stop sending. Some take a reset for a failure even
+    /// so (curl until 8.0), so they get a moment to end by themselves.
     override func endSent() {
-        if !hasRemoteEnded { session?.reset(self, code: NGHTTP2_NO_ERROR) }
+        if !hasRemoteEnded { lingering = (session?.now ?? .now(), 0) }
+    }
+
+    private func discard(_ byteCount: Int) {
+        guard let lingering, let options = server?.connection.loop.options,
+            lingering.byteCount + byteCount <= options.lingerByteCountMax
+        else {
+            session?.consumeForConnection(byteCount)
+            if lingering != nil { stopLingering() }
+            return
+        }
+        self.lingering?.byteCount += byteCount
+        holdWindow(byteCount)
+        releaseWindow()
+    }
+
+    private func stopLingering() {
+        lingering = nil
+        session?.reset(self, code: NGHTTP2_NO_ERROR)
     }
 
     override func closed(code: UInt32?) {
@@ -84,6 +108,7 @@ final class HTTP2Exchange: HTTP2Stream, HTTPExchange {
     }
 
     func sweep(now: NIODeadline, _ timeouts: HTTPTimeouts) {
+        if let lingering, now - lingering.since > timeouts.linger { stopLingering() }
         if body.isTooSlow(now: now, timeouts) { body.fail()?() }
         guard let options = server?.connection.loop.options else { return }
         if isStuck(now: now, limit: timeouts.sendProgress) || unsentByteCount > options.unsentByteCountMax { giveUp() }

@@ -13,6 +13,11 @@ package struct HTTPListenerOptions: Sendable {
     /// After a response that leaves request bytes unread, these many are discarded before the connection closes, so that
     /// the client reads its answer instead of a reset.
     package var lingerByteCountMax = 1 << 20
+    /// How the listener says what it refuses before a handler hears of it: content type and body.
+    package var refusalBody: @Sendable (_ status: Int, _ sentence: String) -> (contentType: String, body: ByteBuffer) =
+        {
+            _, sentence in ("text/plain; charset=utf-8", ByteBuffer(string: sentence + "\n"))
+        }
 
     package init() {}
 
@@ -49,10 +54,12 @@ package struct HTTPTimeouts: Sendable {
 }
 
 /// Bounds on a request's head, counted on decoded bytes.
-package struct HTTPHeadLimits: Sendable {
+package struct HTTPHeadLimits: Equatable, Sendable {
     /// Names, values and 32 bytes per field, as RFC 7541 4.1 counts.
     package var byteCountMax = 16 << 10
     package var fieldCountMax = 100
+    /// Below this path an encoded slash is part of a name; anywhere else it is refused. nil: nowhere.
+    package var encodedSlashesBelow: String?
 
     package init() {}
 }

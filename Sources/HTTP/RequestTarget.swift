@@ -6,16 +6,20 @@ struct RequestTarget: Equatable {
 
     /// `nil` for anything but an absolute path of plain characters: no "." or ".." segments, "//", backslash,
     /// parameters (";"), fragments, nor percent codes of ".", "/", "\" and control characters.
-    init?(_ bytes: some Collection<UInt8>) {
+    /// - Parameter encodedSlashesBelow: where "%2F" is allowed all the same.
+    init?(_ bytes: some Collection<UInt8>, encodedSlashesBelow: String? = nil) {
         guard bytes.first == UInt8(ascii: "/"), bytes.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else { return nil }
         let end = bytes.firstIndex(of: UInt8(ascii: "?")) ?? bytes.endIndex
         let pathBytes = bytes[..<end]
-        guard Self.isPlain(pathBytes), !bytes.contains(UInt8(ascii: "#")) else { return nil }
+        let allowsSlash = encodedSlashesBelow.map { pathBytes.starts(with: $0.utf8) } ?? false
+        guard Self.isPlain(pathBytes, allowsEncodedSlash: allowsSlash), !bytes.contains(UInt8(ascii: "#")) else {
+            return nil
+        }
         path = String(decoding: pathBytes, as: UTF8.self)
         query = end == bytes.endIndex ? nil : String(decoding: bytes[bytes.index(after: end)...], as: UTF8.self)
     }
 
-    private static func isPlain(_ path: some Collection<UInt8>) -> Bool {
+    private static func isPlain(_ path: some Collection<UInt8>, allowsEncodedSlash: Bool) -> Bool {
         // The length of the segment so far and whether it is all dots; a lone "/" is the empty last segment.
         var length = 0
         var isDots = true
@@ -34,10 +38,9 @@ struct RequestTarget: Equatable {
                     return false
                 }
                 let decoded = high << 4 | low
-                let refused: [UInt8] = [
-                    UInt8(ascii: "."), UInt8(ascii: "/"), UInt8(ascii: "\\"), UInt8(ascii: ";"), 0x7f,
-                ]
+                let refused: [UInt8] = [UInt8(ascii: "."), UInt8(ascii: "\\"), UInt8(ascii: ";"), 0x7f]
                 if decoded < 0x20 || refused.contains(decoded) { return false }
+                if decoded == UInt8(ascii: "/"), !allowsEncodedSlash { return false }
                 isDots = false
             case UInt8(ascii: "."):
                 break
@@ -50,8 +53,8 @@ struct RequestTarget: Equatable {
     }
 }
 
-enum Hex {
-    static func value(_ byte: UInt8) -> UInt8? {
+package enum Hex {
+    package static func value(_ byte: UInt8) -> UInt8? {
         switch byte {
         case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
         case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10

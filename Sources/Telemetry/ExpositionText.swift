@@ -4,9 +4,11 @@
 struct ExpositionText {
     private var text = ""
     private let openMetrics: Bool
+    private let engine: String?
 
-    init(openMetrics: Bool) {
+    init(openMetrics: Bool, engine: String? = nil) {
         self.openMetrics = openMetrics
+        self.engine = engine
     }
 
     mutating func begin(_ metric: Metric) {
@@ -17,7 +19,7 @@ struct ExpositionText {
     }
 
     mutating func sample(_ metric: Metric, _ values: [String], _ value: Double) {
-        text += metric.name + Self.labels(metric.labels, values) + " " + Self.number(value) + "\n"
+        text += metric.name + labels(metric, values) + " " + Self.number(value) + "\n"
     }
 
     mutating func histogram(_ metric: Metric, _ values: [String], _ histogram: Histogram.Snapshot) {
@@ -26,9 +28,9 @@ struct ExpositionText {
             total &+= count
             let bound = index < histogram.bounds.count ? Self.number(histogram.bounds[index]) : "+Inf"
             text +=
-                "\(metric.name)_bucket\(Self.labels(metric.labels + ["le"], values + [bound])) \(total)\n"
+                "\(metric.name)_bucket\(labels(metric, values, bound: bound)) \(total)\n"
         }
-        let labels = Self.labels(metric.labels, values)
+        let labels = labels(metric, values)
         text += "\(metric.name)_sum\(labels) \(Self.number(histogram.sum))\n\(metric.name)_count\(labels) \(total)\n"
     }
 
@@ -36,9 +38,11 @@ struct ExpositionText {
         openMetrics ? text + "# EOF\n" : text
     }
 
-    private static func labels(_ names: [String], _ values: [String]) -> String {
-        guard !names.isEmpty else { return "" }
-        let pairs = zip(names, values).map { "\($0)=\"\(escapeLabel($1))\"" }
+    private func labels(_ metric: Metric, _ values: [String], bound: String? = nil) -> String {
+        var pairs = zip(metric.labels, values).map { "\($0)=\"\(Self.escapeLabel($1))\"" }
+        if let engine, metric.name.hasPrefix("vllm:") { pairs.append("engine=\"\(Self.escapeLabel(engine))\"") }
+        if let bound { pairs.append("le=\"\(bound)\"") }
+        guard !pairs.isEmpty else { return "" }
         return "{\(pairs.joined(separator: ","))}"
     }
 

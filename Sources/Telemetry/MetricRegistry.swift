@@ -18,7 +18,11 @@ package final class MetricRegistry: Sendable {
 
     private let families = Mutex<[Family]>([])
 
-    package init() {}
+    private let engine: String?
+
+    /// - Parameter engine: value of the label `engine` on every `vllm:` series. Routers and workers count the same tokens:
+    ///   who sums over both must be able to tell them apart.
+    package init(engine: String? = nil) { self.engine = engine }
 
     /// The series of `metric` with these label values, made on first use.
     package func counter(_ metric: Metric, labels: [String] = []) -> Counter {
@@ -81,7 +85,7 @@ package final class MetricRegistry: Sendable {
     /// All series in Prometheus' text format 0.0.4, or in OpenMetrics 1.0.0.
     package func render(openMetrics: Bool = false) -> String {
         families.withLock { families in
-            var text = ExpositionText(openMetrics: openMetrics)
+            var text = ExpositionText(openMetrics: openMetrics, engine: engine)
             for family in families.sorted(by: { $0.metric.name < $1.metric.name }) {
                 text.begin(family.metric)
                 for (values, series) in family.series {

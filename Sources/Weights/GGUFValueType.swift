@@ -24,11 +24,4 @@ package enum GGUFValueType: UInt32, Sendable {
         case .string, .array: nil
         }
     }
-
-    var isInteger: Bool {
-        switch self {
-        case .uint8, .int8, .uint16, .int16, .uint32, .int32, .uint64, .int64: true
-        case .float32, .float64, .bool, .string, .array: false
-        }
-    }
 }

@@ -51,14 +51,14 @@ final class RouterProcess: Sendable {
         self.front = front
         self.logger = logger
         group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        pool = NIOThreadPool(numberOfThreads: 1)
+        pool = NIOThreadPool(numberOfThreads: 2)
         pool.start()
         let eventLoop = group.next()
         self.eventLoop = eventLoop
         childrenGone = eventLoop.makePromise()
         let tls = try front.tls.map { try TLSContextBox.server($0) }
         let dialTLS = try linkTLS?.client()
-        let metrics = MetricRegistry()
+        let metrics = MetricRegistry(engine: "router")
         let state = try await eventLoop.submit {
             let tokenizers = TokenizerStore()
             var seed = SystemRandomNumberGenerator()
@@ -82,7 +82,10 @@ final class RouterProcess: Sendable {
         var bound: [HTTPListener] = []
         do {
             bound.append(
-                try await HTTPListener.bind(host: front.host, port: front.httpPort, group: eventLoop, tls: tls) { _ in
+                try await HTTPListener.bind(
+                    host: front.host, port: front.httpPort, group: eventLoop, options: APIHandler.listenerOptions,
+                    tls: tls
+                ) { _ in
                     APIHandler(
                         service: state.value.router, metrics: metrics, options: front.api,
                         offload: { work in pool.submit { _ in work() } })
@@ -105,10 +108,12 @@ final class RouterProcess: Sendable {
         }
         listeners = bound
         health.setServing("", false)
+        let (listener, connections) = (bound[0], metrics.gauge(.httpConnections))
         try await eventLoop.submit {
             state.value.router.start(servesLocally ? [state.value.local] : [])
             eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: .milliseconds(100)) { _ in
                 health.setServing("", state.value.router.isReady)
+                connections.set(Double(listener.connectionCount))
             }
         }.get()
     }

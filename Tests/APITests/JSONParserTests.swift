@@ -27,6 +27,7 @@ import Testing
                     .init(name: "b", value: .object(JSONObject(members: [.init(name: "a", value: .null)]))),
                 ]))
         ),
+        ("1e309", .double(.infinity)), ("-1e999", .double(-.infinity)),
     ]
 
     @Test(arguments: accepted) func `what JSON allows is read as it stands`(text: String, value: JSONValue) throws {
@@ -36,7 +37,7 @@ import Testing
     static let refused: [(String, Int)] = [
         ("", 0), ("  ", 2), ("nul", 3), ("nulL", 3), ("True", 0), ("NaN", 0), ("Infinity", 0), ("-Infinity", 0),
         ("01", 0), ("-", 0), ("+1", 0), (".5", 0), ("1.", 0), ("1.e1", 0), ("1e", 0), ("1e+", 0), ("0x10", 1),
-        ("1e309", 0), ("-1e999", 0), ("1 2", 2), ("[1,]", 3), ("[1 2]", 3), ("[", 1), ("[1", 2), ("]", 0),
+        ("1 2", 2), ("[1,]", 3), ("[1 2]", 3), ("[", 1), ("[1", 2), ("]", 0),
         ("{", 1), ("{\"a\"}", 4), ("{\"a\":}", 5), ("{\"a\":1,}", 7), ("{a:1}", 1), ("{'a':1}", 1), ("{1:1}", 1),
         ("{\"a\":1 \"b\":2}", 7), ("{\"a\":1,\"a\":2}", 7), ("{\"a\":1,\"\\u0061\":2}", 7),
         ("\"a", 2), ("\"a\n\"", 2), ("\"\u{1}\"", 1), ("\"\\x\"", 1), ("\"\\", 2), ("\"\\u12\"", 1), ("\"\\u12", 5),
@@ -130,7 +131,8 @@ import Testing
                 }
                 if bytes.isEmpty { bytes = [0x20] }
             }
-            guard (try? JSONParser.parse(bytes)) != nil else { continue }
+            // Foundation refuses numbers that no double holds; to us they are infinite.
+            guard let value = try? JSONParser.parse(bytes), RandomJSON.isFinite(value) else { continue }
             #expect(
                 (try? JSONSerialization.jsonObject(with: Data(bytes), options: .fragmentsAllowed)) != nil,
                 "\(String(decoding: bytes, as: UTF8.self))")
@@ -139,6 +141,15 @@ import Testing
 }
 
 enum RandomJSON {
+    static func isFinite(_ value: JSONValue) -> Bool {
+        switch value {
+        case .double(let number): number.isFinite
+        case .array(let elements): elements.allSatisfy(isFinite)
+        case .object(let object): object.members.allSatisfy { isFinite($0.value) }
+        case .null, .bool, .integer, .unsigned, .string: true
+        }
+    }
+
     static func value(_ random: inout SeededRandom, depth: Int) -> String {
         let space = ["", "", " ", "\n", "\t "][random.below(5)]
         switch random.below(depth > 4 ? 6 : 9) {

@@ -37,7 +37,7 @@ import Testing
             "logprobs":true,"top_logprobs":5,"prompt_logprobs":2,"skip_special_tokens":false,
             "include_stop_str_in_output":true,"priority":-3,"cache_salt":"tenant","user":"u","metadata":{"a":"b"},
             "unknown_field":{"x":[1]},"tools":[],"tool_choice":"none","response_format":{"type":"text"},
-            "best_of":null,"store":false,"service_tier":"auto"
+            "best_of":null,"store":true,"verbosity":"low","reasoning_effort":"high","service_tier":"auto"
             """#)
         let request = try #require(desk.service.submitted.first)
         var expected = SamplingParameters()

@@ -95,4 +95,32 @@ import Testing
         }
         #expect(try cluster.request("/health").status == 200)
     }
+
+    @Test func `what is refused before any route has the same shape`() throws {
+        let cluster = try Cluster(workers: 1)
+        let header = "x-long: " + String(repeating: "a", count: 20_000)
+        for (path, extra, status) in [
+            ("//health", ["--path-as-is"], 400), ("/health", ["-H", header], 431),
+            ("/v1/completions", ["-H", "content-encoding: gzip", "-X", "POST", "-d", "x"], 415),
+        ] {
+            for version in ["--http1.1", "--http2-prior-knowledge"] {
+                let answer = try cluster.request(path, extra: extra + [version])
+                let error = answer.json["error"] as? [String: Any]
+                #expect(answer.status == status, "\(path) \(version): \(answer.body)")
+                #expect((error?["message"] as? String)?.isEmpty == false, "\(path) \(version): \(answer.body)")
+            }
+        }
+    }
+
+    @Test func `a large body that is refused early is answered over both versions`() throws {
+        let cluster = try Cluster(workers: 1)
+        let file = FileManager.default.temporaryDirectory.appending(path: "apus-large-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: file) }
+        try Data(repeating: 0x20, count: 900_000).write(to: file)
+        for version in ["--http1.1", "--http2-prior-knowledge"] {
+            let answer = try cluster.request("/v1/nothing", extra: ["--data-binary", "@\(file.path)", version])
+            #expect(answer.status == 404, "\(version): \(answer.body)")
+            #expect(answer.json["error"] != nil, "\(version): \(answer.body)")
+        }
+    }
 }

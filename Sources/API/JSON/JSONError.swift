@@ -10,7 +10,6 @@ struct JSONError: Error, Equatable, Sendable {
         case invalidEscape
         case loneSurrogate
         case invalidNumber
-        case numberTooLarge
         case numberTooLong(limit: Int)
         case duplicateName(String)
         case tooDeep(limit: Int)
@@ -37,7 +36,6 @@ struct JSONError: Error, Equatable, Sendable {
             case .invalidEscape: "a string has an escape that JSON does not know"
             case .loneSurrogate: "a string escapes half of a surrogate pair"
             case .invalidNumber: "a number is not written as JSON writes numbers"
-            case .numberTooLarge: "a number is too large for a double"
             case .numberTooLong(let limit): "a number has more than \(limit) characters"
             case .duplicateName(let name): "an object has the name \"\(name.prefix(64))\" twice"
             case .tooDeep(let limit): "lists and objects are nested more than \(limit) deep"

@@ -1,7 +1,7 @@
 /// Reads one JSON text, within limits that make its cost a small multiple of its length.
 ///
 /// Stricter than the grammar where a client would be misunderstood: a name may come once in an object, escapes must
-/// be whole characters, numbers must fit a double. Source: RFC 8259; RFC 7493 (I-JSON) for the strictness.
+/// be whole characters, numbers larger than any double are infinite. Source: RFC 8259; RFC 7493 (I-JSON) for the strictness.
 struct JSONParser {
     struct Limits: Sendable {
         /// 64: no request nests deeper than tool schemas do, and the parser's stack stays below 32 KiB.
@@ -277,8 +277,9 @@ extension JSONParser {
         guard at - start <= limits.numberLengthMax else {
             throw error(.numberTooLong(limit: limits.numberLengthMax), at: start)
         }
-        guard let double = Double(String(decoding: bytes[start..<at], as: UTF8.self)), double.isFinite else {
-            throw error(.numberTooLarge, at: start)
+        // What is larger than any double becomes infinite: the field's own range says what is wrong with it.
+        guard let double = Double(String(decoding: bytes[start..<at], as: UTF8.self)) else {
+            throw error(.invalidNumber, at: start)
         }
         return .double(double)
     }

@@ -22,9 +22,10 @@ enum ChatCompletions {
         let logprobCount = try logprobCount(fields, countMax: preparation.options.logprobCountMax)
         let wanted = try outputLimit(fields)
 
+        try PreparedGeneration.checkFits(
+            byteCount: ChatMessages.byteCount(messages), promptField: "messages", model: model)
         let text = try ChatMessages.render(
             messages, addsGenerationPrompt: try fields.bool("add_generation_prompt") ?? true, model: model)
-        try PreparedGeneration.checkFits(text, promptField: "messages", model: model)
         let prompt = model.tokenizer.encode(
             text, parsesSpecialTokens: true, addsBOS: try fields.bool("add_special_tokens") ?? true)
         guard !prompt.isEmpty else {
@@ -52,7 +53,7 @@ enum ChatCompletions {
     private static func logprobCount(_ fields: FieldReader, countMax: Int) throws(APIError) -> Int? {
         let isWanted = try fields.bool("logprobs") ?? false
         let count = try fields.integer("top_logprobs", in: 0...countMax)
-        guard isWanted || count == nil else {
+        guard isWanted || count ?? 0 == 0 else {
             throw .invalid(
                 "top_logprobs", code: "invalid_value", "top_logprobs is only allowed when logprobs is true.")
         }

@@ -80,7 +80,9 @@ struct CompletionPrompts {
             throw fields.wrongKind("prompt", wanted: "a string, a list of strings or a list of token ids", value)
         }
         if let strings {
-            for text in strings { try PreparedGeneration.checkFits(text, promptField: "prompt", model: model) }
+            for text in strings {
+                try PreparedGeneration.checkFits(byteCount: text.utf8.count, promptField: "prompt", model: model)
+            }
             tokens = strings.map { model.tokenizer.encode($0, parsesSpecialTokens: true, addsBOS: addsBOS) }
         }
         for (index, prompt) in tokens.enumerated() where prompt.isEmpty {

@@ -29,9 +29,8 @@ extension PreparedGeneration {
     /// A token's spelling in the vocabulary is never shorter than the bytes it stands for. Only texts long enough to be
     /// worth a walk through the vocabulary are looked at.
     static func checkFits(
-        _ text: String, promptField: String, model: ServedModel
+        byteCount: Int, promptField: String, model: ServedModel
     ) throws(APIError) {
-        let byteCount = text.utf8.count
         guard byteCount >= 128 << 10 else { return }
         let longest = model.tokenizer.spec.tokens.reduce(1) { max($0, $1.utf8.count) }
         let leastTokens = byteCount / longest

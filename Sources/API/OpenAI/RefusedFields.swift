@@ -1,5 +1,6 @@
 /// Fields whose meaning Apus would not honour. A value that asks for nothing (off, empty, the default) passes; any other
-/// is refused by name, because an answer that silently ignores it would be believed.
+/// is refused by name, because an answer that silently ignores it would be believed. Hints that promise nothing about
+/// the answer (`store`, `verbosity`, `reasoning_effort`, `metadata`, `user`) are not in the table: they are ignored.
 struct RefusedFields {
     /// Values that change nothing.
     enum Harmless {
@@ -51,7 +52,7 @@ struct RefusedFields {
         .init("guided_decoding_backend", .nothing, noConstraint),
         .init("structured_outputs", .nothing, noConstraint), .init("grammar", .empty, noConstraint),
         .init("json_schema", .nothing, noConstraint),
-        .init("response_format", .textFormat, "output is plain text, {\"type\":\"text\"}"),
+        .init("response_format", .textFormat, "only {\"type\":\"text\"} is"),
         .init("allowed_token_ids", .empty, "use logit_bias"), .init("bad_words", .empty, "use logit_bias"),
         .init("logits_processors", .empty, noSampler), .init("use_beam_search", .isFalse, noSampler),
         .init("length_penalty", .number(1), noSampler), .init("early_stopping", .isFalse, noSampler),
@@ -72,9 +73,6 @@ struct RefusedFields {
             .init("functions", .empty, noTools), .init("function_call", .word(["none"]), noTools),
             .init("audio", .nothing, "output is text"), .init("modalities", .textOnly, "output is text"),
             .init("web_search_options", .nothing, "the model has no web access"),
-            .init("reasoning_effort", .word(["none"]), "the model has no separate reasoning"),
-            .init("verbosity", .word(["medium"]), "say in the messages how long the answer shall be"),
-            .init("store", .isFalse, "answers are not stored"),
             .init("chat_template", .nothing, "the template is the model's own"),
             .init("chat_template_kwargs", .empty, "the template takes no arguments"),
             .init("documents", .empty, "put documents into the messages"),

@@ -58,9 +58,6 @@ struct SamplingFields {
             includesUsage = try streamOptions.bool("include_usage") ?? false
             reportsUsageContinuously =
                 try streamOptions.bool("continuous_usage_stats") ?? false && includesUsage
-            try RefusedFields.check(
-                streamOptions,
-                against: [.init("include_obfuscation", .isFalse, "events are not padded")])
         }
         guard !streams || promptLogprobCount == nil else {
             throw .invalid(

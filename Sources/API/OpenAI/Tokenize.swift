@@ -18,9 +18,11 @@ enum Tokenize {
         let model = try preparation.model(fields, promptField: "prompt")
         let text: String
         if let prompt = try fields.string("prompt") {
+            try checkLength(prompt.utf8.count, "prompt", preparation.options)
             text = prompt
         } else if fields.value("messages") != nil {
             let messages = try ChatMessages.read(fields, options: preparation.options)
+            try checkLength(ChatMessages.byteCount(messages), "messages", preparation.options)
             text = try ChatMessages.render(
                 messages, addsGenerationPrompt: try fields.bool("add_generation_prompt") ?? true, model: model)
         } else {
@@ -29,6 +31,15 @@ enum Tokenize {
         let tokens = model.tokenizer.encode(
             text, parsesSpecialTokens: true, addsBOS: try fields.bool("add_special_tokens") ?? true)
         return write(tokens, withStrings: try fields.bool("return_token_strs") ?? false, model)
+    }
+
+    private static func checkLength(
+        _ byteCount: Int, _ parameter: String, _ options: APIOptions
+    ) throws(APIError) {
+        guard byteCount > options.tokenizeByteCountMax else { return }
+        throw .invalid(
+            parameter, code: "string_above_max_length",
+            "\(parameter) has \(byteCount) bytes of text, but \(options.tokenizeByteCountMax) are the most.")
     }
 
     private static func write(_ tokens: [TokenID], withStrings: Bool, _ model: ServedModel) -> ByteBuffer {

@@ -54,12 +54,12 @@ enum ModelName {
             name.utf8.count <= 96 && name.first != "." && name.first != "-"
             && name.utf8.allSatisfy { byte in
                 (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
-                    || [0x2D, 0x2E, 0x5F, 0x3A].contains(byte)
+                    || [0x2D, 0x2E, 0x5F, 0x2F, 0x3A].contains(byte)
             }
         guard isValid, !name.isEmpty else {
             throw ConfigurationError.badValue(
                 place: "--name", value: name,
-                expected: "up to 96 letters, digits and - . _ : with neither - nor . at its beginning"
+                expected: "up to 96 letters, digits and - . _ / : with neither - nor . at its beginning"
             )
         }
         return name

@@ -55,7 +55,7 @@ struct WorkerCommand: ParsableCommand {
                 let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
                 let worker = try await signals.whileLoading {
                     try await WorkerService.start(
-                        started, eventLoop: group.next(), registry: MetricRegistry(), logger: logger
+                        started, eventLoop: group.next(), registry: MetricRegistry(engine: "worker"), logger: logger
                     ) {
                         let file = try GGUFFile(path: model)
                         let tokenizer = try TokenizerSpec(metadata: file.metadata)
