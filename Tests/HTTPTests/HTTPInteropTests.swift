@@ -4,10 +4,11 @@ import Testing
 
 @testable import HTTP
 
-/// Other people's clients, where the machine has them.
+/// Other people's clients.
 @Suite(.timeLimit(.minutes(1))) struct HTTPInteropTests {
-    @Test(.enabled(if: Tool.exists("curl")), arguments: ["--http1.1", "--http2-prior-knowledge"])
+    @Test(arguments: ["--http1.1", "--http2-prior-knowledge"])
     func `curl gets back what it sends`(version: String) async throws {
+        try #require(Tool.exists("curl"), "These tests need the program curl in PATH.")
         let server = try await TestServer.echo()
         let text = String(repeating: "0123456789", count: 20_000)
         let file = FileManager.default.temporaryDirectory.appending(path: "apus-\(UUID().uuidString)")
@@ -21,8 +22,9 @@ import Testing
         try await server.stop()
     }
 
-    @Test(.enabled(if: Tool.exists("curl")), arguments: ["--http1.1", "--http2"])
+    @Test(arguments: ["--http1.1", "--http2"])
     func `curl speaks TLS, with and without its certificate`(version: String) async throws {
+        try #require(Tool.exists("curl"), "These tests need the program curl in PATH.")
         let files = try TestCertificates()
         let open = try await TestServer.echo(tls: try .server(files.options("server")))
         let closed = try await TestServer.echo(tls: try .server(files.options("server", authority: "ca")))
@@ -42,8 +44,9 @@ import Testing
         try await closed.stop()
     }
 
-    @Test(.enabled(if: Tool.exists("nghttp")))
+    @Test
     func `nghttp reads a response with trailers`() async throws {
+        try #require(Tool.exists("nghttp"), "These tests need the program nghttp in PATH.")
         let server = try await TestServer.serving { exchange in
             exchange.sendHead(status: 200, headers: [])
             exchange.write(ByteBuffer(string: "hello"))
@@ -56,8 +59,9 @@ import Testing
         try await server.stop()
     }
 
-    @Test(.enabled(if: Tool.exists("h2load")), arguments: [true, false])
+    @Test(arguments: [true, false])
     func `h2load finds no failed request`(isHTTP2: Bool) async throws {
+        try #require(Tool.exists("h2load"), "These tests need the program h2load in PATH.")
         let server = try await TestServer.echo()
 
         let arguments =

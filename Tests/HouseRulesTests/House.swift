@@ -57,7 +57,7 @@ struct House {
         let everything = FileManager.default.enumerator(at: sources, includingPropertiesForKeys: nil)
         var files: [File] = []
         while let url = everything?.nextObject() as? URL {
-            guard ["swift", "c", "h"].contains(url.pathExtension) else { continue }
+            guard ["swift", "c", "h", "inc"].contains(url.pathExtension) else { continue }
             let path = String(url.path.dropFirst(sources.path.count + 1))
             guard !path.contains("/Generated/") else { continue }
             let lines = try String(contentsOf: url, encoding: .utf8).components(separatedBy: "\n")
@@ -70,12 +70,14 @@ struct House {
 
     /// Modules a file imports, with the line number.
     static func imports(of file: File) -> [(module: String, line: Int)] {
-        file.lines.enumerated().compactMap { number, line in
-            guard file.path.hasSuffix(".swift"),
-                let match = line.firstMatch(
-                    of: /^(?:@\w+ )?(?:package |public |internal )?import (?:struct |class |func |enum )?(\w+)/)
-            else { return nil }
-            return (String(match.1), number + 1)
+        guard file.path.hasSuffix(".swift") else { return [] }
+        let words: Set = ["package", "public", "internal", "fileprivate", "private"]
+        let kinds: Set = ["struct", "class", "func", "enum", "var", "let", "protocol", "typealias"]
+        return file.lines.enumerated().compactMap { number, line in
+            let left = line.split(separator: " ").drop { $0.hasPrefix("@") || words.contains(String($0)) }
+            guard left.first == "import" else { return nil }
+            guard let named = left.dropFirst().drop(while: { kinds.contains(String($0)) }).first else { return nil }
+            return (String(named.prefix { $0 != "." }), number + 1)
         }
     }
 }
