@@ -8,6 +8,8 @@ RUN apt-get update -qq \
 WORKDIR /source
 COPY Package.swift ./
 RUN swift package resolve
+# The manifest names the tests' folders, so they must be there; nothing in them is compiled.
+COPY Tests Tests
 COPY Sources Sources
 RUN swift build -c release --product apus --static-swift-stdlib \
     && strip -o /apus .build/release/apus
