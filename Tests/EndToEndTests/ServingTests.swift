@@ -63,25 +63,6 @@ import Testing
         #expect(try cluster.request("/v1/models/nobody").status == 404)
     }
 
-    @Test func `the chat command talks, and the health command tells who is alive`() throws {
-        let cluster = try Cluster(workers: 1)
-        let chat = try ApusProcess(
-            ["chat", "--url", "http://127.0.0.1:\(cluster.port)", "--temperature", "0", "--max-tokens", "8"],
-            input: "Say hello.\nAnd again.\n\n")
-        #expect(try chat.waitForExit() == 0, "\(chat.text)")
-        let answers = chat.text.components(separatedBy: "> ")
-        #expect(chat.text.hasPrefix("Talking to smollm2."), "\(chat.text)")
-        #expect(answers.count == 4 && answers[1].count > 3 && answers[2].count > 3, "\(chat.text)")
-
-        func health(_ port: Int) throws -> Int32 {
-            try ApusProcess(["health", "--port", "\(port)"]).waitForExit()
-        }
-        #expect(try health(cluster.adminPort) == 0)
-        cluster.process.signal(SIGTERM)
-        _ = try cluster.process.waitForExit()
-        #expect(try health(cluster.adminPort) == 1)
-    }
-
     @Test func `settings may all come by the environment and a file`() throws {
         let file = FileManager.default.temporaryDirectory.appending(path: "apus-\(UUID().uuidString).yaml")
         defer { try? FileManager.default.removeItem(at: file) }

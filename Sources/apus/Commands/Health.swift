@@ -1,28 +1,52 @@
 import ArgumentParser
+import Configuration
 import HTTP
-import NIOCore
-import NIOPosix
 
-/// `apus health`: whether a router or worker on this machine is alive. For container health checks.
+/// `apus health`: whether the router or worker of this container is alive.
+///
+/// It reads the settings that those read, so an environment or a file that moves their ports moves it along.
 struct Health: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Ask a router or worker whether it is alive; exit status 0 says yes.")
+        abstract: "Ask a router or worker whether it is alive; exit status 0 says yes.",
+        discussion: """
+            Without --port, whoever listens on a router's admin port is asked, and when nobody does, whoever listens on a \
+            worker's metrics port: as APUS_ADMIN_PORT, APUS_METRICS_PORT or the file that APUS_CONFIG names set them.
+            """)
 
-    @Option(help: ArgumentHelp("Address of its metrics port.", valueName: "host")) var host = "127.0.0.1"
-    @Option(help: ArgumentHelp("Its metrics port: 8002 of a router, 8102 of a worker.", valueName: "port"))
-    var port = 8002
+    @Option(help: ArgumentHelp("Its address (default: the setting host, or 127.0.0.1).", valueName: "host"))
+    var host: String?
+    @Option(help: ArgumentHelp("Its port of metrics and health (default: 8002, then 8102).", valueName: "port"))
+    var port: Int?
     @Option(help: ArgumentHelp("What to ask for.", valueName: "path")) var path = "/livez"
 
     func run() throws {
-        let (host, port, path) = (host, port, path)
+        let path = path
         try Program.run {
-            { _ in
+            let settings = try Settings.ofProcess(configFlag: nil, known: EveryKey.names)
+            let host = try settings.value(RouterKeys.host, flag: host)
+            let defaults = [
+                try settings.value(RouterKeys.adminPort), try settings.value(WorkerKeys.metricsPort),
+            ]
+            let ports = port.map { [$0] } ?? defaults
+            return { _ in try await Self.ask(host: host, ports: ports, path: path) }
+        }
+    }
+
+    /// Asks on the first port that somebody listens on: a sick router is not covered up by a worker beside it.
+    private static func ask(host: String, ports: [Int], path: String) async throws {
+        var refusals: [String] = []
+        for port in ports {
+            do {
                 let answer = try await HTTPRequestTask.send(
                     URLParts(isSecure: false, host: host, port: port), method: "GET", path: path, body: nil)
                 guard answer.status == 200 else {
                     throw ClientFailure(description: "\(host):\(port)\(path) answered \(answer.status).")
                 }
+                return
+            } catch let error as HTTPConnectError {
+                refusals.append(error.description)
             }
         }
+        throw ClientFailure(description: refusals.joined(separator: " "))
     }
 }
