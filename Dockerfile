@@ -1,6 +1,7 @@
 # syntax=docker/dockerfile:1
 # Build stage: the official Swift image. `--static-swift-stdlib` leaves only system libraries to the runtime stage.
 FROM swift:6.3.1-bookworm AS build
+# hadolint ignore=DL3008
 RUN apt-get update -qq \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
         libnghttp2-dev libssl-dev pkg-config \
@@ -14,8 +15,10 @@ COPY Sources Sources
 RUN swift build -c release --product apus --static-swift-stdlib \
     && strip -o /apus .build/release/apus
 
-# Runtime stage: the binary, three shared libraries, no shell needed to run it, nobody's user.
+# Runtime stage: the binary, three shared libraries, no shell needed to run it, nobody's user. The libraries are the
+# newest of the release, for their security fixes: no versions here.
 FROM debian:bookworm-slim
+# hadolint ignore=DL3008
 RUN apt-get update -qq \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
         libssl3 libnghttp2-14 libstdc++6 ca-certificates \
@@ -24,9 +27,12 @@ RUN apt-get update -qq \
 COPY --from=build /apus /usr/local/bin/apus
 COPY Config /etc/apus
 USER 65532:65532
+# Loopback inside a container reaches nobody. A variable comes before a file: say --host or -e APUS_HOST to change it.
+ENV APUS_HOST=0.0.0.0
 # 8000 HTTP, 8001 gRPC, 8002 metrics and admin; a worker: 8101 link and health, 8102 metrics.
 EXPOSE 8000 8001 8002 8101 8102
-# `apus health` asks the admin port whether the process is alive; containers that run a worker name its port.
+# `apus health` asks a router's admin port, or else a worker's metrics port, whether the process is alive. Where flags
+# move these ports, APUS_ADMIN_PORT or APUS_METRICS_PORT moves both the server and this.
 HEALTHCHECK --interval=10s --timeout=2s --start-period=60s --retries=3 \
     CMD ["/usr/local/bin/apus", "health"]
 STOPSIGNAL SIGTERM
