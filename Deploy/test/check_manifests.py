@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+"""Checks Deploy/kustomize/base without a cluster: would pods be admitted, and do their names, ports and flags exist?
+
+    python3 Deploy/test/check_manifests.py [APUS]      APUS: the binary, by default .build/release/apus
+
+Needs PyYAML. With `kubectl` it checks what kustomize renders, else the files that kustomization.yaml lists; with the
+PyPI package `kubernetes-validate` also the schemas.
+"""
+
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+import yaml
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BASE = ROOT / "Deploy/kustomize/base"
+PORT_FLAGS = {
+    "router": {"http": "--http-port", "grpc": "--grpc-port", "metrics": "--admin-port"},
+    "worker": {"link": "--port", "metrics": "--metrics-port"},
+}
+RESTRICTED_VOLUMES = {
+    "configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim", "projected", "secret",
+}
+
+complaints: list[str] = []
+checks = 0
+
+
+def expect(holds: bool, complaint: str) -> None:
+    global checks
+    checks += 1
+    if not holds:
+        complaints.append(complaint)
+
+
+def documents(kustomization: dict) -> list[dict]:
+    if shutil.which("kubectl"):
+        text = subprocess.run(["kubectl", "kustomize", BASE], check=True, capture_output=True, text=True).stdout
+        return list(yaml.safe_load_all(text))
+    files = [(BASE / name).read_text() for name in kustomization["resources"]]
+    return [document for text in files for document in yaml.safe_load_all(text)]
+
+
+def check_schemas(resources: list[dict]) -> None:
+    try:
+        import kubernetes_validate
+    except ImportError:
+        print("kubernetes-validate is not installed: schemas are not checked")
+        return
+    for resource in resources:
+        try:
+            kubernetes_validate.validate(resource, kubernetes_validate.latest_version(), strict=True)
+            expect(True, "")
+        except kubernetes_validate.ValidationError as error:
+            expect(False, f"{title(resource)}: {error.message}")
+
+
+def title(resource: dict) -> str:
+    return f"{resource['kind']} {resource['metadata']['name']}"
+
+
+def check_restricted(name: str, pod: dict) -> None:
+    """The restricted Pod Security Standard, and what we add to it: a read-only root, a numeric user, no API token."""
+    shared = pod.get("securityContext", {})
+    expect(not any(pod.get(key) for key in ("hostNetwork", "hostPID", "hostIPC")), f"{name}: shares a host namespace")
+    expect(pod.get("automountServiceAccountToken") is False, f"{name}: mounts an API token")
+    for volume in pod.get("volumes", []):
+        expect(not set(volume) - {"name"} - RESTRICTED_VOLUMES, f"{name}: volume {volume['name']} is not allowed")
+    for container in pod["containers"] + pod.get("initContainers", []):
+        own = container.get("securityContext", {})
+        both = shared | own
+        expect(both.get("runAsNonRoot") is True, f"{name}: runAsNonRoot")
+        expect(both.get("runAsUser", 0) > 0, f"{name}: runAsUser")
+        expect(both.get("seccompProfile", {}).get("type") == "RuntimeDefault", f"{name}: seccompProfile")
+        expect(own.get("allowPrivilegeEscalation") is False, f"{name}: allowPrivilegeEscalation")
+        expect(own.get("readOnlyRootFilesystem") is True, f"{name}: readOnlyRootFilesystem")
+        expect(own.get("capabilities") == {"drop": ["ALL"]}, f"{name}: capabilities")
+        expect(not own.get("privileged"), f"{name}: privileged")
+        expect("memory" in container.get("resources", {}).get("limits", {}), f"{name}: no memory limit")
+
+
+def check_pod(name: str, pod: dict, apus: str, claims: set[str]) -> None:
+    for volume in pod.get("volumes", []):
+        claim = volume.get("persistentVolumeClaim", {}).get("claimName")
+        expect(claim is None or claim in claims, f"{name}: no claim {claim}")
+    volumes = {volume["name"] for volume in pod.get("volumes", [])}
+    for container in pod["containers"]:
+        mounts = {mount["name"] for mount in container.get("volumeMounts", [])}
+        expect(mounts == volumes, f"{name}: mounts {sorted(mounts)} of the volumes {sorted(volumes)}")
+        command, *arguments = container["args"]
+        described = subprocess.run([apus, command, "--help"], capture_output=True, text=True)
+        expect(described.returncode == 0, f"{name}: apus has no command {command}")
+        flags = dict(argument.split("=", 1) for argument in arguments if argument.startswith("--"))
+        for flag in flags:
+            expect(re.search(rf"^ *{flag} ", described.stdout, re.M) is not None, f"{name}: {command} has no {flag}")
+        expect(flags.get("--host") == "0.0.0.0", f"{name}: listens where nobody reaches it")
+
+        ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+        for port, number in ports.items():
+            flag = PORT_FLAGS[command][port]
+            default = re.search(rf"^ *{flag} .*?\(default:\s+(\d+)\)", described.stdout, re.M | re.S)
+            serves = flags.get(flag) or (default and default[1])
+            expect(serves == str(number), f"{name}: port {port} is {number}, but {flag} is {serves}")
+        for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+            request = container.get(probe, {}).get("httpGet", {})
+            expect(request.get("port") in ports, f"{name}: {probe} asks no port of the container")
+            expect(request.get("path") in ("/livez", "/readyz"), f"{name}: {probe} asks {request.get('path')}")
+        sleep = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+        stop = sleep + float(flags["--drain-timeout"]) + 5
+        expect(pod["terminationGracePeriodSeconds"] >= stop, f"{name}: is killed before {stop} s")
+
+
+def check_links(resources: list[dict], pods: dict[str, tuple[dict, dict]]) -> None:
+    """What refers to pods by labels or to Services by name finds them."""
+    services = {each["metadata"]["name"]: each["spec"] for each in resources if each["kind"] == "Service"}
+
+    def selected(labels: dict) -> list[dict]:
+        return [pod for have, pod in pods.values() if labels.items() <= have.items()]
+
+    for resource in resources:
+        spec, name = resource.get("spec", {}), title(resource)
+        if resource["kind"] == "Service":
+            targets = selected(spec["selector"])
+            expect(len(targets) == 1, f"{name}: selects {len(targets)} kinds of pods")
+            named = {port["name"] for pod in targets for container in pod["containers"] for port in container["ports"]}
+            for port in spec["ports"]:
+                expect(port["targetPort"] in named, f"{name}: no pod has a port {port['targetPort']}")
+        elif resource["kind"] == "PodDisruptionBudget":
+            expect(len(selected(spec["selector"]["matchLabels"])) == 1, f"{name}: selects no pods")
+        elif resource["kind"] == "StatefulSet":
+            expect(services.get(spec["serviceName"], {}).get("clusterIP") == "None", f"{name}: no headless Service")
+    for name, (_, pod) in pods.items():
+        for argument in pod["containers"][0]["args"]:
+            if argument.startswith("--worker-address="):
+                host, port = argument.split("=", 1)[1].split(":")
+                offered = [offer["port"] for offer in services.get(host, {}).get("ports", [])]
+                expect(int(port) in offered, f"{name}: no Service has {host}:{port}")
+
+
+def main() -> None:
+    apus = sys.argv[1] if len(sys.argv) > 1 else str(ROOT / ".build/release/apus")
+    kustomization = yaml.safe_load((BASE / "kustomization.yaml").read_text())
+    resources = documents(kustomization)
+    check_schemas(resources)
+
+    makers = [each for each in resources if "template" in each.get("spec", {})]
+    templates = {title(each): each["spec"]["template"] for each in makers}
+    pods = {name: (template["metadata"]["labels"], template["spec"]) for name, template in templates.items()}
+    claims = {each["metadata"]["name"] for each in resources if each["kind"] == "PersistentVolumeClaim"}
+    expect(len(pods) == 2, f"{len(pods)} kinds of pods instead of a router and workers")
+    for name, (_, pod) in pods.items():
+        check_restricted(name, pod)
+        check_pod(name, pod, apus, claims)
+    check_links(resources, pods)
+
+    version = subprocess.run([apus, "--version"], check=True, capture_output=True, text=True).stdout.strip()
+    tags = [image["newTag"] for image in kustomization["images"]]
+    expect(tags == [version], f"kustomization.yaml names the images {tags}, the binary is {version}")
+
+    for complaint in complaints:
+        print(complaint)
+    print(f"{checks - len(complaints)} passed, {len(complaints)} failed")
+    sys.exit(1 if complaints else 0)
+
+
+if __name__ == "__main__":
+    main()
