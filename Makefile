@@ -9,7 +9,7 @@ SERVE_FLAGS ?=
 
 APUS := .build/release/apus
 LIBRARIES := libnghttp2-dev libssl-dev pkg-config
-TEST_TOOLS := python3-venv nghttp2-client curl openssl clang-format
+TEST_TOOLS := python3-venv python3-yaml nghttp2-client curl openssl clang-format
 TEST_BUILD := --scratch-path .build-test -c release -Xswiftc -enable-testing
 
 run: $(APUS) model
@@ -26,6 +26,7 @@ $(APUS): Package.swift $(shell find Sources -type f) | packages
 test: packages model lint
 	Deploy/local/install-packages.sh $(TEST_TOOLS)
 	swift build $(TEST_BUILD) --build-tests
+	/usr/bin/python3 Deploy/test/check_manifests.py .build-test/release/apus
 	swift test $(TEST_BUILD) --skip-build --skip EndToEndTests --skip HTTPTests
 	swift test $(TEST_BUILD) --skip-build --no-parallel --filter 'HTTPTests|EndToEndTests'
 
