@@ -119,7 +119,8 @@ let package = Package(
         test("API", ["Inference", "Text", "Telemetry", "HTTP", "Serving", nio, nioEmbedded]),
         .testTarget(name: "HouseRulesTests", swiftSettings: ours),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["apus"], exclude: ["openai_client.py"], swiftSettings: ours),
+            name: "EndToEndTests", dependencies: ["apus", "TestSupport"], exclude: ["openai_client.py"],
+            swiftSettings: ours),
     ]
 )
 

@@ -97,7 +97,7 @@ package struct MemoryShortage: Equatable, Sendable, CustomStringConvertible {
         let advice =
             left >= kvPageByteCount
             ? "set kv-memory to at most \(left >> 20) MiB, or give it more memory"
-            : "give it at least \(ByteText.mebibytes(needed)), or lower step-token-budget"
+            : "give it at least \(ByteText.mebibytes(needed))\(part), or lower step-token-budget"
         return
             "The model needs \(ByteText.mebibytes(needed)) of memory (weights \(ByteText.mebibytes(weightByteCount)), "
             + "KV cache \(ByteText.mebibytes(kvByteCount)), activations \(ByteText.mebibytes(activationByteCount))), "

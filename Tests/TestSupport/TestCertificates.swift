@@ -1,17 +1,15 @@
 import Foundation
 
-@testable import HTTP
-
 /// Certificates made by the openssl command for one test, in a folder that goes with it.
-final class TestCertificates {
+package final class TestCertificates {
     let folder: URL
 
-    struct NoOpenSSL: Error, CustomStringConvertible {
-        var description: String
+    package struct NoOpenSSL: Error, CustomStringConvertible {
+        package var description: String
     }
 
     /// An authority `ca`, with `server` and `client` signed by it, and a `stranger` signed by nobody.
-    init() throws {
+    package init() throws {
         folder = FileManager.default.temporaryDirectory.appending(path: "apus-tls-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         try makeAuthority("ca")
@@ -22,22 +20,16 @@ final class TestCertificates {
 
     deinit { try? FileManager.default.removeItem(at: folder) }
 
-    func path(_ name: String) -> String { folder.appending(path: name).path }
+    package func path(_ name: String) -> String { folder.appending(path: name).path }
 
-    func options(_ name: String, authority: String? = nil) -> TLSOptions {
-        TLSOptions(
-            certificateFile: path("\(name).pem"), keyFile: path("\(name).key"),
-            authorityFile: authority.map { path("\($0).pem") })
-    }
-
-    func makeAuthority(_ name: String) throws {
+    package func makeAuthority(_ name: String) throws {
         try openssl([
             "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-keyout",
             path("\(name).key"), "-out", path("\(name).pem"), "-subj", "/CN=\(name)",
         ])
     }
 
-    func sign(_ name: String, _ names: String, by authority: String) throws {
+    package func sign(_ name: String, _ names: String, by authority: String) throws {
         try openssl([
             "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", path("\(name).key"),
             "-out", path("\(name).csr"), "-subj", "/CN=\(name)",
@@ -59,16 +51,16 @@ final class TestCertificates {
 }
 
 /// Programs of the machine.
-enum Tool {
-    static func path(_ name: String) -> String? {
+package enum Tool {
+    package static func path(_ name: String) -> String? {
         (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin").split(separator: ":").map { "\($0)/\(name)" }
             .first { FileManager.default.isExecutableFile(atPath: $0) }
     }
 
-    static func exists(_ name: String) -> Bool { path(name) != nil }
+    package static func exists(_ name: String) -> Bool { path(name) != nil }
 
     /// What it wrote to its output, and its exit status.
-    static func run(_ name: String, _ arguments: [String]) throws -> (status: Int32, output: String) {
+    package static func run(_ name: String, _ arguments: [String]) throws -> (status: Int32, output: String) {
         guard let path = path(name) else {
             throw TestCertificates.NoOpenSSL(description: "These tests need the program \(name) in PATH.")
         }

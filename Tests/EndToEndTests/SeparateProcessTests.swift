@@ -1,0 +1,59 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Routers and workers as separate programs, as they run on several machines.
+@Suite(.serialized) struct SeparateProcessTests {
+    static let body = #"{"model":"apart","prompt":"Once upon a time","max_tokens":40,"temperature":0.9,"seed":5}"#
+
+    struct Door {
+        let process: ApusProcess
+        let url: String
+    }
+
+    /// A router in front of the worker at `port`.
+    static func router(_ port: Int, _ flags: [String]) throws -> Door {
+        let httpPort = try Cluster.freePort()
+        let process = try ApusProcess(
+            [
+                "router", "--worker-address", "127.0.0.1:\(port)", "--http-port", "\(httpPort)", "--grpc-port", "0",
+                "--admin-port", "0",
+            ] + flags)
+        try process.waitFor("is ready")
+        return Door(process: process, url: "127.0.0.1:\(httpPort)")
+    }
+
+    @Test func `a link with certificates serves several routers, and nobody without them`() throws {
+        let files = try TestCertificates()
+        func link(_ name: String, authority: String = "ca") -> [String] {
+            [
+                "--link-tls-cert", files.path("\(name).pem"), "--link-tls-key", files.path("\(name).key"),
+                "--link-tls-ca", files.path("\(authority).pem"),
+            ]
+        }
+        let port = try Cluster.freePort()
+        let worker = try ApusProcess(
+            ["worker", ApusProcess.model, "--name", "apart", "--port", "\(port)", "--metrics-port", "0"]
+                + link("server"))
+        try worker.waitFor("is ready")
+        let front = ["--tls-cert", files.path("server.pem"), "--tls-key", files.path("server.key")]
+        let doors = try [Self.router(port, link("client") + front), Self.router(port, link("client") + front)]
+        let strangers = try [Self.router(port, []), Self.router(port, link("stranger", authority: "stranger"))]
+
+        let trusting = ["--cacert", files.path("ca.pem")]
+        var answers: [String] = []
+        for door in doors {
+            try eventually("a router that is linked") {
+                try Curl.run("https://\(door.url)/health", body: nil, extra: trusting).status == 200
+            }
+            let answer = try Curl.run("https://\(door.url)/v1/completions", body: Self.body, extra: trusting)
+            #expect(answer.status == 200, "\(answer.body)")
+            answers.append(answer.text())
+        }
+        #expect(!answers[0].isEmpty && answers[0] == answers[1])
+        for door in strangers {
+            let answer = try Curl.run("http://\(door.url)/v1/completions", body: Self.body, extra: [])
+            #expect(answer.status == 503, "\(answer.body)")
+        }
+    }
+}
