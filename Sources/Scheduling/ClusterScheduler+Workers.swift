@@ -135,10 +135,13 @@ extension ClusterScheduler {
         refresh(id)
         giveUpReservation(on: id)
         let suspects = worker.assigned.count { isUnproven($0) }
+        deathTimes.removeAll { now.seconds(since: $0) > limits.deathMemorySeconds }
+        if worker.state != .draining { deathTimes.append(now) }
         for sequence in inOrder(worker.assigned) {
             guard let assignment = assignments[sequence] else { continue }
-            let limit = suspects > 1 ? limits.deathsInCompanyMax : limits.deathsMax
             let deaths = countDeath(assignment, of: worker, now: now)
+            let others = min(max(0, deathTimes.count - deaths), limits.otherDeathsMax)
+            let limit = (suspects > 1 ? limits.deathsInCompanyMax : limits.deathsMax) + others
             requeue(sequence, .workerLost, now: now, into: &actions)
             guard deaths >= limit else { continue }
             let message = "The request was running on \(deaths) workers when they died, and made no progress."

@@ -37,6 +37,8 @@ package struct ClusterScheduler: Sendable {
     var drainRate = DrainRate()
     var lastSequence: UInt64 = 0
     var lastTicket: UInt64 = 0
+    /// When workers died that were not draining, as far back as `deathMemorySeconds`.
+    var deathTimes: [Instant] = []
     var lastLook: Instant?
     var noSuspicionBefore: Instant?
 

@@ -44,6 +44,10 @@ package struct SchedulingLimits: Equatable, Sendable {
     package var deathsMax = 2
     /// The same where neighbours are as suspect. From `deathsMax` on a worker gets one such choice at a time.
     package var deathsInCompanyMax = 3
+    /// Workers that died lately without a choice speak for it: where they die of something else, a choice may be there by
+    /// chance, again and again. Each allows one death more, up to so many.
+    package var otherDeathsMax = 6
+    package var deathMemorySeconds: Double = 60
     /// A worker that dies so soon after a repeated admission, without a step, did not die of it. Forgiven once.
     package var innocentSeconds = 0.01
     /// Times a choice may be taken from a stalled worker with no token in between.

@@ -34,9 +34,7 @@ import Testing
 
         var lastKill = Date()
         var kills = 0
-        // Slower than a worker restarts: a request whose workers die again and again before its first token counts as
-        // their killer, and is given up.
-        let interval = max(4, Double(Self.seconds) / 6)
+        let interval = max(2, Double(Self.seconds) / 6)
         let disturbed = try Self.load(cluster, requests: requests) {
             guard Date().timeIntervalSince(lastKill) > interval else { return }
             let workers = cluster.process.children

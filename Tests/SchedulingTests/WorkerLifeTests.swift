@@ -95,6 +95,26 @@ import Testing
         #expect(scheduler.invariantViolation() == nil)
     }
 
+    @Test func `where workers die of something else, a request that is there by chance goes on`() throws {
+        var scheduler = ClusterScheduler.with([.small(slots: 1)])
+        for death in 1...3 as ClosedRange<UInt64> {
+            #expect(scheduler.workerLost(WorkerID(death), now: .at(Double(death))).isEmpty)
+            _ = scheduler.workerWelcomed(WorkerID(death + 1), .small(slots: 1), now: .at(Double(death)))
+        }
+        _ = try scheduler.requestSubmitted(.plain(1), now: .at(4))
+
+        // Two deaths with it are no more than there were without it; five are.
+        var failures: [Int] = []
+        for death in 4...8 as ClosedRange<UInt64> {
+            let lost = scheduler.workerLost(WorkerID(death), now: .at(Double(death)))
+            failures.append(lost.failures.count)
+            _ = scheduler.workerWelcomed(WorkerID(death + 1), .small(slots: 1), now: .at(Double(death)))
+        }
+
+        #expect(failures == [0, 0, 0, 0, 1])
+        #expect(scheduler.invariantViolation() == nil)
+    }
+
     @Test func `where neighbours are as suspect, each is tried apart, and only the cause is taken out`() throws {
         var scheduler = ClusterScheduler.with([.small()])
         for id in 1...2 as ClosedRange<UInt64> { _ = try scheduler.requestSubmitted(.plain(id), now: .at(0)) }
