@@ -1,6 +1,6 @@
 # make run    a router and two workers on this machine, serving a real model
 # make test   everything that CI runs
-.PHONY: run build test lint format model packages protos bench clean
+.PHONY: run build test lint arm-kernels format model packages protos bench clean
 
 MODEL ?= .models/SmolLM2-135M-Instruct.Q4_1.gguf
 NAME ?= smollm2-135m
@@ -23,7 +23,7 @@ $(APUS): Package.swift $(shell find Sources -type f) | packages
 	@touch $@
 
 # Tests of sockets and processes run one at a time, so that they have the machine to themselves.
-test: packages model lint
+test: packages model lint arm-kernels
 	Deploy/local/install-packages.sh $(TEST_TOOLS)
 	swift build $(TEST_BUILD) --build-tests
 	/usr/bin/python3 Deploy/test/check_manifests.py .build-test/release/apus
@@ -37,6 +37,17 @@ lint:
 	Deploy/local/install-packages.sh clang-format
 	@swift format lint --strict $(SWIFT_FILES)
 	@clang-format --dry-run -Werror $(C_FILES)
+
+# The kernels also compile for AArch64, which this machine may not be.
+ARM_CLANG := clang -target aarch64-linux-gnu -nostdlibinc -isystem /usr/aarch64-linux-gnu/include
+arm-kernels:
+ifeq ($(shell uname -m),x86_64)
+	Deploy/local/install-packages.sh libc6-dev-arm64-cross
+	for file in Sources/CKernels/*.c; do \
+		$(ARM_CLANG) -O2 -std=c11 -ffp-contract=off -Wall -Wextra -Werror -ISources/CKernels/include \
+			-c $$file -o /dev/null || exit 1; \
+	done
+endif
 
 format:
 	swift format --in-place $(SWIFT_FILES)
