@@ -30,6 +30,15 @@ package struct TLSOptions: Sendable, Equatable {
         self.authorityFile = authorityFile
         self.minimumVersion = minimumVersion
     }
+
+    /// Either end of a link inside the cluster.
+    package static func link(certificateFile: String?, keyFile: String?, authorityFile: String?) -> TLSOptions {
+        var options = TLSOptions(
+            certificateFile: certificateFile, keyFile: keyFile, authorityFile: authorityFile,
+            minimumVersion: .tls13Only)
+        options.protocols = ["h2"]
+        return options
+    }
 }
 
 /// Why certificates could not be used.

@@ -109,14 +109,11 @@ package final class WorkerService: Sendable {
         guard options.certificateFile != nil || options.keyFile != nil || options.authorityFile != nil else {
             return nil
         }
-        var tls = TLSOptions()
-        tls.certificateFile = options.certificateFile
-        tls.keyFile = options.keyFile
-        tls.authorityFile = options.authorityFile
-        tls.minimumVersion = .tls13Only
-        tls.protocols = ["h2"]
         do throws(TLSError) {
-            return try TLSContextBox.server(tls)
+            return try TLSContextBox.server(
+                .link(
+                    certificateFile: options.certificateFile, keyFile: options.keyFile,
+                    authorityFile: options.authorityFile))
         } catch {
             throw .tls(error.description)
         }

@@ -22,18 +22,13 @@ enum Program {
                 await report.fill { try await body(signals) }
             }
             done.wait()
-            if let sentence = report.sentence { throw Sentence(text: sentence) }
+            if let sentence = report.sentence { throw Sentence(description: sentence) }
         } catch let exit as ExitCode {
             throw exit
         } catch {
             FileHandle.standardError.write(Data("apus: \(error)\n".utf8))
             throw ExitCode(1)
         }
-    }
-
-    private struct Sentence: Error, CustomStringConvertible {
-        var text: String
-        var description: String { text }
     }
 
     static func logger(_ settings: Settings, _ common: CommonFlags, label: String) throws -> Logger {
@@ -58,6 +53,11 @@ enum Program {
         await finished()
         listener.cancel()
     }
+}
+
+/// Why a command failed, as its user reads it.
+struct Sentence: Error, CustomStringConvertible {
+    var description: String
 }
 
 /// How a body ended, told from its task to the main thread.

@@ -126,14 +126,10 @@ final class RouterProcess: Sendable {
             do {
                 state.value.router.start(try AddressList.discoveries(for: addresses, eventLoop: eventLoop))
             } catch AddressList.Problem.malformed(let entry) {
-                throw StartProblem(
+                throw Sentence(
                     description: "--worker-address must be HOST:PORT with a port of 1 to 65535, not '\(entry)'.")
             }
         }.get()
-    }
-
-    private struct StartProblem: Error, CustomStringConvertible {
-        var description: String
     }
 
     /// Starts worker processes that end with this one.
@@ -166,7 +162,7 @@ final class RouterProcess: Sendable {
             if ready == count { return true }
             if failed >= count * 3 {
                 await stop()
-                throw StartProblem(description: "No worker starts; what they said is above.")
+                throw Sentence(description: "No worker starts; what they said is above.")
             }
             try await Task.sleep(for: .milliseconds(10))
         }

@@ -60,6 +60,16 @@ final class ApusProcess: Sendable {
         if process.isRunning { kill(process.processIdentifier, SIGKILL) }
     }
 
+    /// Runs a command to its end.
+    static func outcome(
+        _ arguments: [String], environment: [String: String] = [:], input: String = ""
+    ) throws -> (status: Int32, text: String) {
+        let process = try ApusProcess(arguments, environment: environment, input: input)
+        let status = try process.waitForExit()
+        usleep(50_000)
+        return (status, process.text)
+    }
+
     /// Waits until the process has printed `text`, or fails with what it printed instead.
     func waitFor(_ wanted: String, seconds: Double = 30) throws {
         try eventually("'\(wanted)' in the output of apus", seconds: seconds) {

@@ -3,13 +3,6 @@ import Testing
 
 /// Mistakes get a sentence and an exit status, or an error in the API's shape; nothing stops serving.
 @Suite(.serialized) struct BadInputTests {
-    static func outcome(_ arguments: [String], environment: [String: String] = [:]) throws -> (Int32, String) {
-        let process = try ApusProcess(arguments, environment: environment)
-        let status = try process.waitForExit()
-        usleep(50_000)
-        return (status, process.text)
-    }
-
     @Test func `a model file that is missing, garbage or cut short ends the start with one sentence`() throws {
         let folder = FileManager.default.temporaryDirectory
         let garbage = folder.appending(path: "apus-garbage.gguf")
@@ -20,7 +13,7 @@ import Testing
 
         for path in ["/nowhere/model.gguf", garbage.path, short.path] {
             for command in ["serve", "worker", "inspect"] {
-                let (status, text) = try Self.outcome([command, path])
+                let (status, text) = try ApusProcess.outcome([command, path])
                 #expect(status == 1, "\(command) \(path): \(text)")
                 #expect(text.contains(path), "\(command) \(path): \(text)")
                 #expect(!text.contains("Fatal error"), "\(text)")
@@ -30,7 +23,7 @@ import Testing
 
     @Test func `a port in use is named`() throws {
         let cluster = try Cluster(workers: 1)
-        let (status, text) = try Self.outcome([
+        let (status, text) = try ApusProcess.outcome([
             "router", "--worker-address", "127.0.0.1:1", "--http-port", "\(cluster.port)", "--grpc-port", "0",
             "--admin-port", "0",
         ])
@@ -39,13 +32,13 @@ import Testing
     }
 
     @Test func `an unknown key and a bad value name themselves and the nearest key`() throws {
-        let (status, text) = try Self.outcome(["router"], environment: ["APUS_HTTP_PROT": "1"])
+        let (status, text) = try ApusProcess.outcome(["router"], environment: ["APUS_HTTP_PROT": "1"])
         #expect(status != 0)
         #expect(text.contains("APUS_HTTP_PORT"), "\(text)")
-        let (flagStatus, flagText) = try Self.outcome(["router", "--http-port", "99999"])
+        let (flagStatus, flagText) = try ApusProcess.outcome(["router", "--http-port", "99999"])
         #expect(flagStatus != 0)
         #expect(flagText.contains("--http-port") && flagText.contains("65535"), "\(flagText)")
-        let (unknownStatus, unknownText) = try Self.outcome(["router", "--htp-port", "1"])
+        let (unknownStatus, unknownText) = try ApusProcess.outcome(["router", "--htp-port", "1"])
         #expect(unknownStatus != 0)
         #expect(unknownText.contains("--http-port"), "\(unknownText)")
     }

@@ -17,7 +17,7 @@ struct URLParts: Sendable {
     /// "http://HOST:PORT" or "https://HOST:PORT"; a path after it is ignored.
     init(_ text: String) throws {
         guard let scheme = ["http", "https"].first(where: { text.hasPrefix($0 + "://") }) else {
-            throw ClientFailure(description: "'\(text)' is not a URL such as http://127.0.0.1:8000.")
+            throw Sentence(description: "'\(text)' is not a URL such as http://127.0.0.1:8000.")
         }
         isSecure = scheme == "https"
         let place = text.dropFirst(scheme.count + 3).prefix { $0 != "/" }
@@ -26,15 +26,11 @@ struct URLParts: Sendable {
         port =
             try colon.map { at in
                 guard let port = Int(place[place.index(after: at)...]), (1...65535).contains(port) else {
-                    throw ClientFailure(description: "'\(text)' has no port from 1 to 65535.")
+                    throw Sentence(description: "'\(text)' has no port from 1 to 65535.")
                 }
                 return port
             } ?? (isSecure ? 443 : 80)
     }
-}
-
-struct ClientFailure: Error, CustomStringConvertible {
-    var description: String
 }
 
 /// One HTTP/1.1 request on a connection of its own, for commands that ask once in a while.
@@ -107,7 +103,7 @@ enum HTTPRequestTask {
             if end == .complete {
                 continuation.finish()
             } else {
-                continuation.finish(throwing: ClientFailure(description: "The connection was lost (\(end))."))
+                continuation.finish(throwing: Sentence(description: "The connection was lost (\(end))."))
             }
         }
         let bound = NIOLoopBound(stream, eventLoop: connection.eventLoop)

@@ -48,7 +48,7 @@ struct Bench: ParsableCommand {
                         seconds: command.seconds))
                 print(summary.line)
                 if let first = summary.errors.first {
-                    throw ClientFailure(
+                    throw Sentence(
                         description:
                             "\(summary.errors.count) of \(summary.requests.count) requests failed; the first: \(first)")
                 }

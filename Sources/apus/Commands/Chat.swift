@@ -48,7 +48,7 @@ struct Chat: ParsableCommand {
         let answer = try await HTTPRequestTask.send(place, method: "GET", path: "/v1/models", body: nil)
         let json = try? JSONSerialization.jsonObject(with: Data(answer.body.readableBytesView)) as? [String: Any]
         guard let first = (json?["data"] as? [[String: Any]])?.first?["id"] as? String else {
-            throw ClientFailure(description: "\(url) serves no model now.")
+            throw Sentence(description: "\(url) serves no model now.")
         }
         return first
     }
@@ -67,7 +67,7 @@ struct Chat: ParsableCommand {
             switch piece {
             case .head(let head): status = head
             case .body(let bytes) where status != 200:
-                throw ClientFailure(description: "The router answered \(status): \(String(buffer: bytes))")
+                throw Sentence(description: "The router answered \(status): \(String(buffer: bytes))")
             case .body(let bytes):
                 for payload in lines.append(bytes) {
                     let delta = try Self.delta(payload)
@@ -83,7 +83,7 @@ struct Chat: ParsableCommand {
     private static func delta(_ payload: [UInt8]) throws -> String {
         guard let json = try? JSONSerialization.jsonObject(with: Data(payload)) as? [String: Any] else { return "" }
         if let error = json["error"] as? [String: Any] {
-            throw ClientFailure(description: "The answer broke off: \(error["message"] ?? "no reason given")")
+            throw Sentence(description: "The answer broke off: \(error["message"] ?? "no reason given")")
         }
         let choice = (json["choices"] as? [[String: Any]])?.first
         return ((choice?["delta"] as? [String: Any])?["content"] as? String) ?? ""

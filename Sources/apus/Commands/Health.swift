@@ -40,13 +40,13 @@ struct Health: ParsableCommand {
                 let answer = try await HTTPRequestTask.send(
                     URLParts(isSecure: false, host: host, port: port), method: "GET", path: path, body: nil)
                 guard answer.status == 200 else {
-                    throw ClientFailure(description: "\(host):\(port)\(path) answered \(answer.status).")
+                    throw Sentence(description: "\(host):\(port)\(path) answered \(answer.status).")
                 }
                 return
             } catch let error as HTTPConnectError {
                 refusals.append(error.description)
             }
         }
-        throw ClientFailure(description: refusals.joined(separator: " "))
+        throw Sentence(description: refusals.joined(separator: " "))
     }
 }

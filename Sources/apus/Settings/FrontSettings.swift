@@ -35,10 +35,7 @@ struct FrontSettings: Sendable {
         switch (certificate, key) {
         case (nil, nil): tls = nil
         case (let certificate?, let key?):
-            var options = TLSOptions()
-            options.certificateFile = certificate
-            options.keyFile = key
-            tls = options
+            tls = TLSOptions(certificateFile: certificate, keyFile: key)
         case (_?, nil): throw ConfigurationError.missing(RouterKeys.tlsKey.name)
         case (nil, _?): throw ConfigurationError.missing(RouterKeys.tlsCertificate.name)
         }
@@ -62,12 +59,6 @@ struct LinkTLS: Sendable {
 
     /// For the side that dials.
     func client() throws -> TLSContextBox {
-        var options = TLSOptions()
-        options.certificateFile = certificate
-        options.keyFile = key
-        options.authorityFile = authority
-        options.minimumVersion = .tls13Only
-        options.protocols = ["h2"]
-        return try TLSContextBox.client(options)
+        try TLSContextBox.client(.link(certificateFile: certificate, keyFile: key, authorityFile: authority))
     }
 }
