@@ -1,6 +1,14 @@
+#define _GNU_SOURCE // syscall
 /// Chooses the instruction set once, and calls through the table.
 #include "isa/functions.h"
-#if defined(__aarch64__)
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+/// Of Linux's asm/prctl.h: asks for a register state that threads do not have unless they ask; and the one of tiles.
+#define ARCH_REQ_XCOMP_PERM 0x1023
+#define XFEATURE_XTILEDATA 18
+#elif defined(__aarch64__)
 #include <sys/auxv.h>
 /// Of Linux's asm/hwcap.h: the dot product extension.
 #define HWCAP_DOT_PRODUCT (1UL << 20)
@@ -8,6 +16,18 @@
 
 static const apus_functions *chosen = &apus_functions_plain;
 static apus_isa chosen_isa = APUS_ISA_PLAIN;
+
+#if defined(__x86_64__)
+/// Whether the processor has byte products on tiles, and the kernel gives their registers to this process's threads.
+static int has_tiles(void) {
+    unsigned a, b, c, d;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d))
+        return 0;
+    const unsigned tile_and_int8 = 1u << 24 | 1u << 25;
+    return (d & tile_and_int8) == tile_and_int8 &&
+           syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+}
+#endif
 
 int apus_isa_available(apus_isa isa) {
     switch (isa) {
@@ -23,6 +43,8 @@ int apus_isa_available(apus_isa isa) {
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
                __builtin_cpu_supports("avx512vnni");
+    case APUS_ISA_AMX:
+        return apus_isa_available(APUS_ISA_AVX512) && has_tiles();
 #elif defined(__aarch64__)
     case APUS_ISA_NEON:
         return (getauxval(AT_HWCAP) & HWCAP_DOT_PRODUCT) != 0;
@@ -43,6 +65,9 @@ int apus_isa_select(apus_isa isa) {
     case APUS_ISA_AVX512:
         chosen = &apus_functions_avx512;
         break;
+    case APUS_ISA_AMX:
+        chosen = &apus_functions_amx;
+        break;
 #elif defined(__aarch64__)
     case APUS_ISA_NEON:
         chosen = &apus_functions_neon;
@@ -61,7 +86,7 @@ apus_isa apus_isa_selected(void) {
 }
 
 __attribute__((constructor)) static void select_best(void) {
-    for (int isa = APUS_ISA_NEON; isa > APUS_ISA_PLAIN; isa--) {
+    for (int isa = APUS_ISA_AMX; isa > APUS_ISA_PLAIN; isa--) {
         if (apus_isa_select((apus_isa)isa))
             return;
     }
@@ -101,11 +126,11 @@ int apus_takes_quantized(int format) {
 }
 
 size_t apus_activation_bytes(size_t rows, size_t cols) {
-    size_t group = cols / 32 * 4 * APUS_ACTIVATION_RECORD;
+    size_t group = cols / 32 * APUS_ACTIVATION_GROUP * APUS_ACTIVATION_RECORD;
     // Groups a multiple of 512 bytes apart would share few cache sets.
     if (group % 512 == 0)
         group += 64;
-    return (rows + 3) / 4 * group;
+    return (rows + APUS_ACTIVATION_GROUP - 1) / APUS_ACTIVATION_GROUP * group;
 }
 
 void apus_quantize_row(const float *x, size_t cols, size_t row, uint8_t *q, uint8_t *remainder) {

@@ -6,6 +6,7 @@ package enum KernelISA: UInt32, CaseIterable, Sendable {
     case avx2 = 1
     case avx512 = 2
     case neon = 3
+    case amx = 4
 
     package var isAvailable: Bool { apus_isa_available(apus_isa(rawValue)) != 0 }
 

@@ -7,6 +7,8 @@ package enum Kernels {
     package static let family = "k2"
 
     package static let panelRowCount = Int(APUS_PANEL_ROWS)
+    /// Rows of quantized activations that lie together.
+    package static let activationGroupRowCount = Int(APUS_ACTIVATION_GROUP)
     package static let pageTokenCount = Int(APUS_PAGE_TOKENS)
 
     // Weights

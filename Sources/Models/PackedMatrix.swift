@@ -53,7 +53,7 @@ struct Activations {
     /// What quantization left over, quantized again: both together have 16 bits.
     let remainder: UnsafeMutablePointer<UInt8>?
     let float: UnsafeMutablePointer<Float>?
-    /// Bytes of four quantized rows, which lie interleaved.
+    /// Bytes of a group of quantized rows, which lie together.
     private let groupByteCount: Int
 
     init(_ offsets: StepLayout.ActivationOffsets, in base: UnsafeMutableRawPointer) {
@@ -61,7 +61,7 @@ struct Activations {
         quantized = offsets.quantized.map { (base + $0).assumingMemoryBound(to: UInt8.self) }
         remainder = offsets.remainder.map { (base + $0).assumingMemoryBound(to: UInt8.self) }
         float = offsets.float.map { (base + $0).assumingMemoryBound(to: Float.self) }
-        groupByteCount = Kernels.activationByteCount(rows: 4, columns: columnCount)
+        groupByteCount = Kernels.activationByteCount(rows: Kernels.activationGroupRowCount, columns: columnCount)
     }
 
     func store(_ values: UnsafePointer<Float>, row: Int) {
@@ -105,7 +105,7 @@ struct Activations {
 
     func pointer(_ isQuantized: Bool, _ part: Part, row: Int) -> UnsafeRawPointer {
         if isQuantized, let rows = part == .whole ? quantized : remainder {
-            return UnsafeRawPointer(rows + row / 4 * groupByteCount)
+            return UnsafeRawPointer(rows + row / Kernels.activationGroupRowCount * groupByteCount)
         }
         if let float { return UnsafeRawPointer(float + row * columnCount) }
         preconditionFailure("the step's layout has no activations of the kind a matrix takes")

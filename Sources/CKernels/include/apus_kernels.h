@@ -31,12 +31,20 @@ enum {
     APUS_PANEL_ROWS = 32,
     /// Tokens of one KV page.
     APUS_PAGE_TOKENS = 32,
-    /// Bytes of one record of 32 quantized activations.
+    /// Bytes that 32 quantized activations take.
     APUS_ACTIVATION_RECORD = 48,
+    /// Rows of quantized activations that lie together.
+    APUS_ACTIVATION_GROUP = 16,
 };
 
 /// Instruction sets. Larger is preferred when the machine has it.
-typedef enum { APUS_ISA_PLAIN = 0, APUS_ISA_AVX2 = 1, APUS_ISA_AVX512 = 2, APUS_ISA_NEON = 3 } apus_isa;
+typedef enum {
+    APUS_ISA_PLAIN = 0,
+    APUS_ISA_AVX2 = 1,
+    APUS_ISA_AVX512 = 2,
+    APUS_ISA_NEON = 3,
+    APUS_ISA_AMX = 4,
+} apus_isa;
 
 /// 1 when this machine can run that variant.
 int apus_isa_available(apus_isa isa);
@@ -66,7 +74,7 @@ void apus_dequantize(int format, const uint8_t *row, size_t count, float *y);
 /// 1 when products with this format take quantized activations, 0 when they take f32 rows.
 int apus_takes_quantized(int format);
 
-/// Bytes of `rows` rows of `cols` quantized activations (rows round up to groups of 4). cols % 32 == 0.
+/// Bytes of `rows` rows of `cols` quantized activations (rows round up to groups of 16). cols % 32 == 0.
 size_t apus_activation_bytes(size_t rows, size_t cols);
 
 /// Quantizes row `row` of a matrix of activations: int8 per 32 values with d = max|x| / 127, and the half sums.

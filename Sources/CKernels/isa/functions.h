@@ -29,6 +29,7 @@ extern const apus_functions apus_functions_plain;
 #if defined(__x86_64__)
 extern const apus_functions apus_functions_avx2;
 extern const apus_functions apus_functions_avx512;
+extern const apus_functions apus_functions_amx;
 #elif defined(__aarch64__)
 extern const apus_functions apus_functions_neon;
 #endif

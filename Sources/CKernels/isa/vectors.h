@@ -215,24 +215,24 @@ INLINE float exp1(float x) {
     return exp16(splat(x))[0];
 }
 
+#if defined(APUS_WITH_AVX512)
+/// sum + products of 64 unsigned bytes with 4 signed ones that all lanes share.
+INLINE i32x16 dot4(i32x16 sum, u8x64 w, int32_t a) {
+    __m512i c, x;
+    memcpy(&c, &sum, 64);
+    memcpy(&x, &w, 64);
+    c = _mm512_dpbusd_epi32(c, x, _mm512_set1_epi32(a));
+    memcpy(&sum, &c, 64);
+    return sum;
+}
+#else
 /// start + zero + sum of products u8 * s8 of `groups` vectors of weights with 4 signed bytes each; lanes are outputs.
 /// Exact, so every instruction set may take its own way.
 /// @param a4   4 bytes for each group, which all lanes share
 /// @param bits of a weight: what intermediate sums can hold
 /// @param zero -zero point * sum of these bytes: removes the zero point from the unsigned weights
 INLINE i32x16 dot_groups(const u8x64 *w, const int32_t *a4, int groups, int bits, int32_t start, int32_t zero) {
-#if defined(APUS_WITH_AVX512)
-    (void)bits;
-    __m512i c = _mm512_set1_epi32(start + zero);
-    for (int g = 0; g < groups; g++) {
-        __m512i x;
-        memcpy(&x, &w[g], 64);
-        c = _mm512_dpbusd_epi32(c, x, _mm512_set1_epi32(a4[g]));
-    }
-    i32x16 r;
-    memcpy(&r, &c, 64);
-    return r;
-#elif defined(APUS_WITH_AVX2)
+#if defined(APUS_WITH_AVX2)
     // How many groups' pairs of products add up within 16 bits: 2 * 127 * (2^bits - 1) each.
     const int run = bits == 4 ? 8 : bits == 5 ? 4 : bits == 6 ? 2 : 1;
     const __m256i ones = _mm256_set1_epi16(1), top = _mm256_set1_epi8((char)0x80);
@@ -288,3 +288,4 @@ INLINE i32x16 dot_groups(const u8x64 *w, const int32_t *a4, int groups, int bits
     return sum;
 #endif
 }
+#endif

@@ -3,63 +3,94 @@ import Kernels
 import Models
 
 /// Times the runtime alone, in this process: no server, no sampling but the likeliest token.
-enum EngineBench {
-    /// - Returns: one line of JSON.
-    static func run(_ path: String, threads: Int?, promptTokens: Int, outputTokens: Int) throws -> String {
+struct EngineBench {
+    var path: String
+    var threads: Int?
+    /// Sequences that decode together, each with a prompt of its own.
+    var streams: Int
+    var promptTokens: Int
+    var outputTokens: Int
+
+    /// One round's seconds.
+    private struct Times {
+        var prefill: Double
+        var decode: Double
+    }
+
+    /// - Returns: one line of JSON: medians over rounds, after one that warms caches and pages.
+    func run() throws -> String {
         let stepTokenMax = 512
-        let pages = (promptTokens + outputTokens) / 32 + 2
+        let pagesEach = (promptTokens + outputTokens + 31) / 32 + 1
         let model = try Transformer(
             path: path,
-            options: TransformerOptions(threadCount: threads, kvMemory: .pages(2 * pages), stepTokenMax: stepTokenMax))
-        let table = (0..<Int32(pages)).map { $0 }
-        let prompt = (0..<promptTokens).map {
-            TokenID(1000 + $0 * 7919 % 20_000 % (model.description.vocabularySize / 2))
-        }
-        let clock = ContinuousClock()
-        var prefill: [Double] = []
-        var decode: [Double] = []
+            options: TransformerOptions(
+                threadCount: threads, kvMemory: .pages(pagesEach * streams),
+                stepTokenMax: max(stepTokenMax, streams)))
+        var times: [Times] = []
         var digest = Digest()
         for round in 0..<4 {
-            let before = clock.now
-            var last: TokenID = 0
-            var start = 0
-            while start < promptTokens {
-                let end = min(promptTokens, start + stepTokenMax)
-                let logits = model.execute([
-                    StepSlice(
-                        tokens: Array(prompt[start..<end]), startPosition: start, pages: table,
-                        logits: end == promptTokens ? .last : .none)
-                ])
-                if end == promptTokens { last = likeliest(logits) }
-                start = end
+            var sequences = (0..<streams).map { stream in
+                StepSlice(
+                    tokens: prompt(stream, vocabularySize: model.description.vocabularySize), startPosition: 0,
+                    pages: (0..<pagesEach).map { Int32(stream * pagesEach + $0) }, logits: .last)
             }
-            let between = clock.now
-            for position in promptTokens..<promptTokens + outputTokens {
-                let slice = StepSlice(tokens: [last], startPosition: position, pages: table, logits: .last)
-                last = likeliest(model.execute([slice]))
-                if round == 0 { digest.add(UInt64(last)) }
+            let prefill = Self.seconds { prefillAll(&sequences, model, stepTokenMax: stepTokenMax) }
+            let decode = Self.seconds {
+                for _ in 0..<outputTokens { advance(&sequences, model) }
             }
-            // The first round warms caches and pages.
-            guard round > 0 else { continue }
-            prefill.append(seconds(between - before))
-            decode.append(seconds(clock.now - between))
+            for sequence in sequences { digest.add(UInt64(sequence.tokens[0])) }
+            if round > 0 { times.append(Times(prefill: prefill, decode: decode)) }
         }
-        func rate(_ tokens: Int, _ times: [Double]) -> Double {
-            let median = times.sorted()[times.count / 2]
-            return median > 0 ? (Double(tokens) / median * 10).rounded() / 10 : 0
+        func rate(_ tokens: Int, _ seconds: [Double]) -> Double {
+            let median = seconds.sorted()[seconds.count / 2]
+            return median > 0 ? (Double(streams * tokens) / median * 10).rounded() / 10 : 0
         }
         return """
-            {"model":"\(model.description.name)","threads":\(model.plan.threadCount),"prompt_tokens":\(promptTokens),\
-            "output_tokens":\(outputTokens),"prefill_tokens_per_s":\(rate(promptTokens, prefill)),\
-            "decode_tokens_per_s":\(rate(outputTokens, decode)),"digest":"\(String(digest.value, radix: 16))"}
+            {"model":"\(model.description.name)","threads":\(model.plan.threadCount),"streams":\(streams),\
+            "prompt_tokens":\(promptTokens),"output_tokens":\(outputTokens),\
+            "weight_bytes":\(model.plan.weightByteCount),\
+            "prefill_tokens_per_s":\(rate(promptTokens, times.map(\.prefill))),\
+            "decode_tokens_per_s":\(rate(outputTokens, times.map(\.decode))),\
+            "digest":"\(String(digest.value, radix: 16))"}
             """
     }
 
-    private static func likeliest(_ logits: UnsafeBufferPointer<Float>) -> TokenID {
-        TokenID(Kernels.argmax(logits))
+    private func prompt(_ stream: Int, vocabularySize: Int) -> [TokenID] {
+        (0..<promptTokens).map { TokenID(1000 + ($0 + 31 * stream) * 7919 % 20_000 % (vocabularySize / 2)) }
     }
 
-    private static func seconds(_ duration: Duration) -> Double {
-        Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18
+    /// Prompts one after the other, each as far as a step allows; leaves every sequence at its first own token.
+    private func prefillAll(_ sequences: inout [StepSlice], _ model: Transformer, stepTokenMax: Int) {
+        for index in sequences.indices {
+            let tokens = sequences[index].tokens
+            var start = 0
+            while start < tokens.count {
+                let end = min(tokens.count, start + stepTokenMax)
+                var slice = sequences[index]
+                slice.tokens = Array(tokens[start..<end])
+                slice.startPosition = start
+                slice.logits = end == tokens.count ? .last : .none
+                let logits = model.execute([slice])
+                if end == tokens.count { sequences[index].tokens = [TokenID(Kernels.argmax(logits))] }
+                start = end
+            }
+            sequences[index].startPosition = tokens.count
+        }
+    }
+
+    /// One token for each sequence.
+    private func advance(_ sequences: inout [StepSlice], _ model: Transformer) {
+        let logits = model.execute(sequences)
+        let width = model.description.vocabularySize
+        for index in sequences.indices {
+            let row = UnsafeBufferPointer(rebasing: logits[index * width..<(index + 1) * width])
+            sequences[index].tokens[0] = TokenID(Kernels.argmax(row))
+            sequences[index].startPosition += 1
+        }
+    }
+
+    private static func seconds(_ body: () -> Void) -> Double {
+        let duration = ContinuousClock().measure(body)
+        return Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18
     }
 }

@@ -35,9 +35,10 @@ struct Bench: ParsableCommand {
             { _ in
                 if let engine = command.engine {
                     print(
-                        try EngineBench.run(
-                            engine, threads: command.threads, promptTokens: command.promptTokens,
-                            outputTokens: command.outputTokens))
+                        try EngineBench(
+                            path: engine, threads: command.threads, streams: command.concurrency,
+                            promptTokens: command.promptTokens, outputTokens: command.outputTokens
+                        ).run())
                     return
                 }
                 let summary = try await LoadGenerator.run(

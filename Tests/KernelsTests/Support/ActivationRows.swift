@@ -23,13 +23,13 @@ struct ActivationRows {
 
     /// The record of a block of a row, as its format says.
     static func record(_ activations: Memory, columns: Int, row: Int, block: Int) -> Record {
-        let group = Kernels.activationByteCount(rows: 4, columns: columns)
-        let at = row / 4 * group + block * 192 + row % 4 * 48
+        let group = row / 16 * Kernels.activationByteCount(rows: 16, columns: columns) + block * 768
+        let (codes, notes) = (group + row % 16 * 32, group + 512 + row % 16 * 16)
         let bytes = activations.array
         return Record(
-            codes: (0..<32).map { Int8(bitPattern: bytes[at + $0]) }, scale: bytes.load(Float.self, at: at + 32),
-            lowSum: bytes.load(Int32.self, at: at + 36), highSum: bytes.load(Int32.self, at: at + 40),
-            scaledSum: bytes.load(Float.self, at: at + 44))
+            codes: (0..<32).map { Int8(bitPattern: bytes[codes + $0]) }, scale: bytes.load(Float.self, at: notes),
+            lowSum: bytes.load(Int32.self, at: notes + 4), highSum: bytes.load(Int32.self, at: notes + 8),
+            scaledSum: bytes.load(Float.self, at: notes + 12))
     }
 
     struct Record {
