@@ -24,9 +24,13 @@ package enum WorkerKeys {
         in: 16...1_048_576)
     package static let prefixCache = Key<Bool>.boolean(
         "prefix-cache", "Reuse the KV pages of prompts that begin alike.", default: true)
+    package static let speculation = Key<Bool>.boolean(
+        "speculation", "Compute tokens ahead that the sequence's own text suggests; the answer is the same.",
+        default: true)
 
     package static let computing = [
         threads.name, slots.name, kvMemory.name, stepTokenBudget.name, contextLength.name, prefixCache.name,
+        speculation.name,
     ]
     package static let names =
         [model.name, name.name, host.name, port.name, metricsPort.name] + computing + LinkTLSKeys.names

@@ -117,10 +117,11 @@ package struct BatchComposer: Sendable {
             }
             place += 1
         }
+        if options.speculationEnabled { addDrafts(to: &plan) }
         return plan
     }
 
-    /// The tokens of a slice have K and V now.
+    /// The tokens of a slice have K and V now that stay: drafts that proved wrong do not count.
     package mutating func advance(_ place: Int, by tokenCount: Int) {
         sequences[place].computedCount += tokenCount
     }
@@ -181,6 +182,32 @@ package struct BatchComposer: Sendable {
         plan.slices.append(slice(of: sequences[place], from: start, to: end))
         plan.places.append(place)
         return end - start
+    }
+
+    /// Rows of a step up to which drafts cost little: weights are read once for all of them.
+    private static let draftRowMax = 8
+
+    /// Lets sequences in decode guess on, while the step is small and holds no prompt. Takes no pages for it.
+    private mutating func addDrafts(to plan: inout StepPlan) {
+        let rowMax = min(Self.draftRowMax, options.stepTokenBudget)
+        guard plan.tokenCount == plan.slices.count, plan.slices.count < rowMax else { return }
+        var room = rowMax - plan.slices.count
+        for index in plan.slices.indices {
+            let place = plan.places[index]
+            let each = room / (plan.slices.count - index)
+            let limit = min(sequences[place].draftPace.takeLimit(), each, sequences[place].draftRoom(model, pool))
+            guard limit > 0, case .last = plan.slices[index].logits else { continue }
+            let draft = PromptLookup.draft(after: sequences[place].tokens, limit: limit)
+            guard !draft.isEmpty else { continue }
+            plan.slices[index].tokens += draft
+            plan.slices[index].logits = .all
+            room -= draft.count
+        }
+    }
+
+    /// Takes down how a draft went.
+    package mutating func recordDraft(_ place: Int, drafted: Int, accepted: Int) {
+        sequences[place].draftPace.record(drafted: drafted, accepted: accepted)
     }
 
     private mutating func preempt(_ place: Int, in plan: inout StepPlan) {

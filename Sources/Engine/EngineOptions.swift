@@ -15,16 +15,19 @@ package struct EngineOptions: Equatable, Sendable {
     package var stepTokenBudget: Int
     /// Whether full pages are kept for later sequences with the same beginning.
     package var prefixCacheEnabled: Bool
+    /// Whether tokens that the sequence itself suggests are computed ahead and kept where they prove right.
+    package var speculationEnabled: Bool
 
     package init(
         servedName: String? = nil, epoch: UInt64 = 0, slotCount: Int = 32, stepTokenBudget: Int = 256,
-        prefixCacheEnabled: Bool = true
+        prefixCacheEnabled: Bool = true, speculationEnabled: Bool = true
     ) {
         self.servedName = servedName
         self.epoch = epoch
         self.slotCount = slotCount
         self.stepTokenBudget = stepTokenBudget
         self.prefixCacheEnabled = prefixCacheEnabled
+        self.speculationEnabled = speculationEnabled
     }
 
     /// The same within what the model can do: one step must hold a token of every slot and one of prefill.

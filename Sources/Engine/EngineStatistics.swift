@@ -8,6 +8,10 @@ package struct EngineStatistics: Equatable, Sendable {
     /// Totals of tokens looked up in the prefix cache, and found there.
     package var cacheQueriedTokenCount: Int
     package var cacheHitTokenCount: Int
+    /// Totals of drafts, of their tokens, and of those that proved right.
+    package var draftCount: Int
+    package var draftTokenCount: Int
+    package var acceptedDraftTokenCount: Int
     /// Total of sequences given back, whatever the reason.
     package var preemptionCount: Int
     package var runningCount: Int

@@ -1,4 +1,5 @@
 package import Inference
+import Models
 
 /// A sequence among those of all routers.
 package struct SequenceKey: Hashable, Sendable {
@@ -27,6 +28,7 @@ package struct RunningSequence: Sendable {
     /// Prompt tokens found in the prefix cache; taken by the first entry reported.
     package internal(set) var unreportedCachedCount: Int?
     package internal(set) var counts: TokenCounts
+    var draftPace = DraftPace()
 
     init(_ admitted: AdmittedSequence, router: Int) {
         key = SequenceKey(router: router, id: admitted.id)
@@ -52,6 +54,12 @@ package struct RunningSequence: Sendable {
         if outputCount > 0, let last = tokens.last, sampling.stopTokens.contains(last) { return .stop }
         if wantsToken ? outputCount >= sampling.maxTokens : pendingCount == 0 { return .length }
         return wantsToken && tokens.count >= contextLength ? .length : nil
+    }
+
+    /// Tokens that may be guessed behind the last one: all would be wanted, and the pages have room for them.
+    func draftRoom(_ model: ModelDescription, _ pool: KVPagePool) -> Int {
+        let end = min(model.contextLength, pages.pages.count * pool.pageTokenCount)
+        return max(0, min(end - tokens.count, sampling.maxTokens - outputCount - 1))
     }
 
     mutating func append(_ token: TokenID) {

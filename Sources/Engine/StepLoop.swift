@@ -19,6 +19,7 @@ package final class StepLoop {
     private var drainDeadline: Instant?
     private var stepNumber: UInt64 = 0
     private var preemptionCount = 0
+    private var drafts = (count: 0, tokens: 0, accepted: 0)
     private var lastTokenCounts = (all: 0, prefill: 0)
 
     package init(runtime: any ModelRuntime, options: EngineOptions) {
@@ -41,6 +42,7 @@ package final class StepLoop {
         EngineStatistics(
             stepCount: stepNumber, stepTokenCount: lastTokenCounts.all, prefillTokenCount: lastTokenCounts.prefill,
             cacheQueriedTokenCount: composer.queriedTokenCount, cacheHitTokenCount: composer.hitTokenCount,
+            draftCount: drafts.count, draftTokenCount: drafts.tokens, acceptedDraftTokenCount: drafts.accepted,
             preemptionCount: preemptionCount, runningCount: composer.sequences.count,
             waitingPrefillTokenCount: composer.sequences.reduce(0) { $0 + $1.waitingPrefillCount },
             slotCount: options.slotCount, usedPageCount: composer.pool.usedCount, pageCount: composer.pool.pageCount)
@@ -180,16 +182,16 @@ package final class StepLoop {
         var ended: [SequenceKey] = []
         for (slice, place) in zip(plan.slices, plan.places) {
             if composer.sequences[place].waitingPrefillCount > 0 { lastTokenCounts.prefill += slice.tokens.count }
-            composer.advance(place, by: slice.tokens.count)
             var entry = StepEntry(sequence: composer.sequences[place].key.id)
             entry.cachedTokenCount = composer.takeCachedCount(place)
             do throws(SamplingError) {
                 try readPromptLogprobs(slice, place, logits, firstRow, into: &entry)
-                try chooseToken(slice, place, logits, firstRow, into: &entry)
+                let computed = try chooseTokens(slice, place, logits, firstRow, into: &entry)
+                composer.advance(place, by: computed)
                 composer.publish(place)
                 entry.finish = composer.sequences[place].finish(contextLength: model.contextLength)
             } catch {
-                let position = composer.sequences[place].computedCount
+                let position = composer.sequences[place].tokens.count
                 entry.finish = .failed("The model's logits for position \(position) are not finite numbers.")
             }
             firstRow += slice.rowCount
@@ -213,17 +215,37 @@ package final class StepLoop {
         }
     }
 
-    private func chooseToken(
+    /// Chooses the tokens behind a slice that reaches the sequence's end: one, and one more for each token of a draft
+    /// that proves to be what plain decoding chooses. A draft's row is computed as any other, so the bits are the same.
+    /// - Returns: rows of the slice whose K and V are right.
+    private func chooseTokens(
         _ slice: StepSlice, _ place: Int, _ logits: LogitRows, _ firstRow: Int, into entry: inout StepEntry
-    ) throws(SamplingError) {
-        guard composer.sequences[place].pendingCount == 0, composer.sequences[place].wantsToken else { return }
-        let row = logits[firstRow + slice.rowCount - 1].span
-        let token = try sampler.choose(row, for: composer.sequences[place])
-        if let topCount = composer.sequences[place].sampling.logprobs {
-            entry.logprobs.append(try sampler.logprobs(row, of: token, topCount: topCount))
+    ) throws(SamplingError) -> Int {
+        let known = composer.sequences[place].tokens.count - slice.startPosition
+        guard known <= slice.tokens.count, composer.sequences[place].wantsToken else { return slice.tokens.count }
+        let drafted = slice.tokens.count - known
+        var accepted = 0
+        while true {
+            // A draft's slice has a row of logits for each token, another only for its last.
+            let row = logits[firstRow + slice.rowCount - 1 - drafted + accepted].span
+            let token = try sampler.choose(row, for: composer.sequences[place])
+            if let topCount = composer.sequences[place].sampling.logprobs {
+                entry.logprobs.append(try sampler.logprobs(row, of: token, topCount: topCount))
+            }
+            entry.tokens.append(token)
+            composer.append(token, to: place)
+            guard accepted < drafted, token == slice.tokens[known + accepted],
+                composer.sequences[place].finish(contextLength: model.contextLength) == nil
+            else { break }
+            accepted += 1
         }
-        entry.tokens.append(token)
-        composer.append(token, to: place)
+        if drafted > 0 {
+            composer.recordDraft(place, drafted: drafted, accepted: accepted)
+            drafts.count += 1
+            drafts.tokens += drafted
+            drafts.accepted += accepted
+        }
+        return known + accepted
     }
 
     // MARK: - What routers hear

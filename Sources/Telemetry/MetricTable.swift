@@ -19,6 +19,12 @@ extension Metric {
         "vllm:prefix_cache_queries_total", "Prompt tokens looked up in the prefix cache.", labels: ["model_name"])
     package static let prefixCacheHits = counter(
         "vllm:prefix_cache_hits_total", "Prompt tokens found in the prefix cache.", labels: ["model_name"])
+    package static let drafts = counter(
+        "vllm:spec_decode_num_drafts_total", "Drafts computed ahead.", labels: ["model_name"])
+    package static let draftTokens = counter(
+        "vllm:spec_decode_num_draft_tokens_total", "Tokens of drafts.", labels: ["model_name"])
+    package static let acceptedDraftTokens = counter(
+        "vllm:spec_decode_num_accepted_tokens_total", "Tokens of drafts that proved right.", labels: ["model_name"])
     package static let preemptions = counter(
         "vllm:num_preemptions_total", "Sequences a worker gave back.", labels: ["model_name"])
     package static let iterationTokens = histogram(

@@ -12,6 +12,9 @@ final class WorkerMetrics: Sendable {
     private let prefixQueries: Counter
     private let prefixHits: Counter
     private let preemptions: Counter
+    private let drafts: Counter
+    private let draftTokens: Counter
+    private let acceptedDraftTokens: Counter
     private let iterationTokens: Histogram
     private let stepDuration: Histogram
     private let steps: Counter
@@ -30,6 +33,9 @@ final class WorkerMetrics: Sendable {
         prefixQueries = registry.counter(.prefixCacheQueries, labels: [model])
         prefixHits = registry.counter(.prefixCacheHits, labels: [model])
         preemptions = registry.counter(.preemptions, labels: [model])
+        drafts = registry.counter(.drafts, labels: [model])
+        draftTokens = registry.counter(.draftTokens, labels: [model])
+        acceptedDraftTokens = registry.counter(.acceptedDraftTokens, labels: [model])
         iterationTokens = registry.histogram(.iterationTokens, labels: [model])
         stepDuration = registry.histogram(.stepDuration, labels: [model])
         steps = registry.counter(.steps, labels: [model])
@@ -63,6 +69,9 @@ final class WorkerMetrics: Sendable {
         slotsUsed.set(Double(now.runningCount))
         slotsFree.set(Double(max(0, now.slotCount - now.runningCount)))
         preemptions.add(now.preemptionCount - (before?.preemptionCount ?? 0))
+        drafts.add(now.draftCount - (before?.draftCount ?? 0))
+        draftTokens.add(now.draftTokenCount - (before?.draftTokenCount ?? 0))
+        acceptedDraftTokens.add(now.acceptedDraftTokenCount - (before?.acceptedDraftTokenCount ?? 0))
         prefixQueries.add(now.cacheQueriedTokenCount - (before?.cacheQueriedTokenCount ?? 0))
         let hits = now.cacheHitTokenCount - (before?.cacheHitTokenCount ?? 0)
         prefixHits.add(hits)

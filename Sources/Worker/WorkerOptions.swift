@@ -10,6 +10,7 @@ package struct WorkerOptions: Sendable {
     package var slotCount = 32
     package var stepTokenBudget = 256
     package var prefixCacheEnabled = true
+    package var speculationEnabled = true
     /// Distinguishes this process from the one before it: nanoseconds since 1970 at its start will do.
     package var epoch: UInt64 = 0
     /// After SIGTERM, sequences may run on this long before they are given back.

@@ -42,6 +42,8 @@ import Testing
         for key in [RouterKeys.queueTimeout, RouterKeys.requestTimeout, CommonKeys.drainTimeout] {
             #expect(try given.value(key) == none.value(key), "\(key.name)")
         }
-        #expect(try given.value(WorkerKeys.prefixCache) == none.value(WorkerKeys.prefixCache))
+        for key in [WorkerKeys.prefixCache, WorkerKeys.speculation] {
+            #expect(try given.value(key) == none.value(key), "\(key.name)")
+        }
     }
 }

@@ -42,6 +42,7 @@ struct WorkerCommand: ParsableCommand {
             options.slotCount = compute.slots
             options.stepTokenBudget = compute.stepTokenBudget
             options.prefixCacheEnabled = compute.prefixCache
+            options.speculationEnabled = compute.speculation
             options.epoch = UInt64(max(0, Date().timeIntervalSince1970) * 1e9)
             options.drainSeconds = try settings.value(CommonKeys.drainTimeout, flag: common.drainTimeout)
             options.certificateFile = tls?.certificate

@@ -10,6 +10,7 @@ struct ComputeSettings: Sendable {
     var stepTokenBudget: Int
     var contextLength: Int?
     var prefixCache: Bool
+    var speculation: Bool
 
     init(_ settings: Settings, _ flags: ComputingFlags) throws {
         threads = try settings.optional(WorkerKeys.threads, flag: flags.threads)
@@ -18,6 +19,7 @@ struct ComputeSettings: Sendable {
         stepTokenBudget = try settings.value(WorkerKeys.stepTokenBudget, flag: flags.stepTokenBudget)
         contextLength = try settings.optional(WorkerKeys.contextLength, flag: flags.contextLength)
         prefixCache = try settings.value(WorkerKeys.prefixCache, flag: flags.prefixCache)
+        speculation = try settings.value(WorkerKeys.speculation, flag: flags.speculation)
     }
 
     /// For several workers on one machine: threads that nobody chose are divided, so that they do not crowd each other,
@@ -46,7 +48,7 @@ struct ComputeSettings: Sendable {
     /// As flags of `apus worker`.
     var flags: [String] {
         var flags = ["--slots", "\(slots)", "--step-token-budget", "\(stepTokenBudget)"]
-        flags += ["--prefix-cache", "\(prefixCache)"]
+        flags += ["--prefix-cache", "\(prefixCache)", "--speculation", "\(speculation)"]
         if let threads { flags += ["--threads", "\(threads)"] }
         if let kvMemory { flags += ["--kv-memory", "\(kvMemory)"] }
         if let contextLength { flags += ["--context-length", "\(contextLength)"] }

@@ -60,4 +60,5 @@ struct ComputingFlags: ParsableArguments {
     @Option(WorkerKeys.stepTokenBudget) var stepTokenBudget: String?
     @Option(WorkerKeys.contextLength) var contextLength: String?
     @Option(WorkerKeys.prefixCache) var prefixCache: String?
+    @Option(WorkerKeys.speculation) var speculation: String?
 }
