@@ -102,10 +102,10 @@ void apus_matmul_add(int format, const uint8_t *panels, size_t first, size_t las
     chosen->matmul(format, panels, first, last, cols, a, rows, y, y_stride, 1);
 }
 
-void apus_attention(const float *q, size_t q_stride, const int32_t *positions, size_t rows, const int32_t *pages,
-                    const uint8_t *kv_base, size_t page_stride, size_t head_dim, float scale, float *out,
-                    size_t out_stride, float *scratch) {
-    chosen->attention(q, q_stride, positions, rows, pages, kv_base, page_stride, head_dim, scale, out, out_stride,
+void apus_attention(int type, const float *q, size_t q_stride, const int32_t *positions, size_t rows,
+                    const int32_t *pages, const uint8_t *kv_base, size_t page_stride, size_t head_dim, float scale,
+                    float *out, size_t out_stride, float *scratch) {
+    chosen->attention(type, q, q_stride, positions, rows, pages, kv_base, page_stride, head_dim, scale, out, out_stride,
                       scratch);
 }
 
@@ -113,12 +113,13 @@ size_t apus_attention_scratch(size_t rows, size_t head_dim) {
     return rows * 17 + 2 * 64 * head_dim;
 }
 
-size_t apus_page_head_bytes(size_t head_dim) {
-    return head_dim * APUS_PAGE_TOKENS * 2 * 2;
+size_t apus_page_head_bytes(int type, size_t head_dim) {
+    const size_t elements = 2 * head_dim * APUS_PAGE_TOKENS, scales = 2 * APUS_PAGE_TOKENS * sizeof(float);
+    return type == APUS_KV_Q8 ? elements + scales : elements * 2;
 }
 
-void apus_kv_store(uint8_t *page_head, size_t slot, const float *k, const float *v, size_t head_dim) {
-    chosen->kv_store(page_head, slot, k, v, head_dim);
+void apus_kv_store(int type, uint8_t *page_head, size_t slot, const float *k, const float *v, size_t head_dim) {
+    chosen->kv_store(type, page_head, slot, k, v, head_dim);
 }
 
 int apus_takes_quantized(int format) {

@@ -16,6 +16,9 @@ package enum WorkerKeys {
     package static let kvMemory = Key<Int>.bytes(
         "kv-memory", "Memory for the KV cache; without it, enough for the slots within what the machine has.",
         in: (1 << 20)...(1 << 44))
+    package static let kvType = Key<String>.choice(
+        "kv-type", "How the KV cache holds numbers: q8 takes half the memory, f16 is exact to 11 bits.",
+        of: ["f16", "q8"], default: "f16")
     package static let stepTokenBudget = Key<Int>.integer(
         "step-token-budget", "Tokens one step computes at most, prefill and decode together.", default: 256,
         in: 1...8192)
@@ -29,7 +32,8 @@ package enum WorkerKeys {
         default: true)
 
     package static let computing = [
-        threads.name, slots.name, kvMemory.name, stepTokenBudget.name, contextLength.name, prefixCache.name,
+        threads.name, slots.name, kvMemory.name, kvType.name, stepTokenBudget.name, contextLength.name,
+        prefixCache.name,
         speculation.name,
     ]
     package static let names =

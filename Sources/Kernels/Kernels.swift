@@ -118,24 +118,26 @@ package enum Kernels {
 
     // Attention
 
-    package static func pageHeadByteCount(headDimension: Int) -> Int { apus_page_head_bytes(headDimension) }
+    package static func pageHeadByteCount(_ type: KVType, headDimension: Int) -> Int {
+        apus_page_head_bytes(type.code, headDimension)
+    }
 
     package static func storeKV(
-        pageHead: UnsafeMutablePointer<UInt8>, slot: Int, key: UnsafePointer<Float>, value: UnsafePointer<Float>,
-        headDimension: Int
+        _ type: KVType, pageHead: UnsafeMutablePointer<UInt8>, slot: Int, key: UnsafePointer<Float>,
+        value: UnsafePointer<Float>, headDimension: Int
     ) {
-        apus_kv_store(pageHead, slot, key, value, headDimension)
+        apus_kv_store(type.code, pageHead, slot, key, value, headDimension)
     }
 
     /// Query rows of one kv head: (token, query head of the group) pairs, each with its token's position.
     package static func attention(
-        queries: UnsafePointer<Float>, queryStride: Int, positions: UnsafePointer<Int32>, rows: Int,
+        _ type: KVType, queries: UnsafePointer<Float>, queryStride: Int, positions: UnsafePointer<Int32>, rows: Int,
         pages: UnsafePointer<Int32>, kvBase: UnsafePointer<UInt8>, pageStride: Int, headDimension: Int, scale: Float,
         into out: UnsafeMutablePointer<Float>, outStride: Int, scratch: UnsafeMutablePointer<Float>
     ) {
         apus_attention(
-            queries, queryStride, positions, rows, pages, kvBase, pageStride, headDimension, scale, out, outStride,
-            scratch)
+            type.code, queries, queryStride, positions, rows, pages, kvBase, pageStride, headDimension, scale, out,
+            outStride, scratch)
     }
 
     package static func attentionScratchCount(rows: Int, headDimension: Int) -> Int {

@@ -183,7 +183,7 @@ struct ForwardStep {
         let position = Int(rows.positions[row])
         let page = Int(rows.pages[rows.pageStarts[row] + position / Kernels.pageTokenCount])
         Kernels.storeKV(
-            pageHead: kv.start(layer: index, head: kvHead) + page * kv.pageStride,
+            kv.type, pageHead: kv.start(layer: index, head: kvHead) + page * kv.pageStride,
             slot: position % Kernels.pageTokenCount, key: values + k, value: values + v, headDimension: size)
         let target = queryRows(queries, kvHead: kvHead, row: row)
         target.update(from: values + q, count: group)
@@ -196,7 +196,8 @@ struct ForwardStep {
         _ scratch: UnsafeMutablePointer<Float>
     ) {
         Kernels.attention(
-            queries: queryRows(queries, kvHead: item.kvHead, row: item.firstRow), queryStride: spec.headDimension,
+            kv.type, queries: queryRows(queries, kvHead: item.kvHead, row: item.firstRow),
+            queryStride: spec.headDimension,
             positions: rows.queryPositions + item.firstRow * spec.groupSize, rows: item.tokenCount * spec.groupSize,
             pages: rows.pages + item.pageStart, kvBase: kv.start(layer: index, head: item.kvHead),
             pageStride: kv.pageStride, headDimension: spec.headDimension, scale: spec.attentionScale,

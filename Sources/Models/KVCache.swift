@@ -3,6 +3,7 @@ import Kernels
 /// Keys and values of all pages. Layer by layer, so that pages taken in order lie in order; within a layer, a page holds
 /// its kv heads one after the other.
 struct KVCache {
+    let type: KVType
     let base: UnsafeMutablePointer<UInt8>
     let headByteCount: Int
     /// From page to page within a layer.
@@ -10,9 +11,10 @@ struct KVCache {
     let layerStride: Int
 
     /// - Parameter arena: of `pageCount` × ``MemoryPlan/kvPageByteCount`` bytes; the caller keeps it.
-    init(_ spec: ModelSpec, pageCount: Int, arena: MemoryArena) {
+    init(_ spec: ModelSpec, _ type: KVType, pageCount: Int, arena: MemoryArena) {
+        self.type = type
         base = arena.start.assumingMemoryBound(to: UInt8.self)
-        headByteCount = Kernels.pageHeadByteCount(headDimension: spec.headDimension)
+        headByteCount = Kernels.pageHeadByteCount(type, headDimension: spec.headDimension)
         pageStride = headByteCount * spec.kvHeadCount
         layerStride = pageStride * pageCount
     }

@@ -1,5 +1,5 @@
 package import Weights
-import Kernels
+package import Kernels
 
 /// How much memory a worker will take for a model: from the file's header and the options, without loading anything.
 package struct MemoryPlan: Equatable, Sendable {
@@ -7,6 +7,7 @@ package struct MemoryPlan: Equatable, Sendable {
     package let weightByteCount: Int
     /// One page of the KV cache, all layers.
     package let kvPageByteCount: Int
+    package let kvType: KVType
     /// Tokens a page holds.
     package let pageTokenCount: Int
     package let pageCount: Int
@@ -33,9 +34,11 @@ package struct MemoryPlan: Equatable, Sendable {
         threadCount = min(max(1, options.threadCount ?? limits.cpuCount), 256)
         stepTokenMax = min(max(1, options.stepTokenMax), 8192)
         pageTokenCount = Kernels.pageTokenCount
+        kvType = options.kvType
         weightByteCount = weights.byteCount
         kvPageByteCount =
-            spec.layerCount * spec.kvHeadCount * Kernels.pageHeadByteCount(headDimension: spec.headDimension)
+            spec.layerCount * spec.kvHeadCount
+            * Kernels.pageHeadByteCount(options.kvType, headDimension: spec.headDimension)
         let layout = StepLayout(spec, weights, rowMax: stepTokenMax, threadCount: threadCount)
         activationByteCount = layout.byteCount
 

@@ -51,7 +51,7 @@ package final class Transformer: ModelRuntime {
         kvArena = try MemoryArena(byteCount: plan.kvByteCount)
         stepArena = try MemoryArena(byteCount: layout.byteCount)
         weights = try PackedWeights(spec, weightPlan, file, team: team)
-        kv = KVCache(spec, pageCount: plan.pageCount, arena: kvArena)
+        kv = KVCache(spec, plan.kvType, pageCount: plan.pageCount, arena: kvArena)
         rotary = RotaryTable(spec.rope)
         description = ModelDescription(
             name: options.name ?? spec.name ?? spec.architecture, architecture: spec.architecture,
@@ -62,7 +62,7 @@ package final class Transformer: ModelRuntime {
 
     /// Equal ids give equal bits: all that decides them is in it.
     private static func numericsID(_ file: GGUFFile, _ plan: MemoryPlan) -> String {
-        "\(file.contentDigest())-\(Kernels.family)-p\(plan.pageTokenCount)-f16"
+        "\(file.contentDigest())-\(Kernels.family)-p\(plan.pageTokenCount)-\(plan.kvType.rawValue)"
     }
 
     package func execute(_ slices: [StepSlice]) -> UnsafeBufferPointer<Float> {

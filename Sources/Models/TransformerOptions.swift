@@ -1,3 +1,5 @@
+package import Kernels
+
 /// What the operator decides about a model in memory.
 package struct TransformerOptions: Equatable, Sendable {
     /// Memory of the KV cache.
@@ -13,6 +15,8 @@ package struct TransformerOptions: Equatable, Sendable {
     /// Threads that compute, the caller of `execute` among them; nil takes the CPUs this process may use.
     package var threadCount: Int?
     package var kvMemory: KVMemory
+    /// How the KV cache holds numbers: part of the numerics id.
+    package var kvType: KVType
     /// Tokens one step may hold at most. Memory for activations and logits grows with it.
     package var stepTokenMax: Int
     /// Tokens a sequence may have; nil takes what the model was trained for; more is refused.
@@ -20,11 +24,12 @@ package struct TransformerOptions: Equatable, Sendable {
 
     package init(
         name: String? = nil, threadCount: Int? = nil, kvMemory: KVMemory = .sequences(32, share: 0.5),
-        stepTokenMax: Int = 512, contextLength: Int? = nil
+        kvType: KVType = .f16, stepTokenMax: Int = 512, contextLength: Int? = nil
     ) {
         self.name = name
         self.threadCount = threadCount
         self.kvMemory = kvMemory
+        self.kvType = kvType
         self.stepTokenMax = stepTokenMax
         self.contextLength = contextLength
     }

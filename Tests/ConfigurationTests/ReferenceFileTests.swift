@@ -37,7 +37,7 @@ import Testing
             WorkerKeys.slots, WorkerKeys.stepTokenBudget, ServeKeys.workers,
         ]
         for key in numbers { #expect(try given.value(key) == none.value(key), "\(key.name)") }
-        let texts = [RouterKeys.host, CommonKeys.logLevel]
+        let texts = [RouterKeys.host, CommonKeys.logLevel, WorkerKeys.kvType]
         for key in texts { #expect(try given.value(key) == none.value(key), "\(key.name)") }
         for key in [RouterKeys.queueTimeout, RouterKeys.requestTimeout, CommonKeys.drainTimeout] {
             #expect(try given.value(key) == none.value(key), "\(key.name)")

@@ -6,20 +6,21 @@ import Testing
 
 /// Drafts come from the sequence's own text, and change nothing but how soon tokens come.
 @Suite struct SpeculationTests {
-    @Test(arguments: [
-        // The latest of equally long matches goes on.
-        ([1, 2, 9, 4, 1, 2, 7, 8, 1, 2], 3, [7, 8, 1]),
-        // A longer match is better than a later one.
-        ([5, 1, 2, 9, 4, 1, 2, 7, 8, 5, 1, 2], 2, [9, 4]),
-        // What repeats itself goes on repeating.
-        ([3, 1, 2, 1, 2], 5, [1, 2, 1, 2, 1]),
-        ([6, 6, 6], 4, [6, 6, 6, 6]),
-        // Nothing before, or one token only.
-        ([1, 2, 3, 4], 4, []),
-        ([7, 2, 3, 2], 4, []),
-        ([1, 2], 4, []), ([1], 4, []), ([], 4, []),
-        ([1, 2, 9, 1, 2], 0, []),
-    ] as [([TokenID], Int, [TokenID])])
+    @Test(
+        arguments: [
+            // The latest of equally long matches goes on.
+            ([1, 2, 9, 4, 1, 2, 7, 8, 1, 2], 3, [7, 8, 1]),
+            // A longer match is better than a later one.
+            ([5, 1, 2, 9, 4, 1, 2, 7, 8, 5, 1, 2], 2, [9, 4]),
+            // What repeats itself goes on repeating.
+            ([3, 1, 2, 1, 2], 5, [1, 2, 1, 2, 1]),
+            ([6, 6, 6], 4, [6, 6, 6, 6]),
+            // Nothing before, or one token only.
+            ([1, 2, 3, 4], 4, []),
+            ([7, 2, 3, 2], 4, []),
+            ([1, 2], 4, []), ([1], 4, []), ([], 4, []),
+            ([1, 2, 9, 1, 2], 0, []),
+        ] as [([TokenID], Int, [TokenID])])
     func `what followed the longest match is the draft`(tokens: [TokenID], limit: Int, draft: [TokenID]) {
         #expect(PromptLookup.draft(after: tokens, limit: limit) == draft)
     }

@@ -122,11 +122,21 @@ void apus_matmul_add(int format, const uint8_t *panels, size_t first, size_t las
 
 // Paged attention
 
-/// Bytes of one (page, kv head): K as [head_dim][32] f16, then V as [32][head_dim] f16.
-size_t apus_page_head_bytes(size_t head_dim);
+/// How pages hold keys and values.
+typedef enum {
+    APUS_KV_F16 = 0,
+    /// Signed bytes, a scale for each token and kv head.
+    APUS_KV_Q8 = 1,
+} apus_kv_type;
+
+/// Bytes of one (page, kv head): K as [head_dim][32], V as [32][head_dim], of f16 or bytes; behind bytes the scales of
+/// K and of V, 32 x f32 each.
+size_t apus_page_head_bytes(int type, size_t head_dim);
 
 /// Stores one token's key and value. @param page_head of (page, kv head)  @param slot 0...31  @param k, v (head_dim)
-void apus_kv_store(uint8_t *page_head, size_t slot, const float *k, const float *v, size_t head_dim);
+/// As bytes, d = max|x| / 127 over the head's dimensions, NaN when some number is not finite; magnitudes below 1e-30
+/// become zeros.
+void apus_kv_store(int type, uint8_t *page_head, size_t slot, const float *k, const float *v, size_t head_dim);
 
 /// Attention of `rows` query rows over one kv head, causal, softmax in steps of 64 tokens at absolute positions.
 /// @param q rows of head_dim f32, row i at q + i * q_stride; scores are multiplied by `scale`
@@ -136,9 +146,9 @@ void apus_kv_store(uint8_t *page_head, size_t slot, const float *k, const float 
 /// @param out row i at out + i * out_stride, overwritten
 /// @param scratch (apus_attention_scratch(rows, head_dim)) f32
 /// @pre head_dim % 16 == 0, head_dim <= 256
-void apus_attention(const float *q, size_t q_stride, const int32_t *positions, size_t rows, const int32_t *pages,
-                    const uint8_t *kv_base, size_t page_stride, size_t head_dim, float scale, float *out,
-                    size_t out_stride, float *scratch);
+void apus_attention(int type, const float *q, size_t q_stride, const int32_t *positions, size_t rows,
+                    const int32_t *pages, const uint8_t *kv_base, size_t page_stride, size_t head_dim, float scale,
+                    float *out, size_t out_stride, float *scratch);
 size_t apus_attention_scratch(size_t rows, size_t head_dim);
 
 // Logits

@@ -7,9 +7,9 @@
 
 typedef struct {
     void (*matmul)(int, const uint8_t *, size_t, size_t, size_t, const void *, size_t, float *, size_t, int);
-    void (*attention)(const float *, size_t, const int32_t *, size_t, const int32_t *, const uint8_t *, size_t, size_t,
-                      float, float *, size_t, float *);
-    void (*kv_store)(uint8_t *, size_t, const float *, const float *, size_t);
+    void (*attention)(int, const float *, size_t, const int32_t *, size_t, const int32_t *, const uint8_t *, size_t,
+                      size_t, float, float *, size_t, float *);
+    void (*kv_store)(int, uint8_t *, size_t, const float *, const float *, size_t);
     void (*quantize_row)(const float *, size_t, size_t, uint8_t *, uint8_t *);
     void (*rms_norm)(const float *, const float *, float, size_t, float *);
     void (*norm_quantize_row)(const float *, const float *, float, size_t, size_t, uint8_t *, uint8_t *);

@@ -1,4 +1,5 @@
 import Configuration
+import Kernels
 import Models
 import Weights
 
@@ -7,6 +8,7 @@ struct ComputeSettings: Sendable {
     var threads: Int?
     var slots: Int
     var kvMemory: Int?
+    var kvType: KVType
     var stepTokenBudget: Int
     var contextLength: Int?
     var prefixCache: Bool
@@ -16,6 +18,8 @@ struct ComputeSettings: Sendable {
         threads = try settings.optional(WorkerKeys.threads, flag: flags.threads)
         slots = try settings.value(WorkerKeys.slots, flag: flags.slots)
         kvMemory = try settings.optional(WorkerKeys.kvMemory, flag: flags.kvMemory)
+        // The key allows no other names.
+        kvType = KVType(rawValue: try settings.value(WorkerKeys.kvType, flag: flags.kvType)) ?? .f16
         stepTokenBudget = try settings.value(WorkerKeys.stepTokenBudget, flag: flags.stepTokenBudget)
         contextLength = try settings.optional(WorkerKeys.contextLength, flag: flags.contextLength)
         prefixCache = try settings.value(WorkerKeys.prefixCache, flag: flags.prefixCache)
@@ -42,12 +46,12 @@ struct ComputeSettings: Sendable {
     func transformer(name: String?) -> TransformerOptions {
         TransformerOptions(
             name: name, threadCount: threads, kvMemory: kvMemory.map { .bytes($0) } ?? .sequences(slots, share: 0.8),
-            stepTokenMax: stepTokenMax, contextLength: contextLength)
+            kvType: kvType, stepTokenMax: stepTokenMax, contextLength: contextLength)
     }
 
     /// As flags of `apus worker`.
     var flags: [String] {
-        var flags = ["--slots", "\(slots)", "--step-token-budget", "\(stepTokenBudget)"]
+        var flags = ["--slots", "\(slots)", "--kv-type", kvType.rawValue, "--step-token-budget", "\(stepTokenBudget)"]
         flags += ["--prefix-cache", "\(prefixCache)", "--speculation", "\(speculation)"]
         if let threads { flags += ["--threads", "\(threads)"] }
         if let kvMemory { flags += ["--kv-memory", "\(kvMemory)"] }

@@ -28,6 +28,7 @@ struct KVSequence {
 
 /// Pages of a cache that other sequences live in too.
 struct KVPages {
+    let type: KVType
     let memory: Memory
     let stride: Int
     let table: [Int32]
@@ -35,8 +36,9 @@ struct KVPages {
     /// - Parameters:
     ///   - table: page numbers of the sequence, in order.
     ///   - fill: what all memory holds before: the leavings of others.
-    init(_ sequence: KVSequence, table: [Int32], fill: UInt16, stored: Int? = nil) {
-        let size = Kernels.pageHeadByteCount(headDimension: sequence.headDimension)
+    init(_ sequence: KVSequence, _ type: KVType = .f16, table: [Int32], fill: UInt16, stored: Int? = nil) {
+        self.type = type
+        let size = Kernels.pageHeadByteCount(type, headDimension: sequence.headDimension)
         stride = 3 * size
         self.table = table
         memory = Memory(stride * (Int(table.max() ?? 0) + 1))
@@ -46,7 +48,7 @@ struct KVPages {
         for position in 0..<(stored ?? sequence.count) {
             let d = sequence.headDimension
             Kernels.storeKV(
-                pageHead: head + Int(table[position / 32]) * stride, slot: position % 32,
+                type, pageHead: head + Int(table[position / 32]) * stride, slot: position % 32,
                 key: Array(sequence.keys[position * d..<(position + 1) * d]),
                 value: Array(sequence.values[position * d..<(position + 1) * d]), headDimension: d)
         }
@@ -64,7 +66,7 @@ func attend(_ sequence: KVSequence, _ pages: KVPages, tokens: Range<Int>) -> [Fl
     var out = [Float](repeating: .nan, count: rows * d)
     let scratch = Memory(4 * Kernels.attentionScratchCount(rows: rows, headDimension: d))
     Kernels.attention(
-        queries: Array(sequence.queries[tokens.lowerBound * group * d..<tokens.upperBound * group * d]),
+        pages.type, queries: Array(sequence.queries[tokens.lowerBound * group * d..<tokens.upperBound * group * d]),
         queryStride: d, positions: positions, rows: rows, pages: pages.table, kvBase: pages.head,
         pageStride: pages.stride, headDimension: d, scale: 1 / Float(d).squareRoot(), into: &out,
         outStride: d, scratch: scratch.floats)
