@@ -105,7 +105,7 @@ let package = Package(
         test("HTTP", [nio, nioPosix]),
         test("WorkerProtocol", ["Inference", "Text", protobuf]),
         test("Models", ["Inference", "Text", "Weights"]),
-        test("Engine", ["Inference", "Models"]),
+        test("Engine", ["Inference", "Kernels", "Models"]),
         test(
             "Worker",
             ["Inference", "Text", "Telemetry", "HTTP", "WorkerProtocol", "Models", "Engine", nio, nioPosix, logging]),

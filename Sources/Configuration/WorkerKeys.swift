@@ -22,6 +22,9 @@ package enum WorkerKeys {
     package static let stepTokenBudget = Key<Int>.integer(
         "step-token-budget", "Tokens one step computes at most, prefill and decode together.", default: 256,
         in: 1...8192)
+    package static let stepTimeTarget = Key<Double>.seconds(
+        "step-time-target", "While answers run, prompts beside them are cut so that steps take about so long.",
+        default: 0.08, in: 0.001...60)
     package static let contextLength = Key<Int>.integer(
         "context-length", "Tokens a sequence may have; without it, what the model was trained for.",
         in: 16...1_048_576)
@@ -32,7 +35,8 @@ package enum WorkerKeys {
         default: true)
 
     package static let computing = [
-        threads.name, slots.name, kvMemory.name, kvType.name, stepTokenBudget.name, contextLength.name,
+        threads.name, slots.name, kvMemory.name, kvType.name, stepTokenBudget.name, stepTimeTarget.name,
+        contextLength.name,
         prefixCache.name,
         speculation.name,
     ]

@@ -91,7 +91,8 @@ package struct BatchComposer: Sendable {
 
     // MARK: - A step
 
-    package mutating func plan() -> StepPlan {
+    /// - Parameter prefillMax: prompt tokens that may be computed beside sequences in decode.
+    package mutating func plan(prefillMax: Int = .max) -> StepPlan {
         var plan = StepPlan()
         var place = 0
         while place < sequences.count {
@@ -100,6 +101,7 @@ package struct BatchComposer: Sendable {
         }
         // Slots are fewer than the tokens of a step, so there is always room for one of prefill.
         var budget = max(1, options.stepTokenBudget - plan.slices.count)
+        if !plan.slices.isEmpty { budget = min(budget, max(1, prefillMax)) }
         var arriving: Set<UInt64> = []
         place = 0
         while place < sequences.count && budget > 0 {

@@ -13,6 +13,8 @@ package struct EngineOptions: Equatable, Sendable {
     /// advances by at least one token a step. 256: a 64-row tile is at full rate already, and a step of 256 tokens of
     /// a small model still ends soon enough for those who wait for their next token.
     package var stepTokenBudget: Int
+    /// Seconds a step should take while sequences decode: prompts beside them are cut to keep near it.
+    package var stepSecondsTarget: Double
     /// Whether full pages are kept for later sequences with the same beginning.
     package var prefixCacheEnabled: Bool
     /// Whether tokens that the sequence itself suggests are computed ahead and kept where they prove right.
@@ -20,12 +22,13 @@ package struct EngineOptions: Equatable, Sendable {
 
     package init(
         servedName: String? = nil, epoch: UInt64 = 0, slotCount: Int = 32, stepTokenBudget: Int = 256,
-        prefixCacheEnabled: Bool = true, speculationEnabled: Bool = true
+        stepSecondsTarget: Double = 0.08, prefixCacheEnabled: Bool = true, speculationEnabled: Bool = true
     ) {
         self.servedName = servedName
         self.epoch = epoch
         self.slotCount = slotCount
         self.stepTokenBudget = stepTokenBudget
+        self.stepSecondsTarget = stepSecondsTarget
         self.prefixCacheEnabled = prefixCacheEnabled
         self.speculationEnabled = speculationEnabled
     }

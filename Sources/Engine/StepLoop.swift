@@ -20,6 +20,7 @@ package final class StepLoop {
     private var stepNumber: UInt64 = 0
     private var preemptionCount = 0
     private var drafts = (count: 0, tokens: 0, accepted: 0)
+    private var prefillPace: PrefillPace
     private var lastTokenCounts = (all: 0, prefill: 0)
 
     package init(runtime: any ModelRuntime, options: EngineOptions) {
@@ -27,6 +28,7 @@ package final class StepLoop {
         model = runtime.description
         self.options = options.fitted(to: runtime.description)
         composer = BatchComposer(model: runtime.description, options: self.options)
+        prefillPace = PrefillPace(target: self.options.stepSecondsTarget)
         sampler = Sampler(vocabularySize: runtime.description.vocabularySize)
     }
 
@@ -153,7 +155,7 @@ package final class StepLoop {
             composer.removeAll { _ in true }
         }
         if hasWork {
-            let plan = composer.plan()
+            let plan = composer.plan(prefillMax: prefillPace.tokenMax)
             for key in plan.preempted { tellPreempted(key) }
             for key in plan.outgrown {
                 let room = model.pageCount * model.pageTokenCount
@@ -162,7 +164,10 @@ package final class StepLoop {
             compute(plan)
             stepNumber += 1
             tellPrefixChanges()
-            report(plan.tokenCount, since: start, until: clock())
+            let end = clock()
+            prefillPace.record(
+                end.seconds(since: start), tokenCount: plan.tokenCount, promptTokenCount: lastTokenCounts.prefill)
+            report(plan.tokenCount, since: start, until: end)
         } else {
             lastTokenCounts = (0, 0)
             tellPrefixChanges()

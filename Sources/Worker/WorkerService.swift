@@ -166,7 +166,8 @@ package final class WorkerService: Sendable {
         let description = model.runtime.description
         let engineOptions = EngineOptions(
             servedName: options.servedName, epoch: options.epoch, slotCount: options.slotCount,
-            stepTokenBudget: options.stepTokenBudget, prefixCacheEnabled: options.prefixCacheEnabled,
+            stepTokenBudget: options.stepTokenBudget, stepSecondsTarget: options.stepSecondsTarget,
+            prefixCacheEnabled: options.prefixCacheEnabled,
             speculationEnabled: options.speculationEnabled
         ).fitted(to: description)
         let metrics = WorkerMetrics(

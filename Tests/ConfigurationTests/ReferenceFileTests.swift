@@ -39,7 +39,9 @@ import Testing
         for key in numbers { #expect(try given.value(key) == none.value(key), "\(key.name)") }
         let texts = [RouterKeys.host, CommonKeys.logLevel, WorkerKeys.kvType]
         for key in texts { #expect(try given.value(key) == none.value(key), "\(key.name)") }
-        for key in [RouterKeys.queueTimeout, RouterKeys.requestTimeout, CommonKeys.drainTimeout] {
+        for key in [
+            RouterKeys.queueTimeout, RouterKeys.requestTimeout, CommonKeys.drainTimeout, WorkerKeys.stepTimeTarget,
+        ] {
             #expect(try given.value(key) == none.value(key), "\(key.name)")
         }
         for key in [WorkerKeys.prefixCache, WorkerKeys.speculation] {

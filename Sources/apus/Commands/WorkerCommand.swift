@@ -2,6 +2,7 @@ import ArgumentParser
 import Configuration
 import Engine
 import Foundation
+import Kernels
 import Logging
 import Models
 import NIOCore
@@ -41,6 +42,7 @@ struct WorkerCommand: ParsableCommand {
             options.metricsPort = try settings.value(WorkerKeys.metricsPort, flag: metricsPort)
             options.slotCount = compute.slots
             options.stepTokenBudget = compute.stepTokenBudget
+            options.stepSecondsTarget = compute.stepTimeTarget
             options.prefixCacheEnabled = compute.prefixCache
             options.speculationEnabled = compute.speculation
             options.epoch = UInt64(max(0, Date().timeIntervalSince1970) * 1e9)
@@ -60,9 +62,10 @@ struct WorkerCommand: ParsableCommand {
                     ) {
                         let file = try GGUFFile(path: model)
                         let tokenizer = try TokenizerSpec(metadata: file.metadata)
-                        return LoadedModel(
-                            runtime: try Transformer(file, options: transformer, limits: .current()),
-                            tokenizer: tokenizer)
+                        let limits = MachineLimits.current()
+                        let runtime = try Transformer(file, options: transformer, limits: limits)
+                        logger.info("model is loaded", metadata: Self.metadata(runtime.plan, limits))
+                        return LoadedModel(runtime: runtime, tokenizer: tokenizer)
                     }
                 }
                 logger.info(
@@ -74,5 +77,18 @@ struct WorkerCommand: ParsableCommand {
                 try? await group.shutdownGracefully()
             }
         }
+    }
+
+    /// What the worker took of what it found.
+    private static func metadata(_ plan: MemoryPlan, _ limits: MachineLimits) -> Logger.Metadata {
+        func mebibytes(_ count: Int) -> Logger.MetadataValue { "\(count >> 20)" }
+        var metadata: Logger.Metadata = [
+            "instruction_set": "\(KernelISA.selected)", "threads": "\(plan.threadCount)", "cpus": "\(limits.cpuCount)",
+            "weights_mib": mebibytes(plan.weightByteCount), "kv_cache_mib": mebibytes(plan.kvByteCount),
+            "kv_type": "\(plan.kvType.rawValue)", "activations_mib": mebibytes(plan.activationByteCount),
+        ]
+        if let available = limits.availableMemory { metadata["available_mib"] = mebibytes(available) }
+        if case .controlGroup(let limit) = limits.memorySource { metadata["cgroup_limit_mib"] = mebibytes(limit) }
+        return metadata
     }
 }

@@ -10,6 +10,7 @@ struct ComputeSettings: Sendable {
     var kvMemory: Int?
     var kvType: KVType
     var stepTokenBudget: Int
+    var stepTimeTarget: Double
     var contextLength: Int?
     var prefixCache: Bool
     var speculation: Bool
@@ -21,6 +22,7 @@ struct ComputeSettings: Sendable {
         // The key allows no other names.
         kvType = KVType(rawValue: try settings.value(WorkerKeys.kvType, flag: flags.kvType)) ?? .f16
         stepTokenBudget = try settings.value(WorkerKeys.stepTokenBudget, flag: flags.stepTokenBudget)
+        stepTimeTarget = try settings.value(WorkerKeys.stepTimeTarget, flag: flags.stepTimeTarget)
         contextLength = try settings.optional(WorkerKeys.contextLength, flag: flags.contextLength)
         prefixCache = try settings.value(WorkerKeys.prefixCache, flag: flags.prefixCache)
         speculation = try settings.value(WorkerKeys.speculation, flag: flags.speculation)
@@ -53,6 +55,7 @@ struct ComputeSettings: Sendable {
     var flags: [String] {
         var flags = ["--slots", "\(slots)", "--kv-type", kvType.rawValue, "--step-token-budget", "\(stepTokenBudget)"]
         flags += ["--prefix-cache", "\(prefixCache)", "--speculation", "\(speculation)"]
+        flags += ["--step-time-target", "\(stepTimeTarget)"]
         if let threads { flags += ["--threads", "\(threads)"] }
         if let kvMemory { flags += ["--kv-memory", "\(kvMemory)"] }
         if let contextLength { flags += ["--context-length", "\(contextLength)"] }

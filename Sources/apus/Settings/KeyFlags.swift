@@ -59,6 +59,7 @@ struct ComputingFlags: ParsableArguments {
     @Option(WorkerKeys.kvMemory) var kvMemory: String?
     @Option(WorkerKeys.stepTokenBudget) var stepTokenBudget: String?
     @Option(WorkerKeys.contextLength) var contextLength: String?
+    @Option(WorkerKeys.stepTimeTarget) var stepTimeTarget: String?
     @Option(WorkerKeys.kvType) var kvType: String?
     @Option(WorkerKeys.prefixCache) var prefixCache: String?
     @Option(WorkerKeys.speculation) var speculation: String?
