@@ -32,21 +32,25 @@ test: packages model lint arm-kernels
 
 # Formatting of Swift and C, as .swift-format and .clang-format say.
 SWIFT_FILES = $(shell git ls-files '*.swift' ':!Sources/WorkerProtocol/Generated')
-C_FILES = $(shell git ls-files 'Sources/CKernels/*.[ch]')
+C_FILES = $(shell git ls-files 'Sources/CKernels/*.[ch]' 'Tests/CrossKernels/*.c')
 lint:
 	Deploy/local/install-packages.sh clang-format
 	@swift format lint --strict $(SWIFT_FILES)
 	@clang-format --dry-run -Werror $(C_FILES)
 
-# The kernels also compile for AArch64, which this machine may not be.
+# The kernels also compile for AArch64, which this machine may not be, and give the same bits there, in emulation.
+KERNEL_FLAGS := -O2 -std=c11 -ffp-contract=off -Wall -Wextra -Werror -ISources/CKernels/include
+KERNEL_DIGESTS := Sources/CKernels/*.c Tests/CrossKernels/digests.c
 ARM_CLANG := clang -target aarch64-linux-gnu -nostdlibinc -isystem /usr/aarch64-linux-gnu/include
 arm-kernels:
 ifeq ($(shell uname -m),x86_64)
-	Deploy/local/install-packages.sh libc6-dev-arm64-cross
-	for file in Sources/CKernels/*.c; do \
-		$(ARM_CLANG) -O2 -std=c11 -ffp-contract=off -Wall -Wextra -Werror -ISources/CKernels/include \
-			-c $$file -o /dev/null || exit 1; \
-	done
+	Deploy/local/install-packages.sh gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
+	@mkdir -p .build-test/kernels && rm -f .build-test/kernels/*.o
+	clang $(KERNEL_FLAGS) $(KERNEL_DIGESTS) -lm -o .build-test/kernels/digests
+	cd .build-test/kernels && $(ARM_CLANG) $(KERNEL_FLAGS:-I%=-I../../%) -c $(addprefix ../../,$(KERNEL_DIGESTS))
+	aarch64-linux-gnu-gcc -static .build-test/kernels/*.o -lm -o .build-test/kernels/digests-arm
+	.build-test/kernels/digests | sort -u >.build-test/kernels/here
+	qemu-aarch64 .build-test/kernels/digests-arm | sort -u | diff .build-test/kernels/here -
 endif
 
 format:
