@@ -175,3 +175,9 @@ void apus_sum_weights(const float *x, size_t n, float max, float inverse_tempera
 float apus_exp(float x) {
     return chosen->exp(x);
 }
+uint64_t apus_spin_products(size_t rounds) {
+    return chosen->spin_products(rounds);
+}
+uint64_t apus_read_all(const uint8_t *bytes, size_t count) {
+    return chosen->read_all(bytes, count);
+}

@@ -168,6 +168,14 @@ void apus_sum_weights(const float *x, size_t n, float max, float inverse_tempera
 /// exp of one value by the same polynomial: exactly 1 for 0, 0 below -87, as if 88 above that.
 float apus_exp(float x);
 
+// Limits of the machine, for figures to be held against
+
+/// Does `rounds` rounds of the byte products that the chosen instruction set has for apus_matmul, on registers alone.
+/// @return operations done, two for each multiply-add
+uint64_t apus_spin_products(size_t rounds);
+/// Reads `count` bytes in order, whole runs of 256. @return something that depends on all of them
+uint64_t apus_read_all(const uint8_t *bytes, size_t count);
+
 // Threads
 
 /// Waits while *word == expected, at most nanoseconds (negative: for ever). Wakes spuriously.

@@ -23,6 +23,8 @@ typedef struct {
     double (*sum_exp)(const float *, size_t, float);
     void (*sum_weights)(const float *, size_t, float, float, double *);
     float (*exp)(float);
+    uint64_t (*spin_products)(size_t);
+    uint64_t (*read_all)(const uint8_t *, size_t);
 } apus_functions;
 
 extern const apus_functions apus_functions_plain;

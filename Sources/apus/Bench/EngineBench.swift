@@ -89,7 +89,7 @@ struct EngineBench {
         }
     }
 
-    private static func seconds(_ body: () -> Void) -> Double {
+    static func seconds(_ body: () -> Void) -> Double {
         let duration = ContinuousClock().measure(body)
         return Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18
     }

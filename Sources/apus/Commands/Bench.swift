@@ -1,10 +1,12 @@
 import ArgumentParser
 import HTTP
 
-/// `apus bench`: a load generator for any OpenAI-compatible server, or a timer of the runtime alone.
+/// `apus bench`: a load generator for any OpenAI-compatible server, a timer of the runtime alone, or of the machine.
 struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Measure a running server, or with --engine a model in this process; prints one line of JSON.")
+        abstract:
+            "Measure a running server, with --engine a model in this process, or with --limits the machine; prints one "
+            + "line of JSON.")
 
     @Option(help: ArgumentHelp("The server.", valueName: "url")) var url = "http://127.0.0.1:8000"
     @Option(help: ArgumentHelp("Name of the model to ask for.", valueName: "name")) var model = "smollm2-135m"
@@ -17,9 +19,11 @@ struct Bench: ParsableCommand {
     @Option(help: ArgumentHelp("0 always takes the likeliest token.", valueName: "0...2")) var temperature = 0.0
     @Option(help: ArgumentHelp("Chooses the prompts.", valueName: "n")) var seed: UInt64 = 1
     @Option(help: ArgumentHelp("Measure this model in this process instead.", valueName: "file")) var engine: String?
-    @Option(help: ArgumentHelp("With --engine: threads that compute.", valueName: "n")) var threads: Int?
+    @Flag(help: "Measure what this machine reads and multiplies at most.") var limits = false
+    @Option(help: ArgumentHelp("With --engine and --limits: threads that compute.", valueName: "n")) var threads: Int?
 
     func validate() throws {
+        guard !limits || engine == nil else { throw ValidationError("--limits and --engine exclude each other.") }
         for (name, value, range) in [
             ("concurrency", concurrency, 1...10_000), ("requests", requests, 1...10_000_000),
             ("prompt-tokens", promptTokens, 1...1_000_000), ("output-tokens", outputTokens, 1...1_000_000),
@@ -33,6 +37,10 @@ struct Bench: ParsableCommand {
         let command = self
         try Program.run {
             { _ in
+                if command.limits {
+                    print(try LimitsBench(threads: command.threads).run())
+                    return
+                }
                 if let engine = command.engine {
                     print(
                         try EngineBench(
