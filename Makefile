@@ -70,11 +70,19 @@ packages:
 protos:
 	Protos/generate.sh
 
-# Apus beside llama.cpp, built from its PyPI source package: same file, same threads, in turn.
+# Apus beside llama.cpp and OpenVINO GenAI: same files, same threads, in turn. Writes Docs/benchmarks.md. A part of it:
+# make bench BENCH_ROUNDS=1 BENCH_MODELS="135m-q4_0 1.1b-q4_0"
+BENCH_ROUNDS ?= 3
+BENCH_MODELS ?=
+BENCH := .bench/venv/bin/python Deploy/bench
 bench: $(APUS) model
 	Deploy/bench/build-llama.sh
-	python3 Deploy/bench/compare.py engine
-	python3 Deploy/bench/compare.py serving
+	Deploy/bench/make-venv.sh
+	$(BENCH)/models.py $(BENCH_MODELS)
+	$(BENCH)/machine.py
+	$(BENCH)/engine.py --rounds $(BENCH_ROUNDS) $(BENCH_MODELS)
+	$(BENCH)/serving.py --rounds $(BENCH_ROUNDS)
+	$(BENCH)/report.py
 
 clean:
 	rm -rf .build .build-test
