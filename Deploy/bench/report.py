@@ -62,7 +62,7 @@ def head(machine, results):
             f" {machine['system']}",
             f"- Date: {' to '.join(dict.fromkeys([dates[0], dates[-1]]))}",
             "- Versions: " + ", ".join(f"{name} {version}" for name, version in machine["versions"].items()),
-            f"- Engines in turn, a thread for each CPU; medians of {' or '.join(map(str, rounds))} rounds"]),
+            f"- Engines in turn, a thread for each CPU; medians of {' or '.join(map(str, rounds))} round(s)"]),
         paragraph("""
             All run the same files. llama.cpp runs with and without flash attention, and its better figure counts.
             OpenVINO GenAI (continuous batching) runs Q4_0 and Q8_0; it quantizes Q4_1 and Q4_K_M again, so its figure
