@@ -82,6 +82,7 @@ bench: $(APUS) model
 	$(BENCH)/machine.py
 	$(BENCH)/engine.py --rounds $(BENCH_ROUNDS) $(BENCH_MODELS)
 	$(BENCH)/serving.py --rounds $(BENCH_ROUNDS)
+	$(BENCH)/speculation.py --rounds $(BENCH_ROUNDS)
 	$(BENCH)/report.py
 
 clean:

@@ -39,6 +39,8 @@ def main():
         draw(engines, [cell.name for cell in CELLS], list(ENGINES), PICTURE)
     if serving:
         parts += serving_table(serving)
+    if speculation := load("speculation"):
+        parts += speculation_table(speculation)
     PAGE.write_text("\n\n".join([*parts, HOW]))
     print(f"{PAGE.relative_to(ROOT)} and {PICTURE.relative_to(ROOT)} are written")
 
@@ -149,6 +151,20 @@ def serving_table(serving):
             {serving["threads"]} threads each; the load generator shares the machine with them. Streams of 128 + 64
             tokens; pairs are Apus / llama-server."""),
         table(["streams", "tokens/s", "ratio", "first token p99 ms", "between tokens p99 ms"], rows, words=0)]
+
+
+def speculation_table(speculation):
+    rows = [
+        [row["kind"], number(row["plain_tokens_per_s"]), number(row["tokens_per_s"]),
+         f"{row['tokens_per_s'] / row['plain_tokens_per_s']:.2f}", f"{row['accepted']} of {row['drafted']}"]
+        for row in speculation["rows"]]
+    return [
+        "## Speculation by prompt lookup",
+        paragraph(f"""
+            One stream over HTTP with {speculation["model"]}, greedy answers of at most {speculation["tokens"]} tokens
+            (without the prefix cache, prefill included), without and with drafts; equal answers. `edit` and `code` repeat
+            much of the prompt, `summary` some, `story` nothing."""),
+        table(["prompt", "plain tokens/s", "with drafts", "ratio", "accepted of drafted"], rows, words=1)]
 
 
 def number(value):

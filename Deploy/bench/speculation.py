@@ -1,22 +1,24 @@
-"""Measures what drafts from the sequence's own text bring: one stream, with and without, on prompts that are repeated in
-part (edit, code, summary) and on one that is not (story). The answers must be equal.
+"""Measures what drafts from the sequence's own text bring: one stream, without and with, on prompts that the answer
+repeats in part (edit, code, summary) and on one that it does not (story). The answers must be equal. Medians over
+rounds go to .bench/results/speculation.json.
 
-    python3 Deploy/bench/speculation.py [--model FILE] [--rounds 3]
+    .bench/venv/bin/python Deploy/bench/speculation.py [--rounds 3] [--threads N] [--model 135m-q4_1]
 """
 
 import argparse
 import json
 import os
 import re
-import signal
 import statistics
-import subprocess
 import time
 import urllib.request
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-APUS = ROOT / ".build/release/apus"
+from common import APUS, save
+from models import NAMES, path_of, prepare
+from serving import PORT, Server
+
+LINK, METRICS = PORT + 3, PORT + 4
+TOKENS = 200
 TEXT = (
     "Swifts spend most of their lives in the air. They eat, drink and sleep on the wing, and land only to breed. "
     "A young swift that leaves its nest may stay in the air for two or three years before it lands for the first time. "
@@ -43,64 +45,66 @@ def fetch(url, body=None):
 
 
 def ask(prompt):
-    start = time.time()
-    answer = json.loads(fetch("http://127.0.0.1:18000/v1/chat/completions", {
-        "model": "bench", "temperature": 0, "max_tokens": 200, "messages": [{"role": "user", "content": prompt}]}))
-    return answer["choices"][0]["message"]["content"], answer["usage"]["completion_tokens"] / (time.time() - start)
+    """The answer, and its tokens per second."""
+    start = time.monotonic()
+    answer = json.loads(fetch(f"http://127.0.0.1:{PORT}/v1/chat/completions", {
+        "model": "bench", "temperature": 0, "max_tokens": TOKENS, "messages": [{"role": "user", "content": prompt}]}))
+    rate = answer["usage"]["completion_tokens"] / (time.monotonic() - start)
+    return answer["choices"][0]["message"]["content"], rate
 
 
-def counters(port):
-    text = fetch(f"http://127.0.0.1:{port}/metrics")
-    found = re.findall(r"^vllm:spec_decode_num_(\w+)_tokens_total{[^}]*} (\d+)", text, re.M)
-    return {name: int(value) for name, value in found}
+def draft_tokens():
+    """(accepted, drafted) since the worker started."""
+    text = fetch(f"http://127.0.0.1:{METRICS}/metrics")
+    found = dict(re.findall(r"^vllm:spec_decode_num_(\w+)_tokens_total{[^}]*} (\d+)", text, re.M))
+    return int(found["accepted"]), int(found["draft"])
 
 
-def start(model, threads, speculation):
-    worker = subprocess.Popen(
-        [str(APUS), "worker", model, "--name", "bench", "--threads", str(threads), "--port", "18101", "--metrics-port",
-         "18102", "--speculation", speculation, "--prefix-cache", "false", "--log-level", "error"], stdout=subprocess.DEVNULL)
-    router = subprocess.Popen(
-        [str(APUS), "router", "--worker-address", "127.0.0.1:18101", "--http-port", "18000", "--grpc-port", "18001",
-         "--admin-port", "18002", "--log-level", "error"], stdout=subprocess.DEVNULL)
-    for _ in range(600):
-        try:
-            fetch("http://127.0.0.1:18002/readyz")
-            return worker, router
-        except OSError:
-            time.sleep(0.1)
-    raise SystemExit("the cluster did not get ready")
+def cluster(name, threads, drafts):
+    worker = Server(
+        f"{METRICS}/readyz", APUS, "worker", path_of(name), "--name", "bench", "--threads", threads, "--port", LINK,
+        "--metrics-port", METRICS, "--speculation", drafts, "--prefix-cache", "false", "--log-level", "error")
+    router = Server(
+        f"{PORT + 2}/readyz", APUS, "router", "--worker-address", f"127.0.0.1:{LINK}", "--http-port", PORT,
+        "--grpc-port", PORT + 1, "--admin-port", PORT + 2, "--log-level", "error")
+    return worker, router
+
+
+def measure(name, rounds, threads):
+    rates, texts, counts = {}, {}, {}
+    for _ in range(rounds):
+        for drafts in ("false", "true"):
+            worker, router = cluster(name, threads, drafts)
+            with worker, router:
+                ask("Hello")
+                for kind, prompt in PROMPTS.items():
+                    before = draft_tokens()
+                    text, rate = ask(prompt)
+                    rates.setdefault((kind, drafts), []).append(rate)
+                    if texts.setdefault(kind, text) != text:
+                        raise SystemExit(f"{kind}: the answers differ")
+                    if drafts == "true":
+                        counts[kind] = [after - old for after, old in zip(draft_tokens(), before)]
+    return {
+        "model": name, "threads": threads, "rounds": rounds, "tokens": TOKENS,
+        "rows": [
+            {"kind": kind, "plain_tokens_per_s": statistics.median(rates[kind, "false"]),
+             "tokens_per_s": statistics.median(rates[kind, "true"]), "accepted": counts[kind][0],
+             "drafted": counts[kind][1]}
+            for kind in PROMPTS]}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default=str(ROOT / ".models/SmolLM2-135M-Instruct.Q4_1.gguf"))
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--model", choices=NAMES, default="135m-q4_1")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
-    rates, texts, accepted = {}, {}, {}
-    for _ in range(options.rounds):
-        for speculation in ("false", "true"):
-            processes = start(options.model, options.threads, speculation)
-            try:
-                for name, prompt in PROMPTS.items():
-                    before = counters(18102)
-                    text, rate = ask(prompt)
-                    after = counters(18102)
-                    rates.setdefault((name, speculation), []).append(rate)
-                    if texts.setdefault(name, text) != text:
-                        raise SystemExit(f"{name}: the answers differ")
-                    if speculation == "true":
-                        accepted[name] = [after[key] - before[key] for key in ("accepted", "draft")]
-            finally:
-                for process in reversed(processes):
-                    process.send_signal(signal.SIGTERM)
-                    process.wait(20)
-    print("| one stream, answers of at most 200 tokens | plain tokens/s | with drafts | ratio | accepted of drafted |")
-    print("|---|---|---|---|---|")
-    for name in PROMPTS:
-        plain, drafted = (statistics.median(rates[name, kind]) for kind in ("false", "true"))
-        print(f"| {name} | {plain:.0f} | {drafted:.0f} | {drafted / plain:.2f}x | "
-              f"{accepted[name][0]} of {accepted[name][1]} |")
+    prepare([options.model])
+    result = measure(options.model, options.rounds, options.threads)
+    save("speculation", result)
+    for row in result["rows"]:
+        print(row)
 
 
 if __name__ == "__main__":
