@@ -265,27 +265,35 @@ static float half_at(const uint8_t *p) {
     return value;
 }
 
+/// The formats without blocks, which go fast.
+static void widen(int format, const uint8_t *row, size_t count, float *y) {
+    if (format == APUS_F32) {
+        memcpy(y, row, 4 * count);
+    } else if (format == APUS_F16) {
+        for (size_t i = 0; i < count; i++)
+            y[i] = half_at(row + 2 * i);
+    } else {
+        for (size_t i = 0; i < count; i++) {
+            uint16_t h;
+            memcpy(&h, row + 2 * i, 2);
+            const uint32_t bits = (uint32_t)h << 16;
+            memcpy(&y[i], &bits, 4);
+        }
+    }
+}
+
 void apus_dequantize(int format, const uint8_t *row, size_t count, float *y) {
     const size_t values = apus_block_values(format), bytes = apus_block_bytes(format);
+    if (values == 1) {
+        widen(format, row, count, y);
+        return;
+    }
     for (size_t i = 0; values && i < count; i++) {
         const uint8_t *b = row + i / values * bytes;
         size_t at = i % values;
         int code = (int)code_at(format, b, at);
         uint8_t scale, minimum;
         switch (format) {
-        case APUS_F32:
-            memcpy(&y[i], b, 4);
-            break;
-        case APUS_F16:
-            y[i] = half_at(b);
-            break;
-        case APUS_BF16: {
-            uint16_t h;
-            memcpy(&h, b, 2);
-            uint32_t bits = (uint32_t)h << 16;
-            memcpy(&y[i], &bits, 4);
-            break;
-        }
         case APUS_Q4_0:
             y[i] = half_at(b) * (float)(code - 8);
             break;

@@ -33,6 +33,14 @@ package enum Kernels {
         apus_dequantize(Int32(bitPattern: format), row, count, y)
     }
 
+    /// The other way, into F32, F16, Q8_0 or Q4_0.
+    /// - Returns: whether the format holds every number: none is a NaN, infinite or too large.
+    package static func quantize(
+        format: UInt32, _ x: UnsafePointer<Float>, count: Int, into row: UnsafeMutablePointer<UInt8>
+    ) -> Bool {
+        apus_quantize(Int32(bitPattern: format), x, count, row) != 0
+    }
+
     // Activations
 
     package static func activationByteCount(rows: Int, columns: Int) -> Int { apus_activation_bytes(rows, columns) }

@@ -69,6 +69,12 @@ void apus_pack_panel(int format, const uint8_t *_Nullable const *_Nonnull rows, 
 /// y[i] = value i of a row in GGUF's layout. @param y (count) overwritten  @pre count % block_values == 0
 void apus_dequantize(int format, const uint8_t *row, size_t count, float *y);
 
+/// The other way: stores x as F32, F16, Q8_0 or Q4_0, to nearest; quantize.c defines each.
+/// @param row (count / block_values * block_bytes) overwritten  @pre count % block_values == 0
+/// @return 1; 0 when x has a NaN, an infinity or a number too large for the format (its block then reads back as NaN or
+/// infinite), or the format is another
+int apus_quantize(int format, const float *x, size_t count, uint8_t *row);
+
 // Activations
 
 /// 1 when products with this format take quantized activations, 0 when they take f32 rows.
