@@ -10,6 +10,8 @@ package enum ModelError: Error, Equatable, Sendable {
     case missingTensor(String)
     case wrongShape(tensor: String, found: [Int], expected: [Int])
     case wrongType(tensor: String, found: GGUFTensorType, expected: String)
+    /// A NaN, an infinity, or a number too large for the type it shall be converted to.
+    case unholdable(tensor: String, type: GGUFTensorType)
     /// The file holds something that this architecture does not compute, so answers would be wrong.
     case unexpectedTensor(String, architecture: String)
     /// A full sentence.
@@ -36,6 +38,8 @@ extension ModelError: CustomStringConvertible {
             "The tensor \(tensor) is \(Self.shape(found)) where \(Self.shape(expected)) is expected."
         case .wrongType(let tensor, let found, let expected):
             "The tensor \(tensor) is stored as \(found.name) where \(expected) is expected."
+        case .unholdable(let tensor, let type):
+            "The tensor \(tensor) cannot become \(type.name): it holds a NaN, an infinity or a number too large for that."
         case .unexpectedTensor(let name, let architecture):
             "The model file holds the tensor \(name), which the architecture \(architecture) does not have."
         case .unsupported(let sentence):

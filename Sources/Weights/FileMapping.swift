@@ -7,6 +7,8 @@ import Glibc
 // SENDABLE: the only field is a constant and the memory behind it is read-only.
 final class FileMapping: @unchecked Sendable {
     let bytes: UnsafeRawBufferPointer
+    private let device: dev_t
+    private let inode: ino_t
 
     init(path: String) throws(GGUFError) {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
@@ -20,6 +22,7 @@ final class FileMapping: @unchecked Sendable {
         guard status.st_size > 0 else {
             throw GGUFError(path: path, fault: .unreadable(reason: "it is empty"))
         }
+        (device, inode) = (status.st_dev, status.st_ino)
         let byteCount = Int(status.st_size)
         let start = mmap(nil, byteCount, PROT_READ, MAP_PRIVATE, descriptor, 0)
         guard let start, start != MAP_FAILED else { throw Self.unreadable(path) }
@@ -34,6 +37,12 @@ final class FileMapping: @unchecked Sendable {
     /// Asks the kernel to read the whole file ahead.
     func willReadAll() {
         madvise(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count, MADV_WILLNEED)
+    }
+
+    /// Whether `path` leads to these very bytes on the disk.
+    func isFile(at path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_dev == device && status.st_ino == inode
     }
 
     private static func unreadable(_ path: String) -> GGUFError {

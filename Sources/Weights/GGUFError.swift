@@ -35,6 +35,10 @@ package enum GGUFFault: Error, Equatable, Sendable {
     case trailingBytes(count: Int, offset: Int)
     case wrongValueType(key: String, expected: String, found: String)
     case valueOutOfRange(key: String, value: String, expected: String)
+    case unwritable(reason: String)
+    case noRoom(byteCount: Int)
+    /// All tensors together.
+    case tooLarge
 }
 
 extension GGUFFault: CustomStringConvertible {
@@ -96,6 +100,12 @@ extension GGUFFault: CustomStringConvertible {
             "the value of \(quoted(key)) is \(found) where \(expected) is expected."
         case .valueOutOfRange(let key, let value, let expected):
             "the value of \(quoted(key)) is \(value) where \(expected) is expected."
+        case .unwritable(let reason):
+            "the file cannot be written: \(reason)."
+        case .noRoom(let byteCount):
+            "there is no room for the \(byteCount) bytes of the file."
+        case .tooLarge:
+            "the tensors would make a file larger than any."
         }
     }
 

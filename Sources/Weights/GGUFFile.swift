@@ -40,6 +40,9 @@ package final class GGUFFile: Sendable {
         return UnsafeRawBufferPointer(rebasing: mapping.bytes[tensor.offset..<tensor.offset + tensor.byteCount])
     }
 
+    /// Whether `path` leads to this very file, by whatever name.
+    package func isFile(at path: String) -> Bool { mapping.isFile(at: path) }
+
     /// A digest of every byte of the file. Reads it all, at memory speed when it is cached: ask once.
     package func contentDigest() -> ContentDigest {
         mapping.willReadAll()

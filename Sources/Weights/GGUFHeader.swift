@@ -7,6 +7,8 @@ struct GGUFHeader {
     static let entryMax = 65_536
     static let tensorMax = 65_536
     static let alignments = 8...65_536
+    static let alignmentKey = "general.alignment"
+    static let alignmentDefault = 32
 
     private(set) var version: UInt32 = 0
     private(set) var keys: [String] = []
@@ -123,8 +125,8 @@ struct GGUFHeader {
     }
 
     private func alignment(_ bytes: UnsafeRawBufferPointer) throws(GGUFFault) -> Int {
-        let key = "general.alignment"
-        guard let entry = entries[key] else { return 32 }
+        let key = Self.alignmentKey
+        guard let entry = entries[key] else { return Self.alignmentDefault }
         guard entry.type == .uint32, entry.count == nil else {
             throw .wrongValueType(key: key, expected: "a uint32", found: "of type \(entry.type)")
         }

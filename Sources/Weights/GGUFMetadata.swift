@@ -122,6 +122,34 @@ package struct GGUFMetadata: Sendable {
         }
     }
 
+    /// A value as it stands in the file, its type in front. Nil for an absent key.
+    func encodedValue(_ key: String) throws(GGUFError) -> [UInt8]? {
+        try locating { () throws(GGUFFault) in
+            guard let entry = entries[key] else { return nil }
+            var encoded: [UInt8] = []
+            func append(_ number: some FixedWidthInteger) {
+                withUnsafeBytes(of: number.littleEndian) { encoded += $0 }
+            }
+            if let count = entry.count {
+                append(GGUFValueType.array.rawValue)
+                append(entry.type.rawValue)
+                append(UInt64(count))
+            } else {
+                append(entry.type.rawValue)
+            }
+            var cursor = GGUFCursor(mapping.bytes, offset: entry.offset)
+            for _ in 0..<(entry.count ?? 1) {
+                if let byteCount = entry.type.byteCount {
+                    try cursor.skip(UInt64(byteCount), key)
+                } else {
+                    _ = try cursor.stringRange(key)
+                }
+            }
+            encoded += mapping.bytes[entry.offset..<cursor.offset]
+            return encoded
+        }
+    }
+
     // MARK: Decoding. The parser has walked every entry, so that the bytes are known to be there.
 
     private struct Integer: CustomStringConvertible {

@@ -14,7 +14,8 @@ struct Apus: ParsableCommand {
             """,
         version: ApusVersion.text,
         subcommands: [
-            Serve.self, RouterCommand.self, WorkerCommand.self, Chat.self, Bench.self, Inspect.self, Health.self,
+            Serve.self, RouterCommand.self, WorkerCommand.self, Chat.self, Bench.self, Inspect.self,
+            Quantize.self, Health.self,
         ])
 }
 

@@ -93,7 +93,7 @@ struct RandomModel {
     }
 
     /// One block of random quants whose values have about the given standard deviation and mean 0.
-    private static func block(
+    static func block(
         _ type: GGUFTensorType, _ deviation: Double, using random: inout SeededRandom
     ) -> [UInt8] {
         func half(_ x: Double) -> [UInt8] { GGUFWriter.little(Float16(x).bitPattern) }
