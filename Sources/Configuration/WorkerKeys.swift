@@ -33,12 +33,13 @@ package enum WorkerKeys {
     package static let speculation = Key<Bool>.boolean(
         "speculation", "Compute tokens ahead that the sequence's own text suggests; the answer is the same.",
         default: true)
+    package static let quantize = Key<String>.choice(
+        "quantize", "Load matrices that the file holds as F32, F16 or BF16 in this format.",
+        of: ["none", "q8_0", "q4_0"], default: "none")
 
     package static let computing = [
         threads.name, slots.name, kvMemory.name, kvType.name, stepTokenBudget.name, stepTimeTarget.name,
-        contextLength.name,
-        prefixCache.name,
-        speculation.name,
+        contextLength.name, prefixCache.name, speculation.name, quantize.name,
     ]
     package static let names =
         [model.name, name.name, host.name, port.name, metricsPort.name] + computing + LinkTLSKeys.names

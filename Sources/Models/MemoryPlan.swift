@@ -25,7 +25,8 @@ package struct MemoryPlan: Equatable, Sendable {
     package init(
         _ spec: ModelSpec, _ file: GGUFFile, options: TransformerOptions, limits: MachineLimits
     ) throws(ModelError) {
-        try self.init(spec, WeightPlan(spec, file), options: options, limits: limits)
+        let weights = try WeightPlan(spec, file, quantization: options.quantization)
+        try self.init(spec, weights, options: options, limits: limits)
     }
 
     init(

@@ -1,4 +1,5 @@
 import Kernels
+import Synchronization
 import Weights
 
 /// A model's weights in memory, repacked. Lives as long as the transformer.
@@ -22,10 +23,10 @@ final class PackedWeights {
     private let arena: MemoryArena
     private var lists: [UnsafeMutableRawPointer] = []
 
-    /// Repacks all weights of `file` with all threads of `team`.
+    /// Repacks all weights of `file` with all threads of `team`; quantizes those that the plan wants quantized.
     init(_ spec: ModelSpec, _ plan: WeightPlan, _ file: GGUFFile, team: ThreadTeam) throws(ModelError) {
         arena = try MemoryArena(byteCount: plan.byteCount)
-        Self.pack(plan.panels, file, into: arena, team: team)
+        try Self.pack(plan.panels, file, into: arena, team: team)
 
         var lists: [UnsafeMutableRawPointer] = []
         let start = UnsafePointer(arena.start.assumingMemoryBound(to: UInt8.self))
@@ -69,7 +70,9 @@ final class PackedWeights {
 
     private static func pack(
         _ panels: [WeightPlan.Panel], _ file: GGUFFile, into arena: MemoryArena, team: ThreadTeam
-    ) {
+    ) throws(ModelError) {
+        // The first panel with a number that its type cannot hold.
+        let refused = Atomic<Int>(.max)
         // SAFETY: each panel has its own bytes of the arena, sizes and offsets come from one plan; the rows lie in the
         // file's mapping, whose tensors were checked when it was opened.
         let start = arena.start.assumingMemoryBound(to: UInt8.self)
@@ -83,11 +86,49 @@ final class PackedWeights {
                         let stored = panel.order.storedRow(panel.firstRow + row)
                         rows[row] = row < panel.rowCount ? base?.advanced(by: stored * panel.tensor.rowByteCount) : nil
                     }
-                    Kernels.packPanel(
-                        format: panel.tensor.type.rawValue, rows: rows, columns: panel.tensor.columnCount,
-                        into: start + panel.byteOffset)
+                    let isHeld = Self.withRows(rows, of: panel, in: panel.type) { rows in
+                        Kernels.packPanel(
+                            format: panel.type.rawValue, rows: rows, columns: panel.tensor.columnCount,
+                            into: start + panel.byteOffset)
+                    }
+                    if !isHeld { refused.min(index, ordering: .relaxed) }
                 }
             }
+        }
+        let index = refused.load(ordering: .relaxed)
+        if panels.indices.contains(index) {
+            throw .unholdable(tensor: panels[index].tensor.name, type: panels[index].type)
+        }
+    }
+
+    /// Hands `body` a panel's rows in the type that they are packed in.
+    /// - Parameter rows: as the file has them; nil is a row of zeros.
+    /// - Returns: whether that type holds all their numbers.
+    private static func withRows(
+        _ rows: [UnsafePointer<UInt8>?], of panel: WeightPlan.Panel, in type: GGUFTensorType,
+        _ body: ([UnsafePointer<UInt8>?]) -> Void
+    ) -> Bool {
+        guard type != panel.tensor.type else {
+            body(rows)
+            return true
+        }
+        var conversion = NumberConversion(from: panel.tensor.type, to: type)
+        let columns = panel.tensor.columnCount
+        let rowByteCount = NumberConversion.byteCount(columns, type)
+        // SAFETY: the memory has room for every row, and nobody keeps a pointer into it.
+        return withUnsafeTemporaryAllocation(byteCount: rows.count * rowByteCount, alignment: 64) { memory in
+            guard let start = memory.baseAddress?.assumingMemoryBound(to: UInt8.self) else { return true }
+            var isHeld = true
+            var converted = rows
+            for (index, stored) in rows.enumerated() {
+                guard let stored else { continue }
+                let row = start + index * rowByteCount
+                let fits = conversion.convert(stored, count: columns, into: row)
+                isHeld = isHeld && fits
+                converted[index] = UnsafePointer(row)
+            }
+            body(converted)
+            return isHeld
         }
     }
 
@@ -96,7 +137,7 @@ final class PackedWeights {
     ) -> PackedMatrix {
         var runs: [PackedMatrix.Run] = []
         for (index, panel) in plan.panels.enumerated() {
-            let format = panel.tensor.type.rawValue
+            let format = panel.type.rawValue
             if let last = runs.indices.last, runs[last].format == format {
                 runs[last].panelCount += 1
             } else {

@@ -22,7 +22,7 @@ package final class Transformer: ModelRuntime {
     private let board: StageBoard
     private let kv: KVCache
     private let rotary: RotaryTable
-    private let embedding: GGUFTensor
+    private var embedding: EmbeddingTable
     private var input = StepInput()
 
     /// Loads a model: checks it against the machine, then repacks its weights.
@@ -36,15 +36,12 @@ package final class Transformer: ModelRuntime {
 
     package init(_ file: GGUFFile, options: TransformerOptions, limits: MachineLimits) throws(ModelError) {
         let spec = try ModelSpec(file)
-        let weightPlan = try WeightPlan(spec, file)
+        let weightPlan = try WeightPlan(spec, file, quantization: options.quantization)
         let plan = try MemoryPlan(spec, weightPlan, options: options, limits: limits)
-        guard let embedding = file.tensor(named: TensorName.embedding) else {
-            throw .missingTensor(TensorName.embedding)
-        }
         self.spec = spec
         self.plan = plan
         self.file = file
-        self.embedding = embedding
+        self.embedding = EmbeddingTable(weightPlan.embedding, in: file, as: weightPlan.embeddingType)
         layout = StepLayout(spec, weightPlan, rowMax: plan.stepTokenMax, threadCount: plan.threadCount)
         team = ThreadTeam(threads: plan.threadCount)
         board = StageBoard(stageMax: ForwardStep.stageMax(layerCount: spec.layerCount))
@@ -55,14 +52,18 @@ package final class Transformer: ModelRuntime {
         rotary = RotaryTable(spec.rope)
         description = ModelDescription(
             name: options.name ?? spec.name ?? spec.architecture, architecture: spec.architecture,
-            numericsID: Self.numericsID(file, plan), vocabularySize: spec.vocabularySize,
+            numericsID: Self.numericsID(file, plan, weightPlan.isConverted ? options.quantization : nil),
+            vocabularySize: spec.vocabularySize,
             contextLength: plan.contextLength, pageTokenCount: plan.pageTokenCount, pageCount: plan.pageCount,
             stepTokenMax: plan.stepTokenMax)
     }
 
     /// Equal ids give equal bits: all that decides them is in it.
-    private static func numericsID(_ file: GGUFFile, _ plan: MemoryPlan) -> String {
+    private static func numericsID(
+        _ file: GGUFFile, _ plan: MemoryPlan, _ quantization: WeightQuantization?
+    ) -> String {
         "\(file.contentDigest())-\(Kernels.family)-p\(plan.pageTokenCount)-\(plan.kvType.rawValue)"
+            + (quantization.map { "-\($0.rawValue)" } ?? "")
     }
 
     package func execute(_ slices: [StepSlice]) -> UnsafeBufferPointer<Float> {
@@ -83,15 +84,8 @@ package final class Transformer: ModelRuntime {
 
     /// Writes each row's token embedding and rotary angles.
     private func embed(_ rows: StepInput.Pointers, _ step: ForwardStep) {
-        let bytes = file.bytes(of: embedding)
         for row in 0..<rows.rowCount {
-            // SAFETY: tokens were checked to be below the vocabulary's size, which is the tensor's row count.
-            let start = bytes.baseAddress.map { $0 + Int(rows.tokens[row]) * embedding.rowByteCount }
-            if let start {
-                Kernels.dequantize(
-                    format: embedding.type.rawValue, row: start.assumingMemoryBound(to: UInt8.self),
-                    count: spec.width, into: step.residual + row * spec.width)
-            }
+            embedding.look(up: Int(rows.tokens[row]), into: step.residual + row * spec.width)
             rotary.write(
                 position: Int(rows.positions[row]), into: step.ropeTable + row * spec.rope.dimensionCount)
         }

@@ -21,10 +21,13 @@ package struct TransformerOptions: Equatable, Sendable {
     package var stepTokenMax: Int
     /// Tokens a sequence may have; nil takes what the model was trained for; more is refused.
     package var contextLength: Int?
+    /// What weights become that the file holds as floats; nil leaves them.
+    package var quantization: WeightQuantization?
 
     package init(
         name: String? = nil, threadCount: Int? = nil, kvMemory: KVMemory = .sequences(32, share: 0.5),
-        kvType: KVType = .f16, stepTokenMax: Int = 512, contextLength: Int? = nil
+        kvType: KVType = .f16, stepTokenMax: Int = 512, contextLength: Int? = nil,
+        quantization: WeightQuantization? = nil
     ) {
         self.name = name
         self.threadCount = threadCount
@@ -32,5 +35,6 @@ package struct TransformerOptions: Equatable, Sendable {
         self.kvType = kvType
         self.stepTokenMax = stepTokenMax
         self.contextLength = contextLength
+        self.quantization = quantization
     }
 }

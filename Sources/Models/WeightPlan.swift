@@ -7,6 +7,8 @@ struct WeightPlan {
     /// 32 rows of one tensor, or fewer and zeros after them.
     struct Panel {
         var tensor: GGUFTensor
+        /// In the arena: the tensor's own, or what it is quantized to.
+        var type: GGUFTensorType
         var firstRow: Int
         var rowCount: Int
         /// Rows of each head are brought from interleaved pairs to halves.
@@ -32,10 +34,20 @@ struct WeightPlan {
 
     let layers: [Layer]
     let output: Matrix
+    let embedding: GGUFTensor
+    /// In which the rows of the token embedding are computed with.
+    let embeddingType: GGUFTensorType
+    /// Some numbers are not computed with as the file has them.
+    let isConverted: Bool
     let byteCount: Int
 
-    init(_ spec: ModelSpec, _ file: GGUFFile) throws(ModelError) {
-        var packer = PanelPacker(file: file)
+    init(_ spec: ModelSpec, _ file: GGUFFile, quantization: WeightQuantization?) throws(ModelError) {
+        guard let embedding = file.tensor(named: TensorName.embedding) else {
+            throw .missingTensor(TensorName.embedding)
+        }
+        self.embedding = embedding
+        embeddingType = quantization.type(of: embedding)
+        var packer = PanelPacker(file: file, quantization: quantization)
         let rotated: RowOrder =
             spec.rope.pairing == .interleaved
             ? .interleavedToHalves(head: spec.headDimension, turned: spec.rope.dimensionCount) : .asStored
@@ -53,6 +65,7 @@ struct WeightPlan {
         }
         self.layers = layers
         output = try packer.stack([(spec.tiesOutput ? TensorName.embedding : TensorName.output, .asStored)])
+        isConverted = packer.hasConverted || embeddingType != embedding.type
         byteCount = packer.byteCount
     }
 
@@ -64,7 +77,7 @@ struct WeightPlan {
     /// Whether some matrix wants activations as Float, and whether some wants them quantized.
     var activationKinds: (float: Bool, quantized: Bool) {
         var kinds = (float: false, quantized: false)
-        for type in Set(panels.map(\.tensor.type)) {
+        for type in Set(panels.map(\.type)) {
             if Kernels.takesQuantized(format: type.rawValue) { kinds.quantized = true } else { kinds.float = true }
         }
         return kinds
@@ -93,10 +106,13 @@ enum RowOrder: Equatable {
 /// Lays panels one after the other.
 private struct PanelPacker {
     let file: GGUFFile
+    let quantization: WeightQuantization?
     private(set) var byteCount = 0
+    private(set) var hasConverted = false
 
-    init(file: GGUFFile) {
+    init(file: GGUFFile, quantization: WeightQuantization?) {
         self.file = file
+        self.quantization = quantization
     }
 
     mutating func stack(_ parts: [(name: String, order: RowOrder)]) throws(ModelError) -> WeightPlan.Matrix {
@@ -128,10 +144,15 @@ private struct PanelPacker {
     }
 
     private mutating func panel(_ tensor: GGUFTensor, _ firstRow: Int, _ order: RowOrder) -> WeightPlan.Panel {
-        let size = Kernels.panelByteCount(format: tensor.type.rawValue, columns: tensor.columnCount)
-        defer { byteCount += size }
+        let type = quantization.type(of: tensor)
+        let size = Kernels.panelByteCount(format: type.rawValue, columns: tensor.columnCount)
+        defer {
+            byteCount += size
+            hasConverted = hasConverted || type != tensor.type
+        }
         return WeightPlan.Panel(
-            tensor: tensor, firstRow: firstRow, rowCount: min(Kernels.panelRowCount, tensor.rowCount - firstRow),
-            order: order, byteOffset: byteCount, byteCount: size)
+            tensor: tensor, type: type, firstRow: firstRow,
+            rowCount: min(Kernels.panelRowCount, tensor.rowCount - firstRow), order: order, byteOffset: byteCount,
+            byteCount: size)
     }
 }

@@ -37,7 +37,7 @@ import Testing
             WorkerKeys.slots, WorkerKeys.stepTokenBudget, ServeKeys.workers,
         ]
         for key in numbers { #expect(try given.value(key) == none.value(key), "\(key.name)") }
-        let texts = [RouterKeys.host, CommonKeys.logLevel, WorkerKeys.kvType]
+        let texts = [RouterKeys.host, CommonKeys.logLevel, WorkerKeys.kvType, WorkerKeys.quantize]
         for key in texts { #expect(try given.value(key) == none.value(key), "\(key.name)") }
         for key in [
             RouterKeys.queueTimeout, RouterKeys.requestTimeout, CommonKeys.drainTimeout, WorkerKeys.stepTimeTarget,

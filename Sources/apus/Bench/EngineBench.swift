@@ -6,6 +6,7 @@ import Models
 struct EngineBench {
     var path: String
     var threads: Int?
+    var quantization: WeightQuantization?
     /// Sequences that decode together, each with a prompt of its own.
     var streams: Int
     var promptTokens: Int
@@ -25,7 +26,7 @@ struct EngineBench {
             path: path,
             options: TransformerOptions(
                 threadCount: threads, kvMemory: .pages(pagesEach * streams),
-                stepTokenMax: max(stepTokenMax, streams)))
+                stepTokenMax: max(stepTokenMax, streams), quantization: quantization))
         var times: [Times] = []
         var digest = Digest()
         for round in 0..<4 {

@@ -1,5 +1,7 @@
 import ArgumentParser
+import Configuration
 import HTTP
+import Models
 
 /// `apus bench`: a load generator for any OpenAI-compatible server, a timer of the runtime alone, or of the machine.
 struct Bench: ParsableCommand {
@@ -21,6 +23,7 @@ struct Bench: ParsableCommand {
     @Option(help: ArgumentHelp("Measure this model in this process instead.", valueName: "file")) var engine: String?
     @Flag(help: "Measure what this machine reads and multiplies at most.") var limits = false
     @Option(help: ArgumentHelp("With --engine and --limits: threads that compute.", valueName: "n")) var threads: Int?
+    @Option(WorkerKeys.quantize, with: "--engine") var quantize: String?
 
     func validate() throws {
         guard !limits || engine == nil else { throw ValidationError("--limits and --engine exclude each other.") }
@@ -44,7 +47,9 @@ struct Bench: ParsableCommand {
                 if let engine = command.engine {
                     print(
                         try EngineBench(
-                            path: engine, threads: command.threads, streams: command.concurrency,
+                            path: engine, threads: command.threads,
+                            quantization: WeightQuantization.named(byFlag: command.quantize),
+                            streams: command.concurrency,
                             promptTokens: command.promptTokens, outputTokens: command.outputTokens
                         ).run())
                     return

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Configuration
 import Foundation
 import Models
 import Weights
@@ -11,6 +12,7 @@ struct Inspect: ParsableCommand {
     @Argument(help: ArgumentHelp("The model: a GGUF file.", valueName: "file")) var file: String
     @Option(help: ArgumentHelp("Sequences that run at once.", valueName: "n")) var slots = 32
     @Option(help: ArgumentHelp("Tokens one step computes at most.", valueName: "n")) var stepTokenBudget = 256
+    @Option(WorkerKeys.quantize) var quantize: String?
     @Flag(help: "List every tensor, not only their types.") var tensors = false
 
     func validate() throws {
@@ -23,9 +25,10 @@ struct Inspect: ParsableCommand {
     func run() throws {
         let command = self
         try Program.run {
+            let quantization = try WeightQuantization.named(byFlag: command.quantize)
             let file = try GGUFFile(path: command.file)
             command.show(file)
-            command.showMemory(file)
+            command.showMemory(file, quantization)
             return { _ in }
         }
     }
@@ -48,9 +51,10 @@ struct Inspect: ParsableCommand {
     }
 
     /// What does not fit or is not supported is an answer here, not a failure.
-    private func showMemory(_ file: GGUFFile) {
+    private func showMemory(_ file: GGUFFile, _ quantization: WeightQuantization?) {
         print("\nA worker with \(slots) slots needs")
-        let options = TransformerOptions(kvMemory: .sequences(slots, share: 1), stepTokenMax: stepTokenBudget)
+        let options = TransformerOptions(
+            kvMemory: .sequences(slots, share: 1), stepTokenMax: stepTokenBudget, quantization: quantization)
         do {
             let plan = try MemoryPlan(
                 ModelSpec(file), file, options: options, limits: MachineLimits(cpuCount: 1, availableMemory: nil))

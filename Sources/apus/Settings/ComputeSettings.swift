@@ -14,6 +14,7 @@ struct ComputeSettings: Sendable {
     var contextLength: Int?
     var prefixCache: Bool
     var speculation: Bool
+    var quantization: WeightQuantization?
 
     init(_ settings: Settings, _ flags: ComputingFlags) throws {
         threads = try settings.optional(WorkerKeys.threads, flag: flags.threads)
@@ -26,6 +27,7 @@ struct ComputeSettings: Sendable {
         contextLength = try settings.optional(WorkerKeys.contextLength, flag: flags.contextLength)
         prefixCache = try settings.value(WorkerKeys.prefixCache, flag: flags.prefixCache)
         speculation = try settings.value(WorkerKeys.speculation, flag: flags.speculation)
+        quantization = WeightQuantization(rawValue: try settings.value(WorkerKeys.quantize, flag: flags.quantize))
     }
 
     /// For several workers on one machine: threads that nobody chose are divided, so that they do not crowd each other,
@@ -48,7 +50,7 @@ struct ComputeSettings: Sendable {
     func transformer(name: String?) -> TransformerOptions {
         TransformerOptions(
             name: name, threadCount: threads, kvMemory: kvMemory.map { .bytes($0) } ?? .sequences(slots, share: 0.8),
-            kvType: kvType, stepTokenMax: stepTokenMax, contextLength: contextLength)
+            kvType: kvType, stepTokenMax: stepTokenMax, contextLength: contextLength, quantization: quantization)
     }
 
     /// As flags of `apus worker`.
@@ -56,9 +58,18 @@ struct ComputeSettings: Sendable {
         var flags = ["--slots", "\(slots)", "--kv-type", kvType.rawValue, "--step-token-budget", "\(stepTokenBudget)"]
         flags += ["--prefix-cache", "\(prefixCache)", "--speculation", "\(speculation)"]
         flags += ["--step-time-target", "\(stepTimeTarget)"]
+        flags += ["--quantize", quantization?.rawValue ?? "none"]
         if let threads { flags += ["--threads", "\(threads)"] }
         if let kvMemory { flags += ["--kv-memory", "\(kvMemory)"] }
         if let contextLength { flags += ["--context-length", "\(contextLength)"] }
         return flags
+    }
+}
+
+extension WeightQuantization {
+    /// What `--quantize` says to a command that reads no other settings; nil for none.
+    static func named(byFlag flag: String?) throws -> WeightQuantization? {
+        let settings = try Settings(environment: [:], yaml: nil, filePath: nil, known: [])
+        return WeightQuantization(rawValue: try settings.value(WorkerKeys.quantize, flag: flag))
     }
 }

@@ -3,9 +3,11 @@ import Configuration
 
 extension Option where Value == String? {
     /// The flag of a settings key: name, help and default come from the key.
-    init<Setting>(_ key: Key<Setting>) {
+    /// - Parameter condition: another flag, without which this one has no effect.
+    init<Setting>(_ key: Key<Setting>, with condition: String? = nil) {
         let help = key.defaultText.map { "\(key.help) (default: \($0))" } ?? key.help
-        self.init(name: .customLong(key.name), help: ArgumentHelp(stringLiteral: help).named(key.valueName))
+        let whole = condition.map { "With \($0): \(help)" } ?? help
+        self.init(name: .customLong(key.name), help: ArgumentHelp(stringLiteral: whole).named(key.valueName))
     }
 }
 
@@ -63,4 +65,5 @@ struct ComputingFlags: ParsableArguments {
     @Option(WorkerKeys.kvType) var kvType: String?
     @Option(WorkerKeys.prefixCache) var prefixCache: String?
     @Option(WorkerKeys.speculation) var speculation: String?
+    @Option(WorkerKeys.quantize) var quantize: String?
 }
