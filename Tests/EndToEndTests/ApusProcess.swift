@@ -9,6 +9,7 @@ final class ApusProcess: Sendable {
 
     private let process: Process
     private let output = Mutex<String>("")
+    private let hasSaidAll = Mutex<Bool>(false)
 
     var processID: Int32 { process.processIdentifier }
     /// Standard output and standard error so far.
@@ -43,6 +44,7 @@ final class ApusProcess: Sendable {
             let data = handle.availableData
             guard let self, !data.isEmpty else {
                 handle.readabilityHandler = nil
+                self?.hasSaidAll.withLock { $0 = true }
                 return
             }
             self.output.withLock { $0 += String(decoding: data, as: UTF8.self) }
@@ -66,7 +68,8 @@ final class ApusProcess: Sendable {
     ) throws -> (status: Int32, text: String) {
         let process = try ApusProcess(arguments, environment: environment, input: input)
         let status = try process.waitForExit()
-        usleep(50_000)
+        // What it printed last may still be in the pipe.
+        try? eventually("the end of its output", seconds: 5) { process.hasSaidAll.withLock { $0 } }
         return (status, process.text)
     }
 
