@@ -87,15 +87,19 @@ def engine_tables(engines):
                 rows.append([format_of(name), cell.name, *texts, ratio(rates, cell.name)])
         if rows:
             parts += [f"### {title}", table(["format", "cell", *ENGINES, "ratio"], rows, words=2)]
+    return parts + [paragraph(f"""
+        Decode: prompts of 128 tokens, 64 tokens of output for each stream. {others(engines.values())}""")]
+
+
+def others(results):
+    """How quiet the machine was, at the worst of these results."""
     shares = {}
-    for result in engines.values():
+    for result in results:
         for engine, share in result["others_share"].items():
             shares[engine] = max(share, shares.get(engine, 0))
-    return parts + [paragraph(f"""
-        Decode: prompts of 128 tokens, 64 tokens of output for each stream. Processes other than the one measured took
-        at most, with the worst file, these parts of the CPUs' time:
-        {", ".join(f"{engine} {share:.0%}" for engine, share in shares.items())}.
-        The more they took, the less a figure says about its engine.""")]
+    listed = ", ".join(f"{engine} {share:.0%}" for engine, share in shares.items())
+    return f"""Processes other than those measured took at most these parts of the CPUs' time: {listed}. The more they
+        took, the less a figure says about its engine."""
 
 
 def ratio(rates, cell):
@@ -126,7 +130,8 @@ def limits_table(engines):
             {read_one:.1f}. The rate of byte products on registers, where a multiply-add is two operations, is
             {", ".join(f"{rate:.0f} GOPS a core ({isa})" for isa, rate in gops.items())}.
             {tiles if "amx" in gops else ""}
-            Decode with 1 stream reads all weights for each token. Prefill multiplies each token with the matrices of
+            Decode with 1 stream reads all weights for each token, those of a small model perhaps from the last-level
+            cache: that may exceed the memory's rate. Prefill multiplies each token with the matrices of
             all layers; attention is not counted."""),
         table(
             ["file", "decode GB/s", "of memory's", "prefill GOPS", *(f"of {threads} cores' {isa}" for isa in gops)],
@@ -149,7 +154,7 @@ def serving_table(serving):
         paragraph(f"""
             `apus serve --workers 1` and `llama-server --parallel 32` with {serving["model"]},
             {serving["threads"]} threads each; the load generator shares the machine with them. Streams of 128 + 64
-            tokens; pairs are Apus / llama-server."""),
+            tokens; pairs are Apus / llama-server. {others([serving])}"""),
         table(["streams", "tokens/s", "ratio", "first token p99 ms", "between tokens p99 ms"], rows, words=0)]
 
 

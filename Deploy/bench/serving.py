@@ -15,7 +15,7 @@ import sys
 import time
 import urllib.request
 
-from common import APUS, LLAMA, output, save
+from common import APUS, LLAMA, Neighbours, output, save
 from models import NAMES, path_of, prepare
 
 PORT = 18000
@@ -74,16 +74,17 @@ def load(streams, requests):
 
 
 def measure(name, rounds, threads):
-    lines = {}
+    lines, shares = {}, {}
     for _ in range(rounds):
         for server, process in servers(name, threads).items():
             try:
-                with process:
+                with Neighbours() as neighbours, process:
                     load(2, 4)
                     for streams in STREAMS:
                         line = load(streams, max(8, streams * 3))
                         lines.setdefault((server, streams), []).append(line)
                         print(f"{server:10}{streams} streams: {line['output_tokens_per_s']:.0f} tokens/s", flush=True)
+                shares.setdefault(server, []).append(neighbours.share)
             except Exception as error:  # whatever ails a peer
                 if server == "Apus":
                     raise
@@ -94,6 +95,7 @@ def measure(name, rounds, threads):
 
     return {
         "model": name, "threads": threads, "rounds": rounds, "date": datetime.date.today().isoformat(),
+        "others_share": {server: statistics.median(measured) for server, measured in shares.items()},
         "rows": [
             {"server": server, "streams": streams,
              "tokens_per_s": median(lambda line: line["output_tokens_per_s"], measured),
