@@ -5,8 +5,8 @@ import Models
 struct LimitsBench {
     var threads: Int?
 
-    /// Well beyond the last cache of a server.
-    private static let bufferByteCount = 512 << 20
+    /// Last-level caches of half that size exist.
+    private static let bufferByteCount = 1 << 30
 
     /// - Returns: one line of JSON. The best of several tries each, since others may use the machine.
     func run() throws -> String {
@@ -28,7 +28,7 @@ struct LimitsBench {
     }
 
     private static func readRate(_ buffer: MachineProbe.Buffer, _ team: ThreadTeam) -> Double {
-        let seconds = (0..<12).map { _ in EngineBench.seconds { buffer.read(team) } }
+        let seconds = (0..<8).map { _ in EngineBench.seconds { buffer.read(team) } }
         return rate(Double(bufferByteCount), seconds)
     }
 
