@@ -7,6 +7,7 @@ struct EngineBench {
     var path: String
     var threads: Int?
     var quantization: WeightQuantization?
+    var kvType = KVType.f16
     /// Sequences that decode together, each with a prompt of its own.
     var streams: Int
     var promptTokens: Int
@@ -25,7 +26,7 @@ struct EngineBench {
         let model = try Transformer(
             path: path,
             options: TransformerOptions(
-                threadCount: threads, kvMemory: .pages(pagesEach * streams),
+                threadCount: threads, kvMemory: .pages(pagesEach * streams), kvType: kvType,
                 stepTokenMax: max(stepTokenMax, streams), quantization: quantization))
         var times: [Times] = []
         var digest = Digest()

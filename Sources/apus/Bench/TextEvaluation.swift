@@ -44,14 +44,14 @@ struct TextEvaluation {
     private let context: Int
 
     /// Loads the model.
-    init(path: String, context: Int, threads: Int?, quantization: WeightQuantization?) throws {
+    init(path: String, context: Int, threads: Int?, quantization: WeightQuantization?, kvType: KVType) throws {
         let file = try GGUFFile(path: path)
         tokenizer = try Tokenizer(TokenizerSpec(metadata: file.metadata))
         model = try Transformer(
             file,
             options: TransformerOptions(
                 threadCount: threads, kvMemory: .pages((context + Kernels.pageTokenCount - 1) / Kernels.pageTokenCount),
-                stepTokenMax: Self.chunkTokenCount, contextLength: context, quantization: quantization),
+                kvType: kvType, stepTokenMax: Self.chunkTokenCount, contextLength: context, quantization: quantization),
             limits: .current())
         self.context = context
     }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Configuration
 import HTTP
+import Kernels
 import Models
 
 /// `apus bench`: a load generator for any OpenAI-compatible server, a timer of the runtime alone, or of the machine.
@@ -24,6 +25,7 @@ struct Bench: ParsableCommand {
     @Flag(help: "Measure what this machine reads and multiplies at most.") var limits = false
     @Option(help: ArgumentHelp("With --engine and --limits: threads that compute.", valueName: "n")) var threads: Int?
     @Option(WorkerKeys.quantize, with: "--engine") var quantize: String?
+    @Option(WorkerKeys.kvType, with: "--engine") var kvType: String?
 
     func validate() throws {
         guard !limits || engine == nil else { throw ValidationError("--limits and --engine exclude each other.") }
@@ -49,6 +51,7 @@ struct Bench: ParsableCommand {
                         try EngineBench(
                             path: engine, threads: command.threads,
                             quantization: WeightQuantization.named(byFlag: command.quantize),
+                            kvType: KVType.named(byFlag: command.kvType),
                             streams: command.concurrency,
                             promptTokens: command.promptTokens, outputTokens: command.outputTokens
                         ).run())

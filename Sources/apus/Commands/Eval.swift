@@ -1,6 +1,7 @@
 import ArgumentParser
 import Configuration
 import Foundation
+import Kernels
 import Models
 
 /// `apus eval`: how well a model foretells a text.
@@ -19,6 +20,7 @@ struct Eval: ParsableCommand {
     @Option(help: ArgumentHelp("Threads that compute; without it, the CPUs this process may use.", valueName: "n"))
     var threads: Int?
     @Option(WorkerKeys.quantize) var quantize: String?
+    @Option(WorkerKeys.kvType) var kvType: String?
 
     func validate() throws {
         for (name, value, range) in [
@@ -33,12 +35,13 @@ struct Eval: ParsableCommand {
         let command = self
         try Program.run {
             let quantization = try WeightQuantization.named(byFlag: command.quantize)
+            let kvType = try KVType.named(byFlag: command.kvType)
             let text = try command.readText()
             return { signals in
                 let evaluation = try await signals.whileLoading {
                     try TextEvaluation(
                         path: command.model, context: command.context, threads: command.threads,
-                        quantization: quantization)
+                        quantization: quantization, kvType: kvType)
                 }
                 let result = try evaluation.run(text, tokenMax: command.tokens) { signals.wereRaised }
                 guard let result else { throw Sentence(description: "The evaluation was stopped.") }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Configuration
 import Foundation
+import Kernels
 import Models
 import Weights
 
@@ -13,6 +14,7 @@ struct Inspect: ParsableCommand {
     @Option(help: ArgumentHelp("Sequences that run at once.", valueName: "n")) var slots = 32
     @Option(help: ArgumentHelp("Tokens one step computes at most.", valueName: "n")) var stepTokenBudget = 256
     @Option(WorkerKeys.quantize) var quantize: String?
+    @Option(WorkerKeys.kvType) var kvType: String?
     @Flag(help: "List every tensor, not only their types.") var tensors = false
 
     func validate() throws {
@@ -28,7 +30,7 @@ struct Inspect: ParsableCommand {
             let quantization = try WeightQuantization.named(byFlag: command.quantize)
             let file = try GGUFFile(path: command.file)
             command.show(file)
-            command.showMemory(file, quantization)
+            command.showMemory(file, quantization, try KVType.named(byFlag: command.kvType))
             return { _ in }
         }
     }
@@ -51,10 +53,11 @@ struct Inspect: ParsableCommand {
     }
 
     /// What does not fit or is not supported is an answer here, not a failure.
-    private func showMemory(_ file: GGUFFile, _ quantization: WeightQuantization?) {
+    private func showMemory(_ file: GGUFFile, _ quantization: WeightQuantization?, _ kvType: KVType) {
         print("\nA worker with \(slots) slots needs")
         let options = TransformerOptions(
-            kvMemory: .sequences(slots, share: 1), stepTokenMax: stepTokenBudget, quantization: quantization)
+            kvMemory: .sequences(slots, share: 1), kvType: kvType, stepTokenMax: stepTokenBudget,
+            quantization: quantization)
         do {
             let plan = try MemoryPlan(
                 ModelSpec(file), file, options: options, limits: MachineLimits(cpuCount: 1, availableMemory: nil))

@@ -20,8 +20,7 @@ struct ComputeSettings: Sendable {
         threads = try settings.optional(WorkerKeys.threads, flag: flags.threads)
         slots = try settings.value(WorkerKeys.slots, flag: flags.slots)
         kvMemory = try settings.optional(WorkerKeys.kvMemory, flag: flags.kvMemory)
-        // The key allows no other names.
-        kvType = KVType(rawValue: try settings.value(WorkerKeys.kvType, flag: flags.kvType)) ?? .f16
+        kvType = try KVType.read(settings, flag: flags.kvType)
         stepTokenBudget = try settings.value(WorkerKeys.stepTokenBudget, flag: flags.stepTokenBudget)
         stepTimeTarget = try settings.value(WorkerKeys.stepTimeTarget, flag: flags.stepTimeTarget)
         contextLength = try settings.optional(WorkerKeys.contextLength, flag: flags.contextLength)
@@ -63,6 +62,18 @@ struct ComputeSettings: Sendable {
         if let kvMemory { flags += ["--kv-memory", "\(kvMemory)"] }
         if let contextLength { flags += ["--context-length", "\(contextLength)"] }
         return flags
+    }
+}
+
+extension KVType {
+    /// The key allows no other names than these types have.
+    fileprivate static func read(_ settings: Settings, flag: String?) throws -> KVType {
+        KVType(rawValue: try settings.value(WorkerKeys.kvType, flag: flag)) ?? .f16
+    }
+
+    /// What `--kv-type` says to a command that reads no other settings.
+    static func named(byFlag flag: String?) throws -> KVType {
+        try read(Settings(environment: [:], yaml: nil, filePath: nil, known: []), flag: flag)
     }
 }
 
