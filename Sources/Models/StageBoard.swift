@@ -1,16 +1,16 @@
 import Glibc
 import Synchronization
 
-/// Divides the stages of one step among threads: each takes the next piece when it has done its last, and a stage is over
-/// when its pieces are done, whoever did them.
+/// Divides the stages of one step among threads: each has a part of its own, which it does piece by piece, and then helps
+/// with what is left of the others'. A stage is over when its pieces are done, whoever did them.
 ///
 /// Nobody ever waits for a thread, only for work that a thread has taken. So a helper that the system does not let run,
 /// because others want the cores too, costs its help and nothing more; with a barrier, every stage would wait for it.
+/// A part is contiguous: what a thread reads is a stream, and what it prefetches it uses.
 /// Pieces are independent of who does them, and results with them.
 // SAFETY: the counters live as long as the board, on the heap; they are touched by atomic operations alone.
 final class StageBoard {
-    /// Words from one counter to the next: 64 bytes, so that threads that take and threads that finish do not meet on a
-    /// cache line.
+    /// Words from one counter to the next: 64 bytes, so that threads do not meet on a cache line.
     private static let stride = 8
     /// Looks at the counter before a waiting thread gives up its core: some tens of microseconds, longer than most
     /// pieces take.
@@ -18,21 +18,26 @@ final class StageBoard {
 
     private let counters: UnsafeMutablePointer<Atomic<Int>>
     private let stageMax: Int
+    private let threadCount: Int
 
-    init(stageMax: Int) {
+    init(stageMax: Int, threadCount: Int) {
         self.stageMax = stageMax
-        counters = .allocate(capacity: stageMax * 2 * Self.stride)
-        for index in 0..<stageMax * 2 * Self.stride { (counters + index).initialize(to: Atomic(0)) }
+        self.threadCount = threadCount
+        let count = stageMax * (threadCount + 1) * Self.stride
+        counters = .allocate(capacity: count)
+        for index in 0..<count { (counters + index).initialize(to: Atomic(0)) }
     }
 
     deinit {
-        counters.deinitialize(count: stageMax * 2 * Self.stride)
+        counters.deinitialize(count: stageMax * (threadCount + 1) * Self.stride)
         counters.deallocate()
     }
 
     /// Forgets the last step. Only while no helper works.
     func reset() {
-        for stage in 0..<stageMax * 2 { counters[stage * Self.stride].store(0, ordering: .relaxed) }
+        for counter in 0..<stageMax * (threadCount + 1) {
+            counters[counter * Self.stride].store(0, ordering: .relaxed)
+        }
     }
 
     /// How one thread sees the board: the stage it is in.
@@ -40,28 +45,48 @@ final class StageBoard {
         // SAFETY: used within a step, which the board outlives.
         fileprivate let counters: UnsafeMutablePointer<Atomic<Int>>
         fileprivate let threadCount: Int
+        fileprivate let index: Int
         fileprivate var stage = 0
 
-        private var taken: UnsafeMutablePointer<Atomic<Int>> { counters + stage * 2 * StageBoard.stride }
-        private var done: UnsafeMutablePointer<Atomic<Int>> { taken + StageBoard.stride }
+        private var done: UnsafeMutablePointer<Atomic<Int>> {
+            counters + stage * (threadCount + 1) * StageBoard.stride
+        }
+
+        /// How far a thread's part is taken.
+        private func taken(_ owner: Int) -> UnsafeMutablePointer<Atomic<Int>> {
+            done + (owner + 1) * StageBoard.stride
+        }
+
+        private func part(_ owner: Int, of count: Int) -> Range<Int> {
+            count * owner / threadCount..<count * (owner + 1) / threadCount
+        }
 
         /// Whether all pieces of the stage to come are taken: what they would need prepared can be left out.
-        func isTaken(_ count: Int) -> Bool { threadCount > 1 && taken.pointee.load(ordering: .relaxed) >= count }
+        func isTaken(_ count: Int) -> Bool {
+            threadCount > 1
+                && (0..<threadCount).allSatisfy {
+                    taken($0).pointee.load(ordering: .relaxed) >= part($0, of: count).count
+                }
+        }
 
         /// Does pieces of 0..<count together with the other threads; returns when all are done and may be read.
-        /// - Parameter pieces: for each thread, how many the stage is cut into.
-        mutating func divide(_ count: Int, pieces: Int = 2, _ body: (Range<Int>) -> Void) {
+        /// - Parameter pieces: into how many each thread's part is cut.
+        mutating func divide(_ count: Int, pieces: Int = 4, _ body: (Range<Int>) -> Void) {
             guard threadCount > 1 else {
                 if count > 0 { body(0..<count) }
                 return
             }
-            let size = max(1, count / (threadCount * pieces))
-            while true {
-                let start = taken.pointee.wrappingAdd(size, ordering: .acquiringAndReleasing).oldValue
-                guard start < count else { break }
-                let end = min(count, start + size)
-                body(start..<end)
-                done.pointee.wrappingAdd(end - start, ordering: .acquiringAndReleasing)
+            for offset in 0..<threadCount {
+                let owner = (index + offset) % threadCount
+                let part = part(owner, of: count)
+                let size = max(1, part.count / pieces)
+                while true {
+                    let start = part.lowerBound + taken(owner).pointee.wrappingAdd(size, ordering: .relaxed).oldValue
+                    guard start < part.upperBound else { break }
+                    let end = min(part.upperBound, start + size)
+                    body(start..<end)
+                    done.pointee.wrappingAdd(end - start, ordering: .releasing)
+                }
             }
             wait(for: count)
             stage += 1
@@ -77,5 +102,6 @@ final class StageBoard {
         }
     }
 
-    func place(threadCount: Int) -> Place { Place(counters: counters, threadCount: threadCount) }
+    /// Where the member `index` of the team begins.
+    func place(_ index: Int) -> Place { Place(counters: counters, threadCount: threadCount, index: index) }
 }

@@ -44,7 +44,8 @@ package final class Transformer: ModelRuntime {
         self.embedding = EmbeddingTable(weightPlan.embedding, in: file, as: weightPlan.embeddingType)
         layout = StepLayout(spec, weightPlan, rowMax: plan.stepTokenMax, threadCount: plan.threadCount)
         team = ThreadTeam(threads: plan.threadCount)
-        board = StageBoard(stageMax: ForwardStep.stageMax(layerCount: spec.layerCount))
+        board = StageBoard(
+            stageMax: ForwardStep.stageMax(layerCount: spec.layerCount), threadCount: team.threadCount)
         kvArena = try MemoryArena(byteCount: plan.kvByteCount)
         stepArena = try MemoryArena(byteCount: layout.byteCount)
         weights = try PackedWeights(spec, weightPlan, file, team: team)
@@ -75,9 +76,9 @@ package final class Transformer: ModelRuntime {
             spec: spec, layout: layout, weights: weights, kv: kv, memory: stepArena.start)
         input.withPointers { rows in
             embed(rows, step)
-            let place = board.place(threadCount: team.threadCount)
             board.reset()
-            team.run { member in step.run(rows, index: member.index, place) }
+            let board = board
+            team.run { member in step.run(rows, index: member.index, board.place(member.index)) }
         }
         return logits(step)
     }

@@ -8,16 +8,16 @@ import Testing
     @Test(arguments: [1, 2, 5]) func `every piece is done once, and before the next stage begins`(threads: Int) {
         let team = ThreadTeam(threads: threads)
         let counts = [1000, 1, 0, 7, 64, 3, 500]
-        let board = StageBoard(stageMax: counts.count)
+        let board = StageBoard(stageMax: counts.count, threadCount: team.threadCount)
         let done = (0..<counts.count).map { _ in Counter() }
         let early = Counter()
 
         for _ in 0..<50 {
             board.reset()
             for counter in done { counter.value.store(0, ordering: .relaxed) }
-            let start = board.place(threadCount: team.threadCount)
-            team.run { _ in
-                var place = start
+            let starts = (0..<team.threadCount).map { board.place($0) }
+            team.run { member in
+                var place = starts[member.index]
                 for (stage, count) in counts.enumerated() {
                     place.divide(count) { part in
                         if stage > 0, done[stage - 1].value.load(ordering: .acquiring) != counts[stage - 1] {
@@ -33,14 +33,14 @@ import Testing
     }
 
     @Test func `one thread does a step that its helper sleeps through`() {
-        let board = StageBoard(stageMax: 3)
-        var place = board.place(threadCount: 2)
+        let board = StageBoard(stageMax: 3, threadCount: 2)
+        var place = board.place(0)
         var order: [Int] = []
 
         for count in [4, 9, 2] { place.divide(count) { part in order += part } }
 
         #expect(order == Array(0..<4) + Array(0..<9) + Array(0..<2))
-        var late = board.place(threadCount: 2)
+        var late = board.place(1)
         #expect(late.isTaken(4))
         late.divide(4) { _ in Issue.record("a piece was done twice") }
     }
