@@ -33,11 +33,15 @@ class Server:
     def __enter__(self):
         self.process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 60
+        # A program that ends has left its port to somebody else, who may well answer.
         while not self.is_ready():
             if time.monotonic() > deadline or self.process.poll() is not None:
                 self.__exit__()
                 raise RuntimeError(f"{self.command[0]} did not get ready")
             time.sleep(0.1)
+        time.sleep(0.2)
+        if self.process.poll() is not None:
+            raise RuntimeError(f"{self.command[0]} ended at once: is its port in use?")
 
     def is_ready(self):
         try:

@@ -6,7 +6,7 @@ enum PromptLookup {
     /// Tokens looked at, from the end: what bounds the cost, some microseconds.
     static let windowTokenCount = 4096
     /// Tokens that must match before a draft is worth a row, and those after which a longer match says no more.
-    static let matchMin = 2
+    static let matchMin = 3
     static let matchMax = 8
 
     /// What followed the longest match, the latest of several; where the text repeats itself, the repetition goes on.
@@ -39,7 +39,7 @@ enum PromptLookup {
 }
 
 /// How much a sequence may draft, as its drafts went so far: twice as much when all was right, nothing for a while when
-/// nothing was, longer each time. Decides what is computed, never what comes out.
+/// hardly anything was, longer each time. Decides what is computed, never what comes out.
 struct DraftPace: Equatable, Sendable {
     static let limitMax = 8
     static let pauseMax = 64
@@ -60,7 +60,8 @@ struct DraftPace: Equatable, Sendable {
 
     mutating func record(drafted: Int, accepted: Int) {
         guard drafted > 0 else { return }
-        if accepted == 0 {
+        // A row costs up to a third of a step where the model is small: fewer hits do not pay for the misses.
+        if accepted * 3 < drafted {
             misses += 1
             pause = min(1 << min(misses, 6), Self.pauseMax)
             limit = 2
