@@ -159,7 +159,7 @@ import Testing
 
     @Test func `with a KV cache of bytes, too`() throws {
         let one = try Self.model(threads: 1, .q8)
-        let requests = Self.requests(one.description).filter { $0.id.rawValue % 2 == 0 }
+        let requests = Array(Self.requests(one.description).prefix(100))
         let expected = Self.plainly(one, requests)
 
         let two = try Self.model(threads: 2, .q8)
