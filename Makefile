@@ -32,7 +32,7 @@ test: packages model lint arm-kernels
 
 # Formatting of Swift and C, as .swift-format and .clang-format say.
 SWIFT_FILES = $(shell git ls-files '*.swift' ':!Sources/WorkerProtocol/Generated')
-C_FILES = $(shell git ls-files 'Sources/CKernels/*.[ch]' 'Tests/CrossKernels/*.c')
+C_FILES = $(shell git ls-files 'Sources/CKernels/*.[ch]' 'Sources/CKernels/*.inc' 'Tests/CrossKernels/*.c')
 lint:
 	Deploy/local/install-packages.sh clang-format
 	@swift format lint --strict $(SWIFT_FILES)

@@ -31,17 +31,15 @@ class Server:
         self.command = [str(part) for part in command]
 
     def __enter__(self):
+        if self.is_ready():
+            raise RuntimeError(f"{self.url} answers already: another server has the port")
         self.process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 60
-        # A program that ends has left its port to somebody else, who may well answer.
         while not self.is_ready():
             if time.monotonic() > deadline or self.process.poll() is not None:
                 self.__exit__()
                 raise RuntimeError(f"{self.command[0]} did not get ready")
             time.sleep(0.1)
-        time.sleep(0.2)
-        if self.process.poll() is not None:
-            raise RuntimeError(f"{self.command[0]} ended at once: is its port in use?")
 
     def is_ready(self):
         try:
@@ -108,13 +106,19 @@ def measure(name, rounds, threads):
             for (server, streams), measured in lines.items()]}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def read_options(description):
+    """Of a measurement with one model, which is there afterwards."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", choices=NAMES, default="135m-q4_1")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
     prepare([options.model])
+    return options
+
+
+def main():
+    options = read_options(__doc__)
     save("serving", measure(options.model, options.rounds, options.threads))
 
 

@@ -5,17 +5,15 @@ rounds go to .bench/results/speculation.json.
     .bench/venv/bin/python Deploy/bench/speculation.py [--rounds 3] [--threads N] [--model 135m-q4_1]
 """
 
-import argparse
 import json
-import os
 import re
 import statistics
 import time
 import urllib.request
 
 from common import APUS, save
-from models import NAMES, path_of, prepare
-from serving import PORT, Server
+from models import path_of
+from serving import PORT, Server, read_options
 
 LINK, METRICS = PORT + 3, PORT + 4
 TOKENS = 200
@@ -95,12 +93,7 @@ def measure(name, rounds, threads):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", choices=NAMES, default="135m-q4_1")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    options = parser.parse_args()
-    prepare([options.model])
+    options = read_options(__doc__)
     result = measure(options.model, options.rounds, options.threads)
     save("speculation", result)
     for row in result["rows"]:

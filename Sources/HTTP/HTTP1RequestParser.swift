@@ -32,8 +32,6 @@ struct HTTP1RequestParser {
         self.limits = limits
     }
 
-    /// True between messages and while a head is incomplete.
-
     /// Consumes what it can of `input` and answers one event; call it until it needs more bytes.
     mutating func next(_ input: inout ByteBuffer) throws(HTTP1Refusal) -> Event {
         while true {

@@ -9,28 +9,21 @@ package enum MachineProbe {
 
     /// Memory that no cache holds, in huge pages where the kernel has them, as weights lie; every page touched.
     package final class Buffer {
-        private let start: UnsafeMutableRawPointer
-        private let byteCount: Int
+        private let arena: MemoryArena
 
         /// - Returns: nil when the kernel does not give so much.
         package init?(byteCount: Int) {
-            let mapped = mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-            guard let mapped, mapped != MAP_FAILED else { return nil }
-            start = mapped
-            self.byteCount = byteCount
-            madvise(start, byteCount, MADV_HUGEPAGE)
-            memset(start, 1, byteCount)
-        }
-
-        deinit {
-            munmap(start, byteCount)
+            guard let arena = MemoryArena(byteCount: byteCount) else { return nil }
+            self.arena = arena
+            memset(arena.start, 1, arena.byteCount)
         }
 
         /// Reads everything once, each member of the team a part.
         package func read(_ team: ThreadTeam) {
+            let arena = arena
             team.run { member in
-                let part = member.share(byteCount / 256)
-                let first = (start + part.lowerBound * 256).assumingMemoryBound(to: UInt8.self)
+                let part = member.share(arena.byteCount / 256)
+                let first = (arena.start + part.lowerBound * 256).assumingMemoryBound(to: UInt8.self)
                 _ = apus_read_all(first, part.count * 256)
             }
         }

@@ -19,10 +19,12 @@ package final class ThreadTeam {
         }
 
         /// This member's part of 0..<count: equal parts, in order.
-        package func share(_ count: Int) -> Range<Int> {
-            let start = count * index / self.count
-            return start..<(count * (index + 1) / self.count)
-        }
+        package func share(_ count: Int) -> Range<Int> { ThreadTeam.share(of: index, among: self.count, count) }
+    }
+
+    /// The part of 0..<count that the member `index` of so many has.
+    package static func share(of index: Int, among members: Int, _ count: Int) -> Range<Int> {
+        count * index / members..<count * (index + 1) / members
     }
 
     package let threadCount: Int

@@ -1,3 +1,4 @@
+import Kernels
 package import Weights
 
 /// Why a file cannot be served as a model. `description` is one sentence saying what is wrong, and what to change where
@@ -53,5 +54,13 @@ extension ModelError: CustomStringConvertible {
 
     private static func shape(_ dimensions: [Int]) -> String {
         dimensions.map(String.init).joined(separator: " × ")
+    }
+}
+
+extension MemoryArena {
+    /// An arena, or the sentence why there is none.
+    static func reserved(byteCount: Int) throws(ModelError) -> MemoryArena {
+        guard let arena = MemoryArena(byteCount: byteCount) else { throw .allocationFailed(byteCount: byteCount) }
+        return arena
     }
 }

@@ -25,7 +25,7 @@ final class PackedWeights {
 
     /// Repacks all weights of `file` with all threads of `team`; quantizes those that the plan wants quantized.
     init(_ spec: ModelSpec, _ plan: WeightPlan, _ file: GGUFFile, team: ThreadTeam) throws(ModelError) {
-        arena = try MemoryArena(byteCount: plan.byteCount)
+        arena = try .reserved(byteCount: plan.byteCount)
         try Self.pack(plan.panels, file, into: arena, team: team)
 
         var lists: [UnsafeMutableRawPointer] = []

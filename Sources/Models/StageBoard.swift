@@ -1,4 +1,5 @@
 import Glibc
+import Kernels
 import Synchronization
 
 /// Divides the stages of one step among threads: each has a part of its own, which it does piece by piece, and then helps
@@ -17,26 +18,25 @@ final class StageBoard {
     private static let spinMax = 20_000
 
     private let counters: UnsafeMutablePointer<Atomic<Int>>
-    private let stageMax: Int
+    private let wordCount: Int
     private let threadCount: Int
 
     init(stageMax: Int, threadCount: Int) {
-        self.stageMax = stageMax
         self.threadCount = threadCount
-        let count = stageMax * (threadCount + 1) * Self.stride
-        counters = .allocate(capacity: count)
-        for index in 0..<count { (counters + index).initialize(to: Atomic(0)) }
+        wordCount = stageMax * (threadCount + 1) * Self.stride
+        counters = .allocate(capacity: wordCount)
+        for index in 0..<wordCount { (counters + index).initialize(to: Atomic(0)) }
     }
 
     deinit {
-        counters.deinitialize(count: stageMax * (threadCount + 1) * Self.stride)
+        counters.deinitialize(count: wordCount)
         counters.deallocate()
     }
 
     /// Forgets the last step. Only while no helper works.
     func reset() {
-        for counter in 0..<stageMax * (threadCount + 1) {
-            counters[counter * Self.stride].store(0, ordering: .relaxed)
+        for word in Swift.stride(from: 0, to: wordCount, by: Self.stride) {
+            counters[word].store(0, ordering: .relaxed)
         }
     }
 
@@ -58,7 +58,7 @@ final class StageBoard {
         }
 
         private func part(_ owner: Int, of count: Int) -> Range<Int> {
-            count * owner / threadCount..<count * (owner + 1) / threadCount
+            ThreadTeam.share(of: owner, among: threadCount, count)
         }
 
         /// Whether all pieces of the stage to come are taken: what they would need prepared can be left out.

@@ -46,8 +46,8 @@ package final class Transformer: ModelRuntime {
         team = ThreadTeam(threads: plan.threadCount)
         board = StageBoard(
             stageMax: ForwardStep.stageMax(layerCount: spec.layerCount), threadCount: team.threadCount)
-        kvArena = try MemoryArena(byteCount: plan.kvByteCount)
-        stepArena = try MemoryArena(byteCount: layout.byteCount)
+        kvArena = try .reserved(byteCount: plan.kvByteCount)
+        stepArena = try .reserved(byteCount: layout.byteCount)
         weights = try PackedWeights(spec, weightPlan, file, team: team)
         kv = KVCache(spec, plan.kvType, pageCount: plan.pageCount, arena: kvArena)
         rotary = RotaryTable(spec.rope)
@@ -77,7 +77,6 @@ package final class Transformer: ModelRuntime {
         input.withPointers { rows in
             embed(rows, step)
             board.reset()
-            let board = board
             team.run { member in step.run(rows, index: member.index, board.place(member.index)) }
         }
         return logits(step)

@@ -20,15 +20,12 @@ package struct GGUFEntries: Equatable, Sendable {
         alignment = try metadata.uint(GGUFHeader.alignmentKey) ?? GGUFHeader.alignmentDefault
     }
 
-    package func contains(_ key: String) -> Bool { entries.contains { $0.key == key } }
-
     /// A uint32 under `key`, in the place of what was there. Not for the alignment.
     package mutating func set(_ key: String, to value: UInt32) {
         precondition(key != GGUFHeader.alignmentKey, "tensors are aligned already")
         var encoded: [UInt8] = []
-        for number in [GGUFValueType.uint32.rawValue, value] {
-            withUnsafeBytes(of: number.littleEndian) { encoded += $0 }
-        }
+        encoded.append(littleEndian: GGUFValueType.uint32.rawValue)
+        encoded.append(littleEndian: value)
         if let index = entries.firstIndex(where: { $0.key == key }) {
             entries[index].encoded = encoded
         } else {

@@ -127,12 +127,17 @@ package final class GGUFFileWriter {
     ) throws(GGUFFault) -> Int {
         var total = headerByteCount
         for count in byteCounts {
-            // Room for the padding is asked for as well: less than 65536 bytes.
-            let (sum, overflow) = total.addingReportingOverflow(count)
-            guard !overflow, sum <= .max - alignment else { throw .tooLarge }
-            total = (sum + alignment - 1) & ~(alignment - 1)
+            total = try end(after: total, count, alignment: alignment)
         }
         return total
+    }
+
+    /// Where the next tensor begins behind one of `byteCount` bytes at `offset`, which is aligned.
+    fileprivate static func end(after offset: Int, _ byteCount: Int, alignment: Int) throws(GGUFFault) -> Int {
+        // Room for the padding is asked for as well: less than 65536 bytes.
+        let (sum, overflow) = offset.addingReportingOverflow(byteCount)
+        guard !overflow, sum <= .max - alignment else { throw .tooLarge }
+        return (sum + alignment - 1) & ~(alignment - 1)
     }
 }
 
@@ -164,9 +169,7 @@ private struct HeaderBytes {
             append(tensor.type.rawValue)
             append(UInt64(offset))
             byteCounts.append(byteCount)
-            let (end, overflow) = offset.addingReportingOverflow(byteCount)
-            guard !overflow, end <= .max - metadata.alignment else { throw .tooLarge }
-            offset = (end + metadata.alignment - 1) & ~(metadata.alignment - 1)
+            offset = try GGUFFileWriter.end(after: offset, byteCount, alignment: metadata.alignment)
         }
         return byteCounts
     }
@@ -175,9 +178,7 @@ private struct HeaderBytes {
         bytes += [UInt8](repeating: 0, count: (alignment - bytes.count % alignment) % alignment)
     }
 
-    private mutating func append(_ number: some FixedWidthInteger) {
-        withUnsafeBytes(of: number.littleEndian) { bytes += $0 }
-    }
+    private mutating func append(_ number: some FixedWidthInteger) { bytes.append(littleEndian: number) }
 
     private mutating func append(_ text: String) {
         append(UInt64(text.utf8.count))

@@ -127,15 +127,12 @@ package struct GGUFMetadata: Sendable {
         try locating { () throws(GGUFFault) in
             guard let entry = entries[key] else { return nil }
             var encoded: [UInt8] = []
-            func append(_ number: some FixedWidthInteger) {
-                withUnsafeBytes(of: number.littleEndian) { encoded += $0 }
-            }
             if let count = entry.count {
-                append(GGUFValueType.array.rawValue)
-                append(entry.type.rawValue)
-                append(UInt64(count))
+                encoded.append(littleEndian: GGUFValueType.array.rawValue)
+                encoded.append(littleEndian: entry.type.rawValue)
+                encoded.append(littleEndian: UInt64(count))
             } else {
-                append(entry.type.rawValue)
+                encoded.append(littleEndian: entry.type.rawValue)
             }
             var cursor = GGUFCursor(mapping.bytes, offset: entry.offset)
             for _ in 0..<(entry.count ?? 1) {

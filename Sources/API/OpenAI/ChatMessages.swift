@@ -78,10 +78,10 @@ enum ChatMessages {
     ]
     private static let noTools = "there are no tool calls here"
 
-    /// The model's own rendering of the messages.
     /// Bytes of text that a template gets.
     static func byteCount(_ messages: [ChatMessage]) -> Int { messages.reduce(0) { $0 + $1.content.utf8.count } }
 
+    /// The model's own rendering of the messages.
     static func render(
         _ messages: [ChatMessage], addsGenerationPrompt: Bool, model: ServedModel
     ) throws(APIError) -> String {

@@ -85,10 +85,9 @@ struct TextEvaluation {
         guard sum.isFinite else {
             throw Sentence(description: "The model's logits are no numbers: its weights hold a NaN or an infinity.")
         }
-        let duration = ContinuousClock.now - start
         return Result(
             model: model.description.name, tokenCount: count, meanNLL: sum / Double(count),
-            seconds: Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18)
+            seconds: (ContinuousClock.now - start) / .seconds(1))
     }
 
     /// Sum over the tokens from index `half` on, each given all before it.

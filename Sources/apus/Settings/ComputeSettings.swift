@@ -65,6 +65,13 @@ struct ComputeSettings: Sendable {
     }
 }
 
+extension Settings {
+    /// Of a command that reads neither environment nor file.
+    fileprivate static func flagsAlone() throws -> Settings {
+        try Settings(environment: [:], yaml: nil, filePath: nil, known: [])
+    }
+}
+
 extension KVType {
     /// The key allows no other names than these types have.
     fileprivate static func read(_ settings: Settings, flag: String?) throws -> KVType {
@@ -73,14 +80,13 @@ extension KVType {
 
     /// What `--kv-type` says to a command that reads no other settings.
     static func named(byFlag flag: String?) throws -> KVType {
-        try read(Settings(environment: [:], yaml: nil, filePath: nil, known: []), flag: flag)
+        try read(.flagsAlone(), flag: flag)
     }
 }
 
 extension WeightQuantization {
     /// What `--quantize` says to a command that reads no other settings; nil for none.
     static func named(byFlag flag: String?) throws -> WeightQuantization? {
-        let settings = try Settings(environment: [:], yaml: nil, filePath: nil, known: [])
-        return WeightQuantization(rawValue: try settings.value(WorkerKeys.quantize, flag: flag))
+        WeightQuantization(rawValue: try Settings.flagsAlone().value(WorkerKeys.quantize, flag: flag))
     }
 }
