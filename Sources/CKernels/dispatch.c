@@ -102,15 +102,25 @@ void apus_matmul_add(int format, const uint8_t *panels, size_t first, size_t las
     chosen->matmul(format, panels, first, last, cols, a, rows, y, y_stride, 1);
 }
 
-void apus_attention(int type, const float *q, size_t q_stride, const int32_t *positions, size_t rows,
-                    const int32_t *pages, const uint8_t *kv_base, size_t page_stride, size_t head_dim, float scale,
-                    float *out, size_t out_stride, float *scratch) {
-    chosen->attention(type, q, q_stride, positions, rows, pages, kv_base, page_stride, head_dim, scale, out, out_stride,
-                      scratch);
+void apus_attention(const apus_attention_rows *rows, float *out, size_t out_stride, float *scratch) {
+    chosen->attention(rows, out, out_stride, scratch);
 }
 
 size_t apus_attention_scratch(size_t rows, size_t head_dim) {
-    return rows * 17 + 2 * 64 * head_dim;
+    return 2 * rows * apus_attention_state(head_dim) + 2 * 64 * head_dim;
+}
+
+void apus_attention_segment(const apus_attention_rows *rows, size_t segment, float *states, float *scratch) {
+    chosen->attention_segment(rows, segment, states, scratch);
+}
+
+void apus_attention_join(const apus_attention_rows *rows, float *states, size_t segment_stride, float *out,
+                         size_t out_stride) {
+    chosen->attention_join(rows, states, segment_stride, out, out_stride);
+}
+
+size_t apus_attention_state(size_t head_dim) {
+    return APUS_STATE_FLOATS(head_dim);
 }
 
 size_t apus_page_head_bytes(int type, size_t head_dim) {

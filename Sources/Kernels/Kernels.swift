@@ -4,7 +4,7 @@ import CKernels
 /// (Models, which checks all shapes at load) own the memory.
 package enum Kernels {
     /// Part of the numerics id: changes when the kernels would give other bits.
-    package static let family = "k2"
+    package static let family = "k3"
 
     package static let panelRowCount = Int(APUS_PANEL_ROWS)
     /// Rows of quantized activations that lie together.
@@ -138,19 +138,53 @@ package enum Kernels {
     }
 
     /// Query rows of one kv head: (token, query head of the group) pairs, each with its token's position.
+    // SAFETY: the caller keeps what it points to while a call runs.
+    package struct QueryRows {
+        fileprivate var rows: apus_attention_rows
+
+        package init(
+            _ type: KVType, queries: UnsafePointer<Float>, queryStride: Int, positions: UnsafePointer<Int32>,
+            count: Int, pages: UnsafePointer<Int32>, kvBase: UnsafePointer<UInt8>, pageStride: Int,
+            headDimension: Int, scale: Float
+        ) {
+            rows = apus_attention_rows(
+                type: type.code, q: queries, q_stride: queryStride, positions: positions, rows: count, pages: pages,
+                kv_base: kvBase, page_stride: pageStride, head_dim: headDimension, scale: scale)
+        }
+    }
+
     package static func attention(
-        _ type: KVType, queries: UnsafePointer<Float>, queryStride: Int, positions: UnsafePointer<Int32>, rows: Int,
-        pages: UnsafePointer<Int32>, kvBase: UnsafePointer<UInt8>, pageStride: Int, headDimension: Int, scale: Float,
-        into out: UnsafeMutablePointer<Float>, outStride: Int, scratch: UnsafeMutablePointer<Float>
+        _ rows: QueryRows, into out: UnsafeMutablePointer<Float>, outStride: Int, scratch: UnsafeMutablePointer<Float>
     ) {
-        apus_attention(
-            type.code, queries, queryStride, positions, rows, pages, kvBase, pageStride, headDimension, scale, out,
-            outStride, scratch)
+        withUnsafePointer(to: rows.rows) { apus_attention($0, out, outStride, scratch) }
     }
 
     package static func attentionScratchCount(rows: Int, headDimension: Int) -> Int {
         apus_attention_scratch(rows, headDimension)
     }
+
+    /// Tokens whose attention is summed up by itself, so that threads can divide a long context.
+    package static let segmentTokenCount = Int(APUS_SEGMENT_TOKENS)
+
+    /// What rows see of one segment.
+    /// - Parameter states: `attentionStateCount` floats for each row, overwritten.
+    package static func attention(
+        _ rows: QueryRows, segment: Int, into states: UnsafeMutablePointer<Float>,
+        scratch: UnsafeMutablePointer<Float>
+    ) {
+        withUnsafePointer(to: rows.rows) { apus_attention_segment($0, segment, states, scratch) }
+    }
+
+    /// The bits of `attention` from the states of all segments.
+    /// - Parameter segmentStride: floats from one segment's states to the next one's.
+    package static func joinAttention(
+        _ rows: QueryRows, states: UnsafeMutablePointer<Float>, segmentStride: Int,
+        into out: UnsafeMutablePointer<Float>, outStride: Int
+    ) {
+        withUnsafePointer(to: rows.rows) { apus_attention_join($0, states, segmentStride, out, outStride) }
+    }
+
+    package static func attentionStateCount(headDimension: Int) -> Int { apus_attention_state(headDimension) }
 
     // Logits
 

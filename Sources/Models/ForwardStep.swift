@@ -24,6 +24,8 @@ struct ForwardStep {
     /// (kv heads, rows, heads of a group, head dimension)
     let queries: UnsafeMutablePointer<Float>
     let attended: UnsafeMutablePointer<Float>
+    /// (rows, kv heads, segments, heads of a group, state)
+    let attentionStates: UnsafeMutablePointer<Float>
     /// (rows, cosines then sines)
     let ropeTable: UnsafeMutablePointer<Float>
     /// (rows asked for, logitStride)
@@ -55,6 +57,7 @@ struct ForwardStep {
         queryKeyValueStride = layout.queryKeyValueStride
         queries = floats(layout.queries)
         attended = floats(layout.attended)
+        attentionStates = floats(layout.attentionStates)
         ropeTable = floats(layout.ropeTable)
         logits = floats(layout.logits)
         logitStride = layout.logitStride
@@ -85,7 +88,7 @@ struct ForwardStep {
     }
 
     /// Stages of a step at most: see `run`.
-    static func stageMax(layerCount: Int) -> Int { layerCount * 9 + 3 }
+    static func stageMax(layerCount: Int) -> Int { layerCount * 10 + 3 }
 
     /// The whole pass, for the member `index` of the team.
     func run(_ rows: StepInput.Pointers, index: Int, _ place: StageBoard.Place) {
@@ -144,7 +147,9 @@ struct ForwardStep {
         _ layer: PackedWeights.Layer, _ index: Int, _ rows: StepInput.Pointers, _ own: inout Workspace, isLast: Bool
     ) {
         let scratch = own.scratch
-        if rows.isDecode {
+        if rows.isDivided {
+            attendDivided(layer, index, rows, &own, isLast: isLast)
+        } else if rows.isDecode {
             // A token's only new key is its own: rotate, store and attend in one go.
             own.place.divide(rows.itemCount) { part in
                 for item in UnsafeBufferPointer(start: rows.items + part.lowerBound, count: part.count) {
@@ -191,18 +196,57 @@ struct ForwardStep {
             target, table: table, count: spec.ropeDimensionCount, heads: spec.groupSize, stride: size)
     }
 
+    /// Every segment of a context is a piece of its own.
+    private func attendDivided(
+        _ layer: PackedWeights.Layer, _ index: Int, _ rows: StepInput.Pointers, _ own: inout Workspace, isLast: Bool
+    ) {
+        let scratch = own.scratch
+        func divide(_ body: (StepInput.AttentionItem) -> Void) {
+            own.place.divide(rows.itemCount, pieces: 16) { part in
+                for item in UnsafeBufferPointer(start: rows.items + part.lowerBound, count: part.count) { body(item) }
+            }
+        }
+        divide { item in
+            guard item.segment == 0 else { return }
+            rotateAndStore(layer, index, rows, row: item.firstRow, kvHead: item.kvHead)
+        }
+        divide { item in
+            guard !isLast || item.isAsked else { return }
+            Kernels.attention(
+                queryRows(index, rows, item), segment: item.segment,
+                into: states(item) + item.segment * layout.stateCount, scratch: scratch)
+        }
+        divide { item in
+            guard item.segment == 0, !isLast || item.isAsked else { return }
+            Kernels.joinAttention(
+                queryRows(index, rows, item), states: states(item), segmentStride: layout.stateCount,
+                into: queryRows(attended, kvHead: item.kvHead, row: item.firstRow), outStride: spec.headDimension)
+        }
+    }
+
+    /// States of an item's first segment.
+    private func states(_ item: StepInput.AttentionItem) -> UnsafeMutablePointer<Float> {
+        attentionStates + (item.firstRow * spec.kvHeadCount + item.kvHead) * layout.statesCount
+    }
+
     private func attend(
         _ index: Int, _ rows: StepInput.Pointers, _ item: StepInput.AttentionItem,
         _ scratch: UnsafeMutablePointer<Float>
     ) {
         Kernels.attention(
+            queryRows(index, rows, item), into: queryRows(attended, kvHead: item.kvHead, row: item.firstRow),
+            outStride: spec.headDimension, scratch: scratch)
+    }
+
+    private func queryRows(
+        _ index: Int, _ rows: StepInput.Pointers, _ item: StepInput.AttentionItem
+    ) -> Kernels.QueryRows {
+        Kernels.QueryRows(
             kv.type, queries: queryRows(queries, kvHead: item.kvHead, row: item.firstRow),
-            queryStride: spec.headDimension,
-            positions: rows.queryPositions + item.firstRow * spec.groupSize, rows: item.tokenCount * spec.groupSize,
-            pages: rows.pages + item.pageStart, kvBase: kv.start(layer: index, head: item.kvHead),
-            pageStride: kv.pageStride, headDimension: spec.headDimension, scale: spec.attentionScale,
-            into: queryRows(attended, kvHead: item.kvHead, row: item.firstRow), outStride: spec.headDimension,
-            scratch: scratch)
+            queryStride: spec.headDimension, positions: rows.queryPositions + item.firstRow * spec.groupSize,
+            count: item.tokenCount * spec.groupSize, pages: rows.pages + item.pageStart,
+            kvBase: kv.start(layer: index, head: item.kvHead), pageStride: kv.pageStride,
+            headDimension: spec.headDimension, scale: spec.attentionScale)
     }
 
     private func queryRows(

@@ -12,7 +12,8 @@ package struct MemoryPlan: Equatable, Sendable {
     package let pageTokenCount: Int
     package let pageCount: Int
     /// Activations, logits and scratch of the largest step.
-    package let activationByteCount: Int
+    package var activationByteCount: Int { layout.byteCount }
+    let layout: StepLayout
     /// Tokens a sequence may have: what the options ask for, within the model and the pages.
     package let contextLength: Int
     package let stepTokenMax: Int
@@ -40,17 +41,17 @@ package struct MemoryPlan: Equatable, Sendable {
         kvPageByteCount =
             spec.layerCount * spec.kvHeadCount
             * Kernels.pageHeadByteCount(options.kvType, headDimension: spec.headDimension)
-        let layout = StepLayout(spec, weights, rowMax: stepTokenMax, threadCount: threadCount)
-        activationByteCount = layout.byteCount
+        let asked = max(1, options.contextLength ?? spec.contextLength)
+        layout = StepLayout(
+            spec, weights, rowMax: stepTokenMax, threadCount: threadCount, contextLength: min(asked, 1 << 20))
 
         if let wanted = options.contextLength, wanted > spec.contextLength {
             throw .unsupported(
                 "A context-length of \(wanted) is more than the \(spec.contextLength) tokens the model was trained for."
             )
         }
-        let asked = max(1, options.contextLength ?? spec.contextLength)
         let pagesPerSequence = (asked + pageTokenCount - 1) / pageTokenCount
-        let fixed = weightByteCount + activationByteCount
+        let fixed = weightByteCount + layout.byteCount
         let left = limits.availableMemory.map { max(0, $0 - fixed) }
         let pageByteCount = kvPageByteCount
         let wanted: Int

@@ -3,7 +3,7 @@ import Kernels
 
 /// One step's slices as flat lists, which all threads read.
 struct StepInput {
-    /// A tile of query rows over one kv head.
+    /// A tile of query rows over one kv head; where contexts are divided, over one segment of theirs.
     struct AttentionItem {
         var firstRow: Int
         var tokenCount: Int
@@ -12,6 +12,7 @@ struct StepInput {
         var pageStart: Int
         /// Some row's logits are asked for: it counts in the last layer too.
         var isAsked: Bool
+        var segment = 0
     }
 
     private(set) var tokens: [TokenID] = []
@@ -26,6 +27,8 @@ struct StepInput {
     private(set) var items: [AttentionItem] = []
     /// Every slice is one token: no query waits for another's key.
     private(set) var isDecode = true
+    /// Fewer heads than threads could use: each context is divided into segments.
+    private(set) var isDivided = false
 
     var rowCount: Int { tokens.count }
 
@@ -34,6 +37,7 @@ struct StepInput {
     struct Pointers {
         let rowCount: Int
         let isDecode: Bool
+        let isDivided: Bool
         let tokens: UnsafePointer<TokenID>
         let positions: UnsafePointer<Int32>
         let queryPositions: UnsafePointer<Int32>
@@ -60,8 +64,8 @@ struct StepInput {
                                     else { return }
                                     body(
                                         Pointers(
-                                            rowCount: rowCount, isDecode: isDecode, tokens: tokens,
-                                            positions: positions, queryPositions: queryPositions,
+                                            rowCount: rowCount, isDecode: isDecode, isDivided: isDivided,
+                                            tokens: tokens, positions: positions, queryPositions: queryPositions,
                                             pageStarts: pageStarts, pages: pages, items: items,
                                             itemCount: self.items.count, logitRows: logitRows))
                                 }
@@ -75,9 +79,10 @@ struct StepInput {
 
     /// Takes the slices apart. Checks what the engine promises: an engine that breaks it must not reach memory.
     mutating func read(
-        _ slices: [StepSlice], spec: ModelSpec, pageCount: Int, rowMax: Int, tileTokenCount: Int
+        _ slices: [StepSlice], spec: ModelSpec, pageCount: Int, rowMax: Int, layout: StepLayout
     ) {
         removeAll()
+        isDivided = layout.divides(slices)
         for slice in slices where !slice.tokens.isEmpty {
             let firstRow = rowCount
             let end = slice.startPosition + slice.tokens.count
@@ -94,8 +99,8 @@ struct StepInput {
                 pageStarts.append(pages.count)
                 for _ in 0..<spec.groupSize { queryPositions.append(position) }
             }
-            for tile in stride(from: 0, to: slice.tokens.count, by: tileTokenCount) {
-                let count = min(tileTokenCount, slice.tokens.count - tile)
+            for tile in stride(from: 0, to: slice.tokens.count, by: layout.attentionTokenCount) {
+                let count = min(layout.attentionTokenCount, slice.tokens.count - tile)
                 let isAsked =
                     switch slice.logits {
                     case .none: false
@@ -103,10 +108,13 @@ struct StepInput {
                     case .all: true
                     }
                 for head in 0..<spec.kvHeadCount {
-                    items.append(
-                        AttentionItem(
-                            firstRow: firstRow + tile, tokenCount: count, kvHead: head, pageStart: pages.count,
-                            isAsked: isAsked))
+                    var item = AttentionItem(
+                        firstRow: firstRow + tile, tokenCount: count, kvHead: head, pageStart: pages.count,
+                        isAsked: isAsked)
+                    for segment in 0...(isDivided ? slice.startPosition / Kernels.segmentTokenCount : 0) {
+                        item.segment = segment
+                        items.append(item)
+                    }
                 }
             }
             tokens += slice.tokens

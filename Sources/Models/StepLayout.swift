@@ -2,14 +2,14 @@ import Kernels
 
 /// Offsets of everything one step computes on the way, for a fixed largest step. The one place that knows how many
 /// bytes activations take.
-struct StepLayout {
+struct StepLayout: Equatable, Sendable {
     /// Rows whose products are computed together: a tile's accumulators stay in the first-level cache.
     static let tileRowCount = 64
     /// Query rows (tokens × heads of a group) that share each load of K and V.
     static let attentionRowMax = 48
 
     /// Activations of one width, as Float, quantized, or both.
-    struct ActivationOffsets {
+    struct ActivationOffsets: Equatable, Sendable {
         var quantized: Int?
         var float: Int?
         var remainder: Int?
@@ -23,12 +23,19 @@ struct StepLayout {
     let logitStride: Int
     /// Tokens of a query tile.
     let attentionTokenCount: Int
+    /// Rows up to which a step of decode divides contexts among threads: with more, there are heads enough for all.
+    let dividedRowMax: Int
+    /// Floats of a kv head's states for one row: of a segment, of all segments.
+    let stateCount: Int
+    let statesCount: Int
 
     private(set) var residual = 0
     private(set) var lastResidual = 0
     private(set) var queryKeyValue = 0
     private(set) var queries = 0
     private(set) var attended = 0
+    /// (rows, kv heads, segments, heads of a group, state)
+    private(set) var attentionStates = 0
     private(set) var ropeTable = 0
     private(set) var logits = 0
     private(set) var normedActivations = ActivationOffsets(columnCount: 0)
@@ -44,13 +51,17 @@ struct StepLayout {
     private(set) var threadByteCount = 0
     private(set) var byteCount = 0
 
-    init(_ spec: ModelSpec, _ plan: WeightPlan, rowMax: Int, threadCount: Int) {
+    init(_ spec: ModelSpec, _ plan: WeightPlan, rowMax: Int, threadCount: Int, contextLength: Int) {
         self.rowMax = rowMax
         self.threadCount = threadCount
         let kinds = plan.activationKinds
         queryKeyValueStride = (plan.layers.first?.queryKeyValue.panels.count ?? 0) * Kernels.panelRowCount
         logitStride = plan.output.panels.count * Kernels.panelRowCount
         attentionTokenCount = max(1, Self.attentionRowMax / spec.groupSize)
+        let segmentCount = (contextLength - 1) / Kernels.segmentTokenCount + 1
+        dividedRowMax = segmentCount > 1 ? min(rowMax, (2 * threadCount - 1) / spec.kvHeadCount) : 0
+        stateCount = spec.groupSize * Kernels.attentionStateCount(headDimension: spec.headDimension)
+        statesCount = segmentCount * stateCount
 
         var cursor = Cursor(kinds: kinds)
         residual = cursor.floats(rowMax * spec.width)
@@ -58,6 +69,7 @@ struct StepLayout {
         queryKeyValue = cursor.floats(rowMax * queryKeyValueStride)
         queries = cursor.floats(rowMax * spec.queryWidth)
         attended = cursor.floats(rowMax * spec.queryWidth)
+        attentionStates = cursor.floats(dividedRowMax * spec.kvHeadCount * statesCount)
         ropeTable = cursor.floats(rowMax * spec.rope.dimensionCount)
         normedActivations = cursor.activations(rowMax, spec.width, isFine: true)
         attendedActivations = cursor.activations(rowMax, spec.queryWidth)
@@ -76,6 +88,17 @@ struct StepLayout {
         // A page between threads: neighbours never share a line, nor prefetch each other's.
         threadByteCount = (own.offset + 8191) & ~4095
         byteCount = threads + threadCount * threadByteCount
+    }
+
+    /// Whether contexts are divided in a step: it is decode, of few rows, and some context is longer than a segment.
+    func divides(_ slices: [StepSlice]) -> Bool {
+        var isLong = false
+        for slice in slices {
+            let segment = slice.startPosition / Kernels.segmentTokenCount
+            guard slice.tokens.count <= 1, (segment + 1) * stateCount <= statesCount else { return false }
+            isLong = isLong || segment > 0
+        }
+        return isLong && slices.count <= dividedRowMax
     }
 
     private struct Cursor {

@@ -42,7 +42,7 @@ package final class Transformer: ModelRuntime {
         self.plan = plan
         self.file = file
         self.embedding = EmbeddingTable(weightPlan.embedding, in: file, as: weightPlan.embeddingType)
-        layout = StepLayout(spec, weightPlan, rowMax: plan.stepTokenMax, threadCount: plan.threadCount)
+        layout = plan.layout
         team = ThreadTeam(threads: plan.threadCount)
         board = StageBoard(
             stageMax: ForwardStep.stageMax(layerCount: spec.layerCount), threadCount: team.threadCount)
@@ -70,7 +70,7 @@ package final class Transformer: ModelRuntime {
     package func execute(_ slices: [StepSlice]) -> UnsafeBufferPointer<Float> {
         input.read(
             slices, spec: spec, pageCount: plan.pageCount, rowMax: plan.stepTokenMax,
-            tileTokenCount: layout.attentionTokenCount)
+            layout: layout)
         guard input.rowCount > 0 else { return UnsafeBufferPointer(start: nil, count: 0) }
         let step = ForwardStep(
             spec: spec, layout: layout, weights: weights, kv: kv, memory: stepArena.start)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS = 67, COLUMNS = 768, OUTPUTS = 64, TOKENS = 150, HEAD = 80, GROUP = 3 };
+enum { ROWS = 67, COLUMNS = 768, OUTPUTS = 64, HEAD = 80, GROUP = 3 };
 
 static uint64_t state = 1;
 
@@ -86,16 +86,18 @@ static uint64_t products(int format) {
     return digest;
 }
 
-static uint64_t attention(int type) {
+/// Of the tokens from `first` on, together, and of the last one alone, through the way of few rows.
+static uint64_t attention(int type, size_t tokens, size_t first) {
     state = 11;
-    const size_t head_bytes = apus_page_head_bytes(type, HEAD), pages = (TOKENS + 31) / 32, queries = TOKENS * GROUP;
+    const size_t head_bytes = apus_page_head_bytes(type, HEAD), pages = (tokens + 31) / 32;
+    const size_t queries = (tokens - first) * GROUP;
     uint8_t *kv = memory(pages * head_bytes);
     float *q = memory(queries * HEAD * 4), *out = memory(queries * HEAD * 4);
     float *scratch = memory(4 * apus_attention_scratch(queries, HEAD));
-    int32_t table[8], positions[TOKENS * GROUP];
+    int32_t *table = memory(pages * 4), *positions = memory(queries * 4);
     for (size_t p = 0; p < pages; p++)
         table[p] = (int32_t)(pages - 1 - p);
-    for (size_t t = 0; t < TOKENS; t++) {
+    for (size_t t = 0; t < tokens; t++) {
         float k[HEAD], v[HEAD];
         for (size_t d = 0; d < HEAD; d++)
             k[d] = random_float(2), v[d] = random_float(1);
@@ -104,15 +106,15 @@ static uint64_t attention(int type) {
     for (size_t i = 0; i < queries * HEAD; i++)
         q[i] = random_float(2);
     for (size_t i = 0; i < queries; i++)
-        positions[i] = (int32_t)(i / GROUP);
-    apus_attention(type, q, HEAD, positions, queries, table, kv, head_bytes, HEAD, 0.11f, out, HEAD, scratch);
+        positions[i] = (int32_t)(first + i / GROUP);
+    apus_attention_rows rows = {type, q, HEAD, positions, queries, table, kv, head_bytes, HEAD, 0.11f};
+    apus_attention(&rows, out, HEAD, scratch);
     uint64_t digest = add(1, kv, pages * head_bytes);
     digest = add(digest, out, queries * HEAD * 4);
-    // One token alone, through the way of few rows.
-    apus_attention(type, q + (queries - GROUP) * HEAD, HEAD, positions + queries - GROUP, GROUP, table, kv, head_bytes,
-                   HEAD, 0.11f, out, HEAD, scratch);
+    rows.q += (queries - GROUP) * HEAD, rows.positions += queries - GROUP, rows.rows = GROUP;
+    apus_attention(&rows, out, HEAD, scratch);
     digest = add(digest, out, GROUP * HEAD * 4);
-    free(kv), free(q), free(out), free(scratch);
+    free(kv), free(q), free(out), free(scratch), free(table), free(positions);
     return digest;
 }
 
@@ -150,8 +152,9 @@ int main(void) {
         fprintf(stderr, "instruction set %d\n", isa);
         for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
             printf("format %d: %016llx\n", formats[i], (unsigned long long)products(formats[i]));
-        printf("attention: %016llx %016llx\n", (unsigned long long)attention(APUS_KV_F16),
-               (unsigned long long)attention(APUS_KV_Q8));
+        for (int type = APUS_KV_F16; type <= APUS_KV_Q8; type++)
+            printf("attention: %016llx, long: %016llx\n", (unsigned long long)attention(type, 150, 0),
+                   (unsigned long long)attention(type, 2 * APUS_SEGMENT_TOKENS + 70, APUS_SEGMENT_TOKENS - 3));
         printf("rows: %016llx\n", (unsigned long long)rows());
     }
 }

@@ -35,6 +35,22 @@ extension KernelTests {
         }
 
         @Test(arguments: KVType.allCases)
+        func `long contexts have the bits of their segments, whichever comes first`(type: KVType) {
+            let count = 2 * Kernels.segmentTokenCount + 70
+            let sequence = KVSequence(count: count, headDimension: 64, group: 3, seed: 8)
+            let pages = KVPages(sequence, type, table: Self.inOrder(count), fill: 0x7E00)
+            for end in [1, 1000, 1024, 1025, 1100, 2048, 2049, count] {
+                let tokens = max(0, end - 20)..<end
+                let whole = expectSameBits { attend(sequence, pages, tokens: tokens) }
+                let divided = expectSameBits { attend(sequence, pages, tokens: tokens, isDivided: true) }
+                let alone = tokens.flatMap { attend(sequence, pages, tokens: $0..<$0 + 1, isDivided: true) }
+
+                #expect(divided.map(\.bitPattern) == whole.map(\.bitPattern), "up to \(end)")
+                #expect(alone.map(\.bitPattern) == whole.map(\.bitPattern), "up to \(end), one by one")
+            }
+        }
+
+        @Test(arguments: KVType.allCases)
         func `it does not matter where pages lie, nor what others left there`(type: KVType) {
             let sequence = KVSequence(count: 200, headDimension: 64, group: 3, seed: 2)
             let expected = attend(
@@ -64,14 +80,15 @@ extension KernelTests {
             #expect(attend(sequence, after, tokens: count - 1..<count) == rows)
         }
 
-        @Test(arguments: [32, 64, 96], KVType.allCases)
-        func `rows are near those in double precision`(headDimension d: Int, type: KVType) {
-            let sequence = KVSequence(count: 300, headDimension: d, group: 3, seed: 4)
-            let pages = KVPages(sequence, type, table: Self.inOrder(300), fill: 0)
+        @Test(arguments: [(32, 300), (64, 300), (96, 300), (64, 2200)], KVType.allCases)
+        func `rows are near those in double precision`(shape: (headDimension: Int, count: Int), type: KVType) {
+            let (d, count) = shape
+            let sequence = KVSequence(count: count, headDimension: d, group: 3, seed: 4)
+            let pages = KVPages(sequence, type, table: Self.inOrder(count), fill: 0)
 
-            let rows = attend(sequence, pages, tokens: 290..<300)
+            let rows = attend(sequence, pages, tokens: count - 10..<count)
 
-            for token in 290..<300 {
+            for token in count - 10..<count {
                 for head in 0..<3 {
                     let query = (token * 3 + head) * d
                     let scores = (0...token).map { position in
@@ -86,7 +103,7 @@ extension KernelTests {
                             (0...token).reduce(0.0) {
                                 $0 + weights[$1] * Double(sequence.values[$1 * d + index])
                             } / total
-                        let value = Double(rows[((token - 290) * 3 + head) * d + index])
+                        let value = Double(rows[((token - count + 10) * 3 + head) * d + index])
                         // f16 keys move scores by up to 2e-3, f16 values by 2^-11; bytes are off by up to 2^-8 of
                         // the largest of a head.
                         #expect(abs(value - exact) < (type == .f16 ? 2e-3 : 2e-2), "token \(token)")

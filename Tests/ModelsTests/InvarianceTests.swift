@@ -88,6 +88,32 @@ import Weights
         }
     }
 
+    /// One kv head: alone, a sequence has its context divided among threads; in company, or in a prompt, it has not.
+    @Test func `dividing a long context changes no bit`() throws {
+        var random = RandomModel()
+        (random.kvHeadCount, random.contextLength) = (1, 4096)
+        let tokens = Self.tokens(9, 2200).map { $0 % Int32(random.vocabularySize) }
+        let pages = RealModel.pages(for: tokens.count)
+        let source = try TemporaryFile(random.writer().bytes())
+        let models = try [1, 2, 3, 4].map { threads in
+            try Transformer(
+                path: source.path,
+                options: TransformerOptions(threadCount: threads, kvMemory: .pages(pages.count), stepTokenMax: 300))
+        }
+        for from in [1000, 1024, 2047, 2199] {
+            var found: [ContentDigest] = []
+            for model in models {
+                // In a prompt, then by itself: alone and beside copies.
+                found += Self.bits(model, Array(tokens[...from]), chunk: 300, pages: pages, from: from)
+                let slice = StepSlice(tokens: [tokens[from]], startPosition: from, pages: pages, logits: .last)
+                for copies in [1, 2, 3, 9] {
+                    found += rows(model.execute(Array(repeating: slice, count: copies)), model).map(digest)
+                }
+            }
+            #expect(found.count == 4 * 16 && Set(found).count == 1, "position \(from)")
+        }
+    }
+
     @Test func `stale numbers in a page that is used again change no bit`() throws {
         let model = try RealModel.load(threads: 2, pageCount: 8)
         let tokens = Self.tokens(5, 40)

@@ -29,6 +29,8 @@ typedef enum {
 enum {
     /// Output rows of one panel of weights.
     APUS_PANEL_ROWS = 32,
+    /// Tokens whose attention is summed up by itself.
+    APUS_SEGMENT_TOKENS = 1024,
     /// Tokens of one KV page.
     APUS_PAGE_TOKENS = 32,
     /// Bytes that 32 quantized activations take.
@@ -144,18 +146,40 @@ size_t apus_page_head_bytes(int type, size_t head_dim);
 /// become zeros.
 void apus_kv_store(int type, uint8_t *page_head, size_t slot, const float *k, const float *v, size_t head_dim);
 
-/// Attention of `rows` query rows over one kv head, causal, softmax in steps of 64 tokens at absolute positions.
-/// @param q rows of head_dim f32, row i at q + i * q_stride; scores are multiplied by `scale`
-/// @param positions (rows) position of each query row: it sees tokens 0...position
-/// @param pages page numbers; token t is in pages[t / 32], slot t % 32
-/// @param kv_base address of page 0's part for this kv head   @param page_stride bytes from page to page
+/// Query rows of one sequence, and the kv head that they attend to: token t's key and value are in pages[t / 32], slot
+/// t % 32. @pre head_dim % 16 == 0, head_dim <= 256
+typedef struct {
+    /// apus_kv_type
+    int type;
+    /// Row i of head_dim f32 at q + i * q_stride; scores are multiplied by `scale`.
+    const float *q;
+    size_t q_stride;
+    /// Position of each row: it sees tokens 0...position.
+    const int32_t *positions;
+    size_t rows;
+    const int32_t *pages;
+    /// Page 0's part for the kv head, and bytes from page to page.
+    const uint8_t *kv_base;
+    size_t page_stride;
+    size_t head_dim;
+    float scale;
+} apus_attention_rows;
+
+/// Attention, causal: softmax in steps of 64 tokens at absolute positions, from the start in each segment of
+/// APUS_SEGMENT_TOKENS; segments are joined in ascending order. So segments may be computed apart, and in any order.
 /// @param out row i at out + i * out_stride, overwritten
 /// @param scratch (apus_attention_scratch(rows, head_dim)) f32
-/// @pre head_dim % 16 == 0, head_dim <= 256
-void apus_attention(int type, const float *q, size_t q_stride, const int32_t *positions, size_t rows,
-                    const int32_t *pages, const uint8_t *kv_base, size_t page_stride, size_t head_dim, float scale,
-                    float *out, size_t out_stride, float *scratch);
+void apus_attention(const apus_attention_rows *rows, float *out, size_t out_stride, float *scratch);
 size_t apus_attention_scratch(size_t rows, size_t head_dim);
+
+/// What rows see of one segment. @param states (rows, apus_attention_state(head_dim)) f32, overwritten
+/// @param scratch as apus_attention
+void apus_attention_segment(const apus_attention_rows *rows, size_t segment, float *states, float *scratch);
+/// The attention of rows from the states of all segments up to each row's own.
+/// @param states segment s at states + s * segment_stride; the first one's are overwritten
+void apus_attention_join(const apus_attention_rows *rows, float *states, size_t segment_stride, float *out,
+                         size_t out_stride);
+size_t apus_attention_state(size_t head_dim);
 
 // Logits
 

@@ -5,10 +5,15 @@
 #include "../include/apus_kernels.h"
 #include <string.h>
 
+/// A query row's state after a segment: the sums of values (head_dim), 16 partial sums of weights, the largest score,
+/// which the weights are relative to.
+#define APUS_STATE_FLOATS(head_dim) ((head_dim) + 32)
+
 typedef struct {
     void (*matmul)(int, const uint8_t *, size_t, size_t, size_t, const void *, size_t, float *, size_t, int);
-    void (*attention)(int, const float *, size_t, const int32_t *, size_t, const int32_t *, const uint8_t *, size_t,
-                      size_t, float, float *, size_t, float *);
+    void (*attention)(const apus_attention_rows *, float *, size_t, float *);
+    void (*attention_segment)(const apus_attention_rows *, size_t, float *, float *);
+    void (*attention_join)(const apus_attention_rows *, float *, size_t, float *, size_t);
     void (*kv_store)(int, uint8_t *, size_t, const float *, const float *, size_t);
     void (*quantize_row)(const float *, size_t, size_t, uint8_t *, uint8_t *);
     void (*rms_norm)(const float *, const float *, float, size_t, float *);

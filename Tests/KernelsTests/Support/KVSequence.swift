@@ -58,17 +58,38 @@ struct KVPages {
     var head: UnsafeMutablePointer<UInt8> { memory.bytes + stride / 3 }
 }
 
-/// Rows of attention of `tokens`, computed in one call.
-func attend(_ sequence: KVSequence, _ pages: KVPages, tokens: Range<Int>) -> [Float] {
+/// Rows of attention of `tokens`, computed in one call, or segment by segment, the last one first.
+func attend(_ sequence: KVSequence, _ pages: KVPages, tokens: Range<Int>, isDivided: Bool = false) -> [Float] {
     let (d, group) = (sequence.headDimension, sequence.group)
-    let rows = tokens.count * group
+    let count = tokens.count * group
     let positions = tokens.flatMap { [Int32](repeating: Int32($0), count: group) }
-    var out = [Float](repeating: .nan, count: rows * d)
-    let scratch = Memory(4 * Kernels.attentionScratchCount(rows: rows, headDimension: d))
-    Kernels.attention(
-        pages.type, queries: Array(sequence.queries[tokens.lowerBound * group * d..<tokens.upperBound * group * d]),
-        queryStride: d, positions: positions, rows: rows, pages: pages.table, kvBase: pages.head,
-        pageStride: pages.stride, headDimension: d, scale: 1 / Float(d).squareRoot(), into: &out,
-        outStride: d, scratch: scratch.floats)
+    let queries = Array(sequence.queries[tokens.lowerBound * group * d..<tokens.upperBound * group * d])
+    var out = [Float](repeating: .nan, count: count * d)
+    let scratch = Memory(4 * Kernels.attentionScratchCount(rows: count, headDimension: d))
+    let stateCount = count * Kernels.attentionStateCount(headDimension: d)
+    let segments = (tokens.upperBound - 1) / Kernels.segmentTokenCount + 1
+    let states = Memory(4 * segments * stateCount)
+    queries.withUnsafeBufferPointer { queries in
+        positions.withUnsafeBufferPointer { positions in
+            pages.table.withUnsafeBufferPointer { table in
+                guard let q = queries.baseAddress, let at = positions.baseAddress, let table = table.baseAddress else {
+                    return
+                }
+                let rows = Kernels.QueryRows(
+                    pages.type, queries: q, queryStride: d, positions: at, count: count, pages: table,
+                    kvBase: pages.head, pageStride: pages.stride, headDimension: d, scale: 1 / Float(d).squareRoot())
+                guard isDivided else {
+                    Kernels.attention(rows, into: &out, outStride: d, scratch: scratch.floats)
+                    return
+                }
+                for segment in (0..<segments).reversed() {
+                    Kernels.attention(
+                        rows, segment: segment, into: states.floats + segment * stateCount, scratch: scratch.floats)
+                }
+                Kernels.joinAttention(
+                    rows, states: states.floats, segmentStride: stateCount, into: &out, outStride: d)
+            }
+        }
+    }
     return out
 }
