@@ -37,6 +37,7 @@ let package = Package(
         // System libraries and C
         .systemLibrary(name: "CNGHTTP2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CResolver"),
         .target(
             name: "CKernels",
             exclude: ["README.md"],
@@ -46,6 +47,7 @@ let package = Package(
 
         // Shared ground
         .target(name: "Inference", swiftSettings: safe),
+        .target(name: "JSON", swiftSettings: safe),
         .target(name: "Text", dependencies: ["Inference", collections("OrderedCollections")], swiftSettings: safe),
         .target(name: "Weights", swiftSettings: ours),
         .target(name: "Telemetry", swiftSettings: safe),
@@ -76,15 +78,15 @@ let package = Package(
         .target(
             name: "Router",
             dependencies: [
-                "Inference", "Text", "Telemetry", "HTTP", "WorkerProtocol", "Scheduling", "Serving", nio, nioPosix,
-                logging,
+                "CResolver", "Inference", "JSON", "Text", "Telemetry", "HTTP", "WorkerProtocol", "Scheduling",
+                "Serving", nio, nioPosix, logging,
             ],
             swiftSettings: ours),
 
         // What clients speak
         .target(
             name: "API",
-            dependencies: ["Inference", "Text", "Telemetry", "HTTP", "Serving", nio], swiftSettings: ours),
+            dependencies: ["Inference", "JSON", "Text", "Telemetry", "HTTP", "Serving", nio], swiftSettings: ours),
 
         .executableTarget(
             name: "apus",
@@ -97,6 +99,7 @@ let package = Package(
 
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: ours),
         test("Inference", []),
+        test("JSON", []),
         test("Text", []),
         test("Weights", []),
         test("Telemetry", []),
@@ -113,10 +116,10 @@ let package = Package(
         test(
             "Router",
             [
-                "Inference", "Text", "Telemetry", "HTTP", "WorkerProtocol", "Scheduling", "Serving", nio, nioPosix,
-                nioEmbedded, logging, protobuf,
+                "Inference", "JSON", "Text", "Telemetry", "HTTP", "WorkerProtocol", "Scheduling", "Serving", nio,
+                nioPosix, nioEmbedded, logging, protobuf,
             ]),
-        test("API", ["Inference", "Text", "Telemetry", "HTTP", "Serving", nio, nioEmbedded]),
+        test("API", ["Inference", "JSON", "Text", "Telemetry", "HTTP", "Serving", nio, nioEmbedded]),
         .testTarget(name: "HouseRulesTests", swiftSettings: ours),
         .testTarget(
             name: "EndToEndTests", dependencies: ["apus", "TestSupport"], exclude: ["openai_client.py"],

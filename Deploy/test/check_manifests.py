@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Checks Deploy/kustomize/base without a cluster: would pods be admitted, and do their names, ports and flags exist?
+"""Checks Deploy/kustomize without a cluster, the base alone and with each component: would pods be admitted, and do
+their names, ports and flags exist?
 
     python3 Deploy/test/check_manifests.py [APUS]      APUS: the binary, by default .build/release/apus
 
@@ -7,6 +8,7 @@ Needs PyYAML. With `kubectl` it checks what kustomize renders, else the files th
 PyPI package `kubernetes-validate` also the schemas.
 """
 
+import copy
 import pathlib
 import re
 import shutil
@@ -17,6 +19,7 @@ import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BASE = ROOT / "Deploy/kustomize/base"
+COMPONENTS = ROOT / "Deploy/kustomize/components"
 PORT_FLAGS = {
     "router": {"http": "--http-port", "grpc": "--grpc-port", "metrics": "--admin-port"},
     "worker": {"link": "--port", "metrics": "--metrics-port"},
@@ -44,6 +47,41 @@ def documents(kustomization: dict) -> list[dict]:
     return [document for text in files for document in yaml.safe_load_all(text)]
 
 
+def patch(document: dict, operations: list[dict], where: str) -> None:
+    """Applies a JSON patch (RFC 6902) of the kinds that the components use."""
+    for operation in operations:
+        *path, last = [step.replace("~1", "/").replace("~0", "~") for step in operation["path"].split("/")[1:]]
+        place = document
+        for step in path:
+            place = place[int(step) if isinstance(place, list) else step]
+        key = int(last) if isinstance(place, list) else last
+        match operation["op"]:
+            case "test":
+                expect(place[key] == operation["value"], f"{where}: {operation['path']} is {place[key]}")
+            case "replace":
+                expect(key in place if isinstance(place, dict) else key < len(place), f"{where}: no {operation['path']}")
+                place[key] = operation["value"]
+            case "add":
+                place[key] = operation["value"]
+            case other:
+                expect(False, f"{where}: this check knows no operation {other}")
+
+
+def with_component(resources: list[dict], folder: pathlib.Path) -> list[dict]:
+    """The resources with those of a component, and its patches done, as kustomize would."""
+    component = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    changed = copy.deepcopy(resources)
+    for each in component["patches"]:
+        target = each["target"]
+        found = [one for one in changed if (one["kind"], one["metadata"]["name"]) == (target["kind"], target["name"])]
+        expect(len(found) == 1, f"{folder.name}: {len(found)} resources are {target}")
+        for document in found:
+            patch(document, yaml.safe_load((folder / each["path"]).read_text()), folder.name)
+    for name in component["resources"]:
+        changed += yaml.safe_load_all((folder / name).read_text())
+    return changed
+
+
 def check_schemas(resources: list[dict]) -> None:
     try:
         import kubernetes_validate
@@ -62,11 +100,12 @@ def title(resource: dict) -> str:
     return f"{resource['kind']} {resource['metadata']['name']}"
 
 
-def check_restricted(name: str, pod: dict) -> None:
-    """The restricted Pod Security Standard, and what we add to it: a read-only root, a numeric user, no API token."""
+def check_restricted(name: str, pod: dict, needs_token: bool) -> None:
+    """The restricted Pod Security Standard, and what we add to it: a read-only root, a numeric user, no API token but
+    for who needs one."""
     shared = pod.get("securityContext", {})
     expect(not any(pod.get(key) for key in ("hostNetwork", "hostPID", "hostIPC")), f"{name}: shares a host namespace")
-    expect(pod.get("automountServiceAccountToken") is False, f"{name}: mounts an API token")
+    expect(pod.get("automountServiceAccountToken") is needs_token, f"{name}: API token where none is needed, or none")
     for volume in pod.get("volumes", []):
         expect(not set(volume) - {"name"} - RESTRICTED_VOLUMES, f"{name}: volume {volume['name']} is not allowed")
     for container in pod["containers"] + pod.get("initContainers", []):
@@ -134,16 +173,36 @@ def check_links(resources: list[dict], pods: dict[str, tuple[dict, dict]]) -> No
             expect(services.get(spec["serviceName"], {}).get("clusterIP") == "None", f"{name}: no headless Service")
     for name, (_, pod) in pods.items():
         for argument in pod["containers"][0]["args"]:
+            if argument.startswith("--worker-service="):
+                service, port = argument.split("=", 1)[1].split(":")
+                offered = [offer["name"] for offer in services.get(service, {}).get("ports", [])]
+                expect(port in offered, f"{name}: no Service has {service}:{port}")
+                check_role(name, pod, resources)
             if argument.startswith("--worker-address="):
                 host, port = argument.split("=", 1)[1].split(":")
                 offered = [offer["port"] for offer in services.get(host, {}).get("ports", [])]
                 expect(int(port) in offered, f"{name}: no Service has {host}:{port}")
 
 
-def main() -> None:
-    apus = sys.argv[1] if len(sys.argv) > 1 else str(ROOT / ".build/release/apus")
-    kustomization = yaml.safe_load((BASE / "kustomization.yaml").read_text())
-    resources = documents(kustomization)
+def check_role(name: str, pod: dict, resources: list[dict]) -> None:
+    """The pod's account may list and watch EndpointSlices, and do nothing else."""
+    account = pod.get("serviceAccountName")
+    kinds: dict[str, list[dict]] = {}
+    for each in resources:
+        kinds.setdefault(each["kind"], []).append(each)
+    names = [each["metadata"]["name"] for each in kinds.get("ServiceAccount", [])]
+    expect(account in names, f"{name}: no service account {account}")
+    bindings = [
+        each for each in kinds.get("RoleBinding", []) if account in [subject["name"] for subject in each["subjects"]]
+    ]
+    roles = [each for each in kinds.get("Role", []) if each["metadata"]["name"] in [b["roleRef"]["name"] for b in bindings]]
+    rules = [rule for role in roles for rule in role["rules"]]
+    wanted = {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["get", "list", "watch"]}
+    expect(rules == [wanted], f"{name}: its account may {rules}")
+    expect("ClusterRoleBinding" not in kinds, f"{name}: rights over the whole cluster")
+
+
+def check(resources: list[dict], apus: str) -> None:
     check_schemas(resources)
 
     makers = [each for each in resources if "template" in each.get("spec", {})]
@@ -152,9 +211,19 @@ def main() -> None:
     claims = {each["metadata"]["name"] for each in resources if each["kind"] == "PersistentVolumeClaim"}
     expect(len(pods) == 2, f"{len(pods)} kinds of pods instead of a router and workers")
     for name, (_, pod) in pods.items():
-        check_restricted(name, pod)
+        asks = any(each.startswith("--worker-service=") for each in pod["containers"][0]["args"])
+        check_restricted(name, pod, needs_token=asks)
         check_pod(name, pod, apus, claims)
     check_links(resources, pods)
+
+
+def main() -> None:
+    apus = sys.argv[1] if len(sys.argv) > 1 else str(ROOT / ".build/release/apus")
+    kustomization = yaml.safe_load((BASE / "kustomization.yaml").read_text())
+    resources = documents(kustomization)
+    check(resources, apus)
+    for folder in sorted(COMPONENTS.iterdir()):
+        check(with_component(resources, folder), apus)
 
     version = subprocess.run([apus, "--version"], check=True, capture_output=True, text=True).stdout.strip()
     tags = [image["newTag"] for image in kustomization["images"]]

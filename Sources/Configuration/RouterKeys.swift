@@ -9,7 +9,16 @@ package enum RouterKeys {
     package static let adminPort = Key<Int>.integer(
         "admin-port", "Port of metrics and health.", "PORT", default: 8002, in: 0...65535)
     package static let workerAddress = Key<[String]>.list(
-        "worker-address", "Workers, or names that resolve to them, separated by commas.", "HOST:PORT,…")
+        "worker-address",
+        "Workers, or names that resolve to them, separated by commas; a name like _link._tcp.NAME has SRV records.",
+        "HOST:PORT,…")
+    package static let workerService = Key<[String]>.list(
+        "worker-service",
+        "Services of the Kubernetes cluster around this router whose endpoints are workers, separated by commas.",
+        "[NAMESPACE/]NAME:PORTNAME,…")
+    package static let serviceAccount = Key<String>.text(
+        "service-account", "Folder with the token, ca.crt and namespace that the API server is asked with.", "FOLDER",
+        default: "/var/run/secrets/kubernetes.io/serviceaccount")
     package static let queueLimit = Key<Int>.integer(
         "queue-limit", "Requests that may wait; more are refused with 429.", default: 4096, in: 1...1_000_000)
     package static let queueTokenLimit = Key<Int>.integer(
@@ -30,6 +39,7 @@ package enum RouterKeys {
         queueLimit.name, queueTokenLimit.name, queueTimeout.name, requestTimeout.name, maxBodyBytes.name,
         tlsCertificate.name, tlsKey.name,
     ]
+    package static let finding = [workerAddress.name, workerService.name, serviceAccount.name]
     package static let names =
-        listening + serving + [workerAddress.name] + LinkTLSKeys.names + CommonKeys.names
+        listening + serving + finding + LinkTLSKeys.names + CommonKeys.names
 }

@@ -26,6 +26,19 @@ extension Router: WorkerDiscoveryObserver {
         if case .dialling = peer.state { forget(peer) }
     }
 
+    package func workerLeaving(at address: WorkerAddress) {
+        guard let peer = peers[address] else { return }
+        peer.isExpected = false
+        switch peer.state {
+        case .dialling: forget(peer)
+        case .idle: break
+        case .serving:
+            logger.info("worker leaving", metadata: ["worker": "\(peer.id)", "address": "\(address)"])
+            perform(scheduler.workerDraining(peer.id, now: surroundings.now()))
+        }
+        tell()
+    }
+
     package func workerDied(at address: WorkerAddress) {
         guard let peer = peers[address] else { return }
         logger.info("worker ended", metadata: ["worker": "\(peer.id)", "address": "\(address)"])

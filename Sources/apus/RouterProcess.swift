@@ -118,16 +118,21 @@ final class RouterProcess: Sendable {
         }.get()
     }
 
-    /// Looks for workers at these addresses.
-    func follow(_ addresses: [String]) async throws {
-        let state = state
-        let eventLoop = eventLoop
+    /// Looks for workers in these places.
+    func follow(_ places: WorkerPlaces) async throws {
+        let (state, eventLoop, logger) = (state, eventLoop, logger)
         try await eventLoop.submit {
             do {
-                state.value.router.start(try AddressList.discoveries(for: addresses, eventLoop: eventLoop))
+                let services = places.services.map { options in
+                    KubernetesDiscovery(
+                        options, eventLoop: eventLoop, logger: logger, chance: { Double.random(in: 0..<1) })
+                }
+                state.value.router.start(
+                    try AddressList.discoveries(for: places.addresses, eventLoop: eventLoop) + services)
             } catch AddressList.Problem.malformed(let entry) {
                 throw Sentence(
-                    description: "--worker-address must be HOST:PORT with a port of 1 to 65535, not '\(entry)'.")
+                    description: "--worker-address must be HOST:PORT with a port of 1 to 65535, or a name like "
+                        + "_link._tcp.NAME, not '\(entry)'.")
             }
         }.get()
     }

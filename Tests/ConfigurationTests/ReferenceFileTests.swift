@@ -33,11 +33,14 @@ import Testing
         let none = try Settings(environment: [:], yaml: nil, filePath: nil, known: keys)
         let numbers: [Key<Int>] = [
             RouterKeys.httpPort, RouterKeys.grpcPort, RouterKeys.adminPort, RouterKeys.queueLimit,
-            RouterKeys.queueTokenLimit, RouterKeys.maxBodyBytes, WorkerKeys.port, WorkerKeys.metricsPort,
+            RouterKeys.queueTokenLimit, RouterKeys.maxBodyBytes, WorkerKeys.port,
+            WorkerKeys.metricsPort,
             WorkerKeys.slots, WorkerKeys.stepTokenBudget, ServeKeys.workers,
         ]
         for key in numbers { #expect(try given.value(key) == none.value(key), "\(key.name)") }
-        let texts = [RouterKeys.host, CommonKeys.logLevel, WorkerKeys.kvType, WorkerKeys.quantize]
+        let texts = [
+            RouterKeys.host, RouterKeys.serviceAccount, CommonKeys.logLevel, WorkerKeys.kvType, WorkerKeys.quantize,
+        ]
         for key in texts { #expect(try given.value(key) == none.value(key), "\(key.name)") }
         for key in [
             RouterKeys.queueTimeout, RouterKeys.requestTimeout, CommonKeys.drainTimeout, WorkerKeys.stepTimeTarget,

@@ -36,7 +36,7 @@ import Testing
         }
     }
 
-    static let pureRooms: Set = ["Inference", "Text", "Scheduling", "Serving"]
+    static let pureRooms: Set = ["Inference", "JSON", "Text", "Scheduling", "Serving"]
     static let pureImports: Set = ["Inference", "Text", "OrderedCollections", "DequeModule", "HeapModule"]
 
     @Test func `pure rooms know no IO, clock, threads or chance, and no pointers`() {

@@ -6,9 +6,20 @@ import Testing
 
 final class RecordingObserver: WorkerDiscoveryObserver {
     var present: Set<WorkerAddress> = []
+    var leaving: Set<WorkerAddress> = []
     var died: [WorkerAddress] = []
-    func workerAppeared(at address: WorkerAddress) { present.insert(address) }
-    func workerVanished(at address: WorkerAddress) { present.remove(address) }
+    func workerAppeared(at address: WorkerAddress) {
+        present.insert(address)
+        leaving.remove(address)
+    }
+    func workerVanished(at address: WorkerAddress) {
+        present.remove(address)
+        leaving.remove(address)
+    }
+    func workerLeaving(at address: WorkerAddress) {
+        present.remove(address)
+        leaving.insert(address)
+    }
     func workerDied(at address: WorkerAddress) {
         died.append(address)
         present.remove(address)

@@ -317,6 +317,28 @@ import Text
         #expect(receiver.choices == (try RouterBench.undisturbed(.sample(max: 40))).choices)
     }
 
+    @Test func `a worker that is leaving gets nothing new, and its link lives until it breaks`() throws {
+        let bench = RouterBench(workers: 2, slots: 1)
+        let address = WorkerAddress(host: "10.0.0.1", port: 8101)
+        let requests = [GenerationRequest.sample(max: 200), .sample(max: 100, seed: 2)]
+        let running = try requests.map { try bench.submit($0) }
+        bench.step()
+        bench.router.workerLeaving(at: address)
+        let waiting = try bench.submit(.sample(max: 20, seed: 3))
+        for _ in 0..<5 { bench.step() }
+        #expect(!waiting.isAdmitted && !bench.links[0].isClosed)
+
+        bench.run { (running + [waiting]).allSatisfy(\.isOver) }
+        #expect(bench.links[0].admissions.count == 1)
+        for (receiver, request) in zip(running, requests) {
+            #expect(receiver.choices == (try RouterBench.undisturbed(request)).choices && receiver.lateEvents == 0)
+        }
+        bench.router.workerVanished(at: address)
+        #expect(!bench.links[0].isClosed)
+        bench.links[0].die()
+        #expect(bench.links[0].isClosed)
+    }
+
     @Test func `metrics say what ran, waited and moved`() throws {
         let bench = RouterBench(workers: 2, slots: 1)
         let receivers = try (0..<3 as Range<UInt64>).map { try bench.submit(.sample(max: 30, seed: $0)) }

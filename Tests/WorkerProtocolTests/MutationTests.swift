@@ -41,23 +41,3 @@ import Text
         }
     }
 }
-
-extension SeededRandom {
-    /// Flips, drops, doubles or inserts bytes, or cuts the end off; one to four times.
-    fileprivate mutating func damaged(_ bytes: [UInt8]) -> [UInt8] {
-        var bytes = bytes
-        for _ in 0..<int(1...4) {
-            guard !bytes.isEmpty else { return bytes }
-            let place = int(0...(bytes.count - 1))
-            switch int(0...5) {
-            case 0: bytes[place] ^= 1 << UInt8(int(0...7))
-            case 1: bytes[place] = UInt8(truncatingIfNeeded: next())
-            case 2: bytes.remove(at: place)
-            case 3: bytes.insert(pick([0x00, 0x7F, 0x80, 0xFF]), at: place)
-            case 4: bytes.insert(contentsOf: bytes[place..<min(place + int(1...30), bytes.count)], at: place)
-            default: bytes.removeLast(int(1...bytes.count))
-            }
-        }
-        return bytes
-    }
-}

@@ -1,3 +1,5 @@
+import JSON
+
 /// Takes typed fields out of an object, and says in OpenAI's words what is wrong with one.
 ///
 /// `null` counts as absent everywhere: clients send it for what they leave to the server. Unknown names are ignored.

@@ -1,4 +1,5 @@
 import Inference
+import JSON
 import NIOCore
 import Serving
 import Text

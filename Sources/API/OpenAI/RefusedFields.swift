@@ -1,3 +1,5 @@
+import JSON
+
 /// Fields whose meaning Apus would not honour. A value that asks for nothing (off, empty, the default) passes; any other
 /// is refused by name, because an answer that silently ignores it would be believed. Hints that promise nothing about
 /// the answer (`store`, `verbosity`, `reasoning_effort`, `metadata`, `user`) are not in the table: they are ignored.

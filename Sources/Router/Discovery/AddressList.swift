@@ -1,10 +1,11 @@
 import Glibc
 package import NIOCore
 
-/// Workers as an operator writes them: "HOST:PORT", where HOST is an address or a name in DNS.
+/// Workers as an operator writes them: "HOST:PORT", where HOST is an address or a name in DNS, or the name of SRV records
+/// such as "_link._tcp.apus-worker", which give the ports themselves.
 package enum AddressList {
     package enum Problem: Error, Equatable, Sendable {
-        /// Not of the form HOST:PORT with a port of 1 to 65535.
+        /// Not of the form HOST:PORT with a port of 1 to 65535, nor a name that begins with _SERVICE._tcp.
         case malformed(String)
     }
 
@@ -15,6 +16,10 @@ package enum AddressList {
         var fixed: [WorkerAddress] = []
         var found: [any WorkerDiscovery] = []
         for entry in entries {
+            if entry.hasPrefix("_") {
+                found.append(DNSDiscovery(service: try parseService(entry), eventLoop: eventLoop))
+                continue
+            }
             let address = try parse(entry)
             if isLiteral(address.host) {
                 fixed.append(address)
@@ -36,6 +41,18 @@ package enum AddressList {
             host.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "/") })
         else { throw .malformed(entry) }
         return WorkerAddress(host: host, port: port)
+    }
+
+    /// "_SERVICE._tcp.NAME". Source: RFC 2782.
+    static func parseService(_ entry: String) throws(Problem) -> String {
+        let labels = entry.split(separator: ".", omittingEmptySubsequences: false)
+        guard entry.utf8.count <= 253, labels.count >= 3, labels[1] == "_tcp",
+            labels.allSatisfy({ label in
+                (1...63).contains(label.utf8.count)
+                    && label.utf8.allSatisfy { ServiceRecords.isHostByte($0) || $0 == UInt8(ascii: "_") }
+            })
+        else { throw .malformed(entry) }
+        return entry
     }
 
     static func isLiteral(_ host: String) -> Bool {

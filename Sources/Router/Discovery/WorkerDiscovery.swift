@@ -14,7 +14,7 @@ package struct WorkerAddress: Hashable, Comparable, Sendable, CustomStringConver
 
 /// Knows which workers there are. Confined to the router's event loop.
 ///
-/// Three kinds: a fixed list, names in DNS, processes of this machine.
+/// Four kinds: a fixed list, names in DNS, a Service of Kubernetes, processes of this machine.
 package protocol WorkerDiscovery: AnyObject {
     /// Begins to tell, at once or later, on the event loop. The observer is held weakly.
     func start(_ observer: any WorkerDiscoveryObserver)
@@ -28,6 +28,9 @@ package protocol WorkerDiscoveryObserver: AnyObject {
     /// No worker is expected there any more. One that is still linked serves on until its link breaks: a name server
     /// may be wrong, a link is not.
     func workerVanished(at address: WorkerAddress)
+    /// The worker has been told to end, or will be within seconds: nothing new for it, and what it runs moves where there
+    /// is room. Its link lives until it breaks.
+    func workerLeaving(at address: WorkerAddress)
     /// The worker's process has ended for certain.
     func workerDied(at address: WorkerAddress)
 }

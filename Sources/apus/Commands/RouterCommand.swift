@@ -10,7 +10,7 @@ struct RouterCommand: ParsableCommand {
         commandName: "router", abstract: "Run a router in front of workers that run elsewhere.")
 
     @OptionGroup(title: "Listening") var listening: ListeningFlags
-    @Option(RouterKeys.workerAddress) var workerAddress: String?
+    @OptionGroup(title: "Finding workers") var finding: FindingFlags
     @OptionGroup(title: "Serving") var serving: ServingFlags
     @OptionGroup(title: "TLS to workers") var linkTLS: LinkTLSFlags
     @OptionGroup var common: CommonFlags
@@ -20,12 +20,11 @@ struct RouterCommand: ParsableCommand {
             let settings = try Settings.ofProcess(configFlag: common.config, known: RouterKeys.names)
             let front = try FrontSettings(settings, listening, serving, common)
             let tls = try LinkTLS(settings, linkTLS)
-            let addresses = try settings.value(RouterKeys.workerAddress, flag: workerAddress)
-            guard !addresses.isEmpty else { throw ConfigurationError.missing(RouterKeys.workerAddress.name) }
+            let places = try WorkerPlaces(settings, finding)
             let logger = try Program.logger(settings, common, label: "router")
             return { (signals: StopSignals) async throws in
                 let router = try await RouterProcess(front, linkTLS: tls, logger: logger, servesLocally: false)
-                try await router.follow(addresses)
+                try await router.follow(places)
                 router.announce()
                 try await router.runUntilStopped(signals)
             }

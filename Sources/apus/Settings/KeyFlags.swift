@@ -43,6 +43,13 @@ struct ListeningFlags: ParsableArguments {
     @Option(RouterKeys.adminPort) var adminPort: String?
 }
 
+/// Where a router looks for workers.
+struct FindingFlags: ParsableArguments {
+    @Option(RouterKeys.workerAddress) var workerAddress: String?
+    @Option(RouterKeys.workerService) var workerService: String?
+    @Option(RouterKeys.serviceAccount) var serviceAccount: String?
+}
+
 /// What a router accepts.
 struct ServingFlags: ParsableArguments {
     @Option(RouterKeys.queueLimit) var queueLimit: String?

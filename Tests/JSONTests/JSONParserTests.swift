@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@testable import API
+@testable import JSON
 
 @Suite struct JSONParserTests {
     static let accepted: [(String, JSONValue)] = [

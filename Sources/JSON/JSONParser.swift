@@ -2,16 +2,18 @@
 ///
 /// Stricter than the grammar where a client would be misunderstood: a name may come once in an object, escapes must
 /// be whole characters, numbers larger than any double are infinite. Source: RFC 8259; RFC 7493 (I-JSON) for the strictness.
-struct JSONParser {
-    struct Limits: Sendable {
+package struct JSONParser {
+    package struct Limits: Sendable {
         /// 64: no request nests deeper than tool schemas do, and the parser's stack stays below 32 KiB.
-        var depthMax = 64
+        package var depthMax = 64
         /// Per object. The largest honest one is `logit_bias`.
-        var memberCountMax = 10_000
+        package var memberCountMax = 10_000
         /// In all. A value takes 24 bytes, so that `[0,0,…` of 8 MiB cannot become 100 MB.
-        var valueCountMax = 1_000_000
+        package var valueCountMax = 1_000_000
         /// Characters of a number.
-        var numberLengthMax = 1_024
+        package var numberLengthMax = 1_024
+
+        package init() {}
     }
 
     private let bytes: [UInt8]
@@ -20,7 +22,7 @@ struct JSONParser {
     private var depth = 0
     private var valueCount = 0
 
-    static func parse(_ bytes: [UInt8], limits: Limits = Limits()) throws(JSONError) -> JSONValue {
+    package static func parse(_ bytes: [UInt8], limits: Limits = Limits()) throws(JSONError) -> JSONValue {
         var parser = JSONParser(bytes: bytes, limits: limits)
         return try parser.document()
     }

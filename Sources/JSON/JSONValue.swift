@@ -1,5 +1,5 @@
 /// A JSON text as values. Numbers keep what they were: whole ones that fit are exact integers, all others doubles.
-enum JSONValue: Equatable, Sendable {
+package enum JSONValue: Equatable, Sendable {
     case null
     case bool(Bool)
     /// A whole number without fraction or exponent, -2^63...2^63 - 1.
@@ -13,7 +13,7 @@ enum JSONValue: Equatable, Sendable {
     case object(JSONObject)
 
     /// "a string", "a list" …: for sentences that say what came instead of what was wanted.
-    var kind: String {
+    package var kind: String {
         switch self {
         case .null: "null"
         case .bool: "a boolean"
@@ -26,14 +26,21 @@ enum JSONValue: Equatable, Sendable {
 }
 
 /// The members of an object in the order they came. No name comes twice.
-struct JSONObject: Equatable, Sendable {
-    struct Member: Equatable, Sendable {
-        var name: String
-        var value: JSONValue
+package struct JSONObject: Equatable, Sendable {
+    package struct Member: Equatable, Sendable {
+        package var name: String
+        package var value: JSONValue
+
+        package init(name: String, value: JSONValue) {
+            self.name = name
+            self.value = value
+        }
     }
 
-    var members: [Member] = []
+    package var members: [Member]
+
+    package init(members: [Member] = []) { self.members = members }
 
     /// Linear: requests have a dozen members, and whoever expects thousands walks through `members`.
-    subscript(name: String) -> JSONValue? { members.first { $0.name == name }?.value }
+    package subscript(name: String) -> JSONValue? { members.first { $0.name == name }?.value }
 }

@@ -1,6 +1,6 @@
 /// Where a JSON text ends to be one, and why.
-struct JSONError: Error, Equatable, Sendable {
-    enum Reason: Equatable, Sendable {
+package struct JSONError: Error, Equatable, Sendable {
+    package enum Reason: Equatable, Sendable {
         case empty
         case unexpectedEnd
         case unexpectedByte(UInt8, wanted: String)
@@ -17,14 +17,14 @@ struct JSONError: Error, Equatable, Sendable {
         case tooManyValues(limit: Int)
     }
 
-    var reason: Reason
+    package var reason: Reason
     /// Bytes before the offending one.
-    var offset: Int
+    package var offset: Int
     /// From 1; columns count bytes.
-    var line: Int
-    var column: Int
+    package var line: Int
+    package var column: Int
 
-    var message: String {
+    package var message: String {
         let what =
             switch reason {
             case .empty: "the body is empty"
