@@ -87,6 +87,8 @@ final class APICore {
     let options: APIOptions
     let offload: Offload
     let surroundings: APISurroundings
+    /// nil: streams have no ids.
+    let resumeSeal: ResumeSeal?
     /// Bodies on another thread now.
     var preparationCount = 0
     private var answered: [AnsweredKey: Counter] = [:]
@@ -106,6 +108,7 @@ final class APICore {
         self.options = options
         self.offload = offload
         self.surroundings = surroundings
+        resumeSeal = options.resumeKey.flatMap { try? KeyedDigest(key: $0) }.map { ResumeSeal($0) }
     }
 
     func handle(_ exchange: any HTTPExchange, among routes: [Route]) {
@@ -140,9 +143,14 @@ final class APICore {
         counter.add()
     }
 
-    /// 128 random bits in hexadecimal: names of answers and of requests that came without one.
-    func freshName() -> String {
-        [surroundings.randomWord(), surroundings.randomWord()].map { word in
+    /// 128 random bits: names of answers and of requests that came without one.
+    func freshWords() -> (high: UInt64, low: UInt64) { (surroundings.randomWord(), surroundings.randomWord()) }
+
+    func freshName() -> String { Self.text(freshWords()) }
+
+    /// In hexadecimal.
+    static func text(_ words: (high: UInt64, low: UInt64)) -> String {
+        [words.high, words.low].map { word in
             let digits = String(word, radix: 16)
             return String(repeating: "0", count: 16 - digits.utf8.count) + digits
         }.joined()

@@ -40,6 +40,10 @@ package struct APIOptions: Sendable {
     package var defaultCompletionTokens = 16
     /// `Retry-After` where the service gives no figure of its own.
     package var retryAfterSeconds = 2
+    /// Key of the ids of streams' events, shared by all routers that clients may turn to; nil: events have no ids.
+    package var resumeKey: [UInt8]?
+    /// How old an id may be that a client goes on from.
+    package var resumeSeconds: Int64 = 600
     /// Whether `/metrics` is on the public port as well as on the admin port.
     package var servesMetricsPublicly = true
 

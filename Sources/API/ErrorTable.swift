@@ -51,6 +51,33 @@ enum ErrorTable {
         }
     }
 
+    static func error(_ error: ResumeError) -> APIError {
+        let header = "Last-Event-ID"
+        switch error {
+        case .isOff: return .unsupported(header, "this server gives its events no ids")
+        case .notAStream:
+            return .invalid(header, code: "invalid_value", "\(header) is only allowed when stream is true.")
+        case .foreign:
+            return .invalid(
+                header, code: "invalid_event_id",
+                "The \(header) was not given by this cluster for this request: the body must be the same to the byte.")
+        case .expired(let age, let limit):
+            return APIError(
+                status: 410, message: "The \(header) is \(age) s old, but a stream can be gone on with for \(limit) s.",
+                type: "invalid_request_error", parameter: header, code: "event_id_expired", mayRetry: false)
+        case .numericsGone(let model):
+            return APIError(
+                status: 409,
+                message: "No worker of \"\(model)\" computes as those did that made the first part of the stream. "
+                    + "Ask without \(header) for a new answer.",
+                type: "invalid_request_error", parameter: header, code: "stream_not_resumable", mayRetry: false)
+        case .diverged:
+            return APIError(
+                status: 500, message: "The stream could not be gone on with: the text is not the same again.",
+                type: "server_error", parameter: header, code: "stream_diverged", mayRetry: false)
+        }
+    }
+
     private static func contextSentence(_ promptTokens: Int, _ maxTokens: Int?, _ contextLength: Int) -> String {
         guard let maxTokens else {
             return "The prompt has \(promptTokens) tokens, but the model's context holds \(contextLength), "

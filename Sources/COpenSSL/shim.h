@@ -2,7 +2,11 @@
 #include <openssl/ssl.h>
 #include <openssl/err.h>
 #include <openssl/bio.h>
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
+#include <openssl/sha.h>
 #include <openssl/x509v3.h>
 #include <string.h>
 
@@ -42,4 +46,27 @@ static inline int apus_ssl_peer_has_uri(SSL *ssl, const void *uri, size_t length
     }
     GENERAL_NAMES_free(names);
     return found;
+}
+
+/* A context for HMAC-SHA256 that keeps its key; NULL when the library cannot. */
+static inline EVP_MAC_CTX *apus_hmac_sha256_new(const unsigned char *key, size_t length) {
+    char name[] = "SHA256";
+    OSSL_PARAM parameters[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0),
+                               OSSL_PARAM_construct_end()};
+    EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+    EVP_MAC_CTX *context = mac ? EVP_MAC_CTX_new(mac) : NULL;
+    EVP_MAC_free(mac);
+    if (context && EVP_MAC_init(context, key, length, parameters) != 1) {
+        EVP_MAC_CTX_free(context);
+        return NULL;
+    }
+    return context;
+}
+
+/* Writes 32 bytes; 1 when that was done. */
+static inline int apus_hmac_sha256(EVP_MAC_CTX *context, const unsigned char *bytes, size_t length,
+                                   unsigned char *digest) {
+    size_t written = 0;
+    return EVP_MAC_init(context, NULL, 0, NULL) == 1 && EVP_MAC_update(context, bytes, length) == 1 &&
+           EVP_MAC_final(context, digest, &written, 32) == 1 && written == 32;
 }

@@ -30,6 +30,13 @@ package enum RouterKeys {
         "request-timeout", "A request that takes longer in all fails.", default: 600, in: 0.01...86_400)
     package static let maxBodyBytes = Key<Int>.bytes(
         "max-body-size", "Largest request body.", default: 8 << 20, defaultText: "8MiB", in: 1024...(1 << 30))
+    package static let resumeKeyFile = Key<String>.text(
+        "resume-key-file",
+        "File with the secret (32 bytes or more) that lets clients go on with a stream at another router; the same for "
+            + "all routers. Without it, a stream goes on at its own router only.", "FILE")
+    package static let resumeWindow = Key<Int>.integer(
+        "resume-window", "For so long after an event its stream can be gone on with; 0: events have no ids.",
+        "SECONDS", default: 600, in: 0...86_400)
     package static let tlsCertificate = Key<String>.text(
         "tls-cert", "PEM file with the certificate chain of the API; turns TLS on.", "FILE")
     package static let tlsKey = Key<String>.text("tls-key", "PEM file with the certificate's private key.", "FILE")
@@ -37,7 +44,7 @@ package enum RouterKeys {
     package static let listening = [host.name, httpPort.name, grpcPort.name, adminPort.name]
     package static let serving = [
         queueLimit.name, queueTokenLimit.name, queueTimeout.name, requestTimeout.name, maxBodyBytes.name,
-        tlsCertificate.name, tlsKey.name,
+        resumeKeyFile.name, resumeWindow.name, tlsCertificate.name, tlsKey.name,
     ]
     package static let finding = [workerAddress.name, workerService.name, serviceAccount.name]
     package static let names =

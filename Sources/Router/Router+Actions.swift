@@ -29,13 +29,15 @@ extension Router {
         let peer = peersByID[worker]
         peer?.link.send(.admit(admission))
         peer?.series?.admitted()
+        if let numericsID = scheduler.numericsID(of: worker) {
+            tell(request, .admitted(choice: id.index, numericsID: numericsID))
+        }
         guard request.admittedAt == nil else { return }
         let now = surroundings.now()
         request.admittedAt = now
         let series = metrics.model(request.model.name)
         series.queueTime.observe(now.seconds(since: request.submittedAt))
         series.promptTokens.add(request.usage.promptTokens)
-        tell(request, .admitted)
     }
 
     private func moved(_ id: ChoiceID, _ cause: MoveCause) {

@@ -93,6 +93,10 @@ package final class Router: GenerationService {
 
     package var models: [ServedModel] { catalogue.all }
     package var isReady: Bool { !isDraining && scheduler.hasReadyWorker }
+
+    package func serves(model: String, numericsID: String) -> Bool {
+        scheduler.hasWorkers(of: model, numericsID: numericsID)
+    }
     /// Requests that have not ended.
     package var openRequestCount: Int { requests.count }
 
@@ -119,7 +123,7 @@ package final class Router: GenerationService {
             RequestSpec(
                 id: id, model: request.model, prompts: request.prompts, choiceCount: request.choiceCount,
                 maxTokens: request.sampling.maxTokens, priority: request.priority, salt: request.salt,
-                usesPrefixCache: request.sampling.promptLogprobs == nil,
+                usesPrefixCache: request.sampling.promptLogprobs == nil, numericsID: request.numericsID,
                 queueTimeoutSeconds: request.queueTimeoutSeconds,
                 requestTimeoutSeconds: request.requestTimeoutSeconds),
             now: now)

@@ -59,10 +59,15 @@ extension ClusterScheduler {
     /// Admits choices that have just come, as far as they are in front: for the others nothing has changed.
     mutating func admitNew(_ new: [ChoiceID], _ model: String, now: Instant, into actions: inout [SchedulingAction]) {
         for id in new {
-            guard hasRoom(model), models[model]?.line.isAmongFirst(id, limits.lookahead + 1) == true else { return }
+            guard hasRoom(model), isAmongFirst(id, model) else { return }
             guard let place = place(id, including: nil, now: now) else { continue }
             admit(id, to: place.worker, cachedTokens: place.cachedTokens, now: now, into: &actions)
         }
+    }
+
+    private func isAmongFirst(_ id: ChoiceID, _ model: String) -> Bool {
+        let line = record(of: id)?.numericsID.map { models[model]?.groups[$0]?.line } ?? models[model]?.line
+        return line?.isAmongFirst(id, limits.lookahead + 1) == true
     }
 
     private func hasRoom(_ model: String) -> Bool {

@@ -78,7 +78,8 @@ package struct ClusterScheduler: Sendable {
                 lastTicket += 1
                 choices.append(
                     ChoiceRecord(
-                        prompt: prompt, ticket: lastTicket, promptCount: spec.prompts[prompt].count, waitingSince: now))
+                        prompt: prompt, ticket: lastTicket, promptCount: spec.prompts[prompt].count,
+                        numericsID: spec.numericsID, waitingSince: now))
             }
         }
         requests[spec.id] = RequestRecord(spec: spec, submittedAt: now, choices: choices, openCount: choices.count)
@@ -160,6 +161,12 @@ package struct ClusterScheduler: Sendable {
     package func hasWorkers(of model: String) -> Bool {
         (models[model]?.groups ?? [:]).values.contains { !$0.workers.isEmpty }
     }
+
+    package func hasWorkers(of model: String, numericsID: String) -> Bool {
+        models[model]?.groups[numericsID]?.workers.isEmpty == false
+    }
+
+    package func numericsID(of worker: WorkerID) -> String? { workers[worker]?.description.numericsID }
 
     /// True when a worker of any model takes sequences.
     package var hasReadyWorker: Bool { workers.values.contains { $0.state == .ready } }

@@ -18,7 +18,7 @@ struct ChoiceRecord: Sendable {
     var promptCount: Int
     var outputCount = 0
     var hasRun = false
-    /// The numerics id that made its tokens; nil while there are none.
+    /// The numerics id that made its tokens, or that alone may; nil while it may be any.
     var numericsID: String?
     /// Built for the first worker considered.
     var chain: PrefixChain?

@@ -29,14 +29,16 @@ package struct RequestSpec: Equatable, Sendable {
     package var salt: UInt64
     /// False where the whole prompt must be computed whatever is cached.
     package var usesPrefixCache: Bool
+    /// The only numerics id whose workers may have it; nil for any.
+    package var numericsID: String?
     /// nil: the limits of ``SchedulingLimits``.
     package var queueTimeoutSeconds: Double?
     package var requestTimeoutSeconds: Double?
 
     package init(
         id: RequestID, model: String, prompts: [[TokenID]], choiceCount: Int = 1, maxTokens: Int, priority: Int = 0,
-        salt: UInt64 = 0, usesPrefixCache: Bool = true, queueTimeoutSeconds: Double? = nil,
-        requestTimeoutSeconds: Double? = nil
+        salt: UInt64 = 0, usesPrefixCache: Bool = true, numericsID: String? = nil,
+        queueTimeoutSeconds: Double? = nil, requestTimeoutSeconds: Double? = nil
     ) {
         self.id = id
         self.model = model
@@ -46,6 +48,7 @@ package struct RequestSpec: Equatable, Sendable {
         self.priority = priority
         self.salt = salt
         self.usesPrefixCache = usesPrefixCache
+        self.numericsID = numericsID
         self.queueTimeoutSeconds = queueTimeoutSeconds
         self.requestTimeoutSeconds = requestTimeoutSeconds
     }

@@ -15,6 +15,8 @@ package struct GenerationRequest: Sendable {
     /// Higher goes first.
     package var priority = 0
     package var salt: UInt64 = 0
+    /// The only numerics id that may compute it; nil for any.
+    package var numericsID: String? = nil
     /// Seconds a request may wait for admission, and live in all. nil: the router's defaults.
     package var queueTimeoutSeconds: Double? = nil
     package var requestTimeoutSeconds: Double? = nil
@@ -28,8 +30,9 @@ package struct GenerationRequest: Sendable {
 
 /// What becomes of a request, in order. After `.finished` or `.failed` nothing follows.
 package enum GenerationEvent: Sendable {
-    /// The request left the queue: its first sequence is in a worker.
-    case admitted
+    /// A choice is in a worker of this numerics id. It may be told again, of another worker; the numerics id can only be
+    /// another while the choice has no text.
+    case admitted(choice: Int, numericsID: String)
     /// Text of one choice. Whole characters only. `tokens` are those whose text ended with this delta; with logprobs
     /// asked for, `logprobs` has one element for each.
     case delta(choice: Int, text: String, tokens: [TokenID], logprobs: [LoggedToken])

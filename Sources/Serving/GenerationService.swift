@@ -9,11 +9,19 @@ package protocol GenerationService: AnyObject {
     var models: [ServedModel] { get }
     /// True when at least one worker of at least one model can take work.
     var isReady: Bool { get }
+    /// Whether workers of that numerics id serve the model now: whether a request may be bound to it.
+    func serves(model: String, numericsID: String) -> Bool
     /// Queues the request. Events come later, on the same event loop, never from inside this call.
     /// - Throws: what is known at once (unknown model, too long, queue full, shutting down); nothing has changed then.
     func submit(_ request: GenerationRequest, receiver: any GenerationReceiver) throws(ServeError) -> RequestID
     /// The client is gone or has had enough. No event follows. Unknown and finished ids are ignored.
     func cancel(_ id: RequestID)
+}
+
+extension GenerationService {
+    package func serves(model: String, numericsID: String) -> Bool {
+        models.contains { $0.name == model && $0.numericsID == numericsID }
+    }
 }
 
 package protocol GenerationReceiver: AnyObject {

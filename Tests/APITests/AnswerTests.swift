@@ -13,7 +13,7 @@ import Testing
         let desk = Desk()
         let exchange = desk.chat(#","n":2"#)
         desk.service.produce(
-            .admitted, .delta(choice: 0, text: "Hel", tokens: [1], logprobs: []),
+            .admitted(choice: 0, numericsID: "x"), .delta(choice: 0, text: "Hel", tokens: [1], logprobs: []),
             .delta(choice: 1, text: "Bye", tokens: [1], logprobs: []),
             .delta(choice: 0, text: "lo", tokens: [2], logprobs: []), .choiceFinished(choice: 0, .stop(nil)),
             .choiceFinished(choice: 1, .length))

@@ -13,7 +13,8 @@ import Testing
 
     @Test(arguments: [true, false]) func `a client that leaves is cancelled at once, queued or running`(streams: Bool) {
         for events in [
-            [], [GenerationEvent.admitted], [.admitted, .delta(choice: 0, text: "a", tokens: [1], logprobs: [])],
+            [], [GenerationEvent.admitted(choice: 0, numericsID: "x")],
+            [.admitted(choice: 0, numericsID: "x"), .delta(choice: 0, text: "a", tokens: [1], logprobs: [])],
         ] {
             let desk = Desk()
             let exchange = desk.chat(#","stream":\#(streams)"#)

@@ -45,7 +45,7 @@ import Testing
         #expect(exchange.text == Self.chat(Self.role()), "the role goes out at once")
 
         desk.service.produce(
-            .admitted, .delta(choice: 0, text: "Hel", tokens: [1], logprobs: []),
+            .admitted(choice: 0, numericsID: "x"), .delta(choice: 0, text: "Hel", tokens: [1], logprobs: []),
             .delta(choice: 0, text: "", tokens: [2], logprobs: []),
             .delta(choice: 0, text: "lo \"you\"\n\u{2028}", tokens: [3], logprobs: []),
             .choiceFinished(choice: 0, .stop(nil)))

@@ -43,6 +43,20 @@ import Testing
         #expect(unknownText.contains("--http-port"), "\(unknownText)")
     }
 
+    @Test func `a Service outside a cluster, and a resume key that is none, are told in a sentence`() throws {
+        let ports = ["--http-port", "0", "--grpc-port", "0", "--admin-port", "0"]
+        let (status, text) = try ApusProcess.outcome(["router", "--worker-service", "apus-worker:link"] + ports)
+        #expect(status == 1 && text.contains("KUBERNETES_SERVICE_HOST"), "\(text)")
+        let key = FileManager.default.temporaryDirectory.appending(path: "apus-\(UUID().uuidString).key")
+        defer { try? FileManager.default.removeItem(at: key) }
+        try Data("short".utf8).write(to: key)
+        for path in [key.path, "/nowhere/resume.key"] {
+            let (status, text) = try ApusProcess.outcome(
+                ["router", "--worker-address", "127.0.0.1:1", "--resume-key-file", path] + ports)
+            #expect(status == 1 && text.contains(path), "\(text)")
+        }
+    }
+
     @Test func `garbage on the socket harms nobody`() throws {
         let cluster = try Cluster(workers: 1)
         for garbage in [

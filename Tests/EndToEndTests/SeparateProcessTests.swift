@@ -9,6 +9,13 @@ import Testing
     struct Door {
         let process: ApusProcess
         let url: String
+
+        /// Waits until it serves. `extra` is for curl.
+        func waitUntilLinked(_ scheme: String = "http", extra: [String] = []) throws {
+            try eventually("a router that is linked") {
+                try Curl.run("\(scheme)://\(url)/health", body: nil, extra: extra).status == 200
+            }
+        }
     }
 
     /// A router in front of the worker at `port`.
@@ -43,9 +50,7 @@ import Testing
         let trusting = ["--cacert", files.path("ca.pem")]
         var answers: [String] = []
         for door in doors {
-            try eventually("a router that is linked") {
-                try Curl.run("https://\(door.url)/health", body: nil, extra: trusting).status == 200
-            }
+            try door.waitUntilLinked("https", extra: trusting)
             let answer = try Curl.run("https://\(door.url)/v1/completions", body: Self.body, extra: trusting)
             #expect(answer.status == 200, "\(answer.body)")
             answers.append(answer.text())

@@ -114,6 +114,22 @@ import Text
         #expect(bench.links.allSatisfy { $0.runningCount == 0 })
     }
 
+    @Test func `a request bound to a numerics id runs there, and its receiver is told where each choice is`() throws {
+        let bench = RouterBench(workers: 2, slots: 4, numericsIDs: ["a", "b"])
+        #expect(bench.router.serves(model: "m", numericsID: "b") && !bench.router.serves(model: "m", numericsID: "c"))
+        for numericsID in ["a", "b"] {
+            var request = GenerationRequest.sample(seed: 3, choices: 3)
+            request.numericsID = numericsID
+            let receiver = try bench.submit(request)
+            var told: [Int: String] = [:]
+            receiver.onEvent = { event in
+                if case .admitted(let choice, let numericsID) = event { told[choice] = numericsID }
+            }
+            bench.run { receiver.isOver }
+            #expect(told == [0: numericsID, 1: numericsID, 2: numericsID])
+        }
+    }
+
     @Test func `a stream stays on the numerics id that began it`() throws {
         let bench = RouterBench(workers: 3, slots: 4, numericsIDs: ["a", "b", "a"])
         let receiver = try bench.submit(.sample(max: 30))

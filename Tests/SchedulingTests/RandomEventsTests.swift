@@ -96,9 +96,10 @@ struct RandomCluster {
             Array(repeating: TokenID(random.below(4)), count: 1 + random.below(random.happens(0.1) ? 300 : 60))
         }
         let limit = 1 + random.below(40)
-        let spec = RequestSpec(
+        var spec = RequestSpec(
             id: id, model: "m", prompts: prompts, choiceCount: random.happens(0.2) ? 3 : 1, maxTokens: limit,
             priority: random.below(3), queueTimeoutSeconds: random.happens(0.1) ? 0.5 : nil)
+        if random.happens(0.1) { spec.numericsID = random.happens(0.5) ? "a" : "b" }
         outputLimits[id] = 1 + random.below(limit)
         do {
             let actions = try scheduler.requestSubmitted(spec, now: .at(now))

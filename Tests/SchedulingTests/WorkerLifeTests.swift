@@ -79,6 +79,24 @@ import Testing
         #expect(scheduler.invariantViolation() == nil)
     }
 
+    @Test func `a request that is bound to a numerics id waits for it, and goes nowhere else`() throws {
+        var scheduler = ClusterScheduler.with([.small(numericsID: "a")])
+        var bound = RequestSpec.plain(1)
+        bound.numericsID = "b"
+        #expect(!scheduler.hasWorkers(of: "m", numericsID: "b"))
+        #expect(try scheduler.requestSubmitted(bound, now: .at(0)).admissions.isEmpty)
+        #expect(scheduler.invariantViolation() == nil)
+        #expect(try scheduler.requestSubmitted(.plain(2), now: .at(0)).admissions.map(\.worker) == [1])
+
+        let came = scheduler.workerWelcomed(WorkerID(2), .small(numericsID: "b"), now: .at(0.1))
+        #expect(came.admissions.map(\.request) == [1] && came.admissions.map(\.worker) == [2])
+        #expect(scheduler.hasWorkers(of: "m", numericsID: "b") && scheduler.numericsID(of: WorkerID(2)) == "b")
+
+        bound.id = RequestID(3)
+        #expect(try scheduler.requestSubmitted(bound, now: .at(0.2)).admissions.map(\.worker) == [2])
+        #expect(scheduler.invariantViolation() == nil)
+    }
+
     @Test func `a request that two workers die of is taken out`() throws {
         var scheduler = ClusterScheduler.with([.small(slots: 1), .small(slots: 1), .small(slots: 1)])
         _ = try scheduler.requestSubmitted(.plain(1), now: .at(0))

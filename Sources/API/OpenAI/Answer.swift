@@ -100,11 +100,11 @@ struct AnswerEnvelope {
     /// `data: {…,"choices":[`
     let chunkHead: ByteBuffer
 
-    init<Encoder: AnswerEncoder>(_: Encoder.Type, name: String, created: Int64, model: ServedModel) {
-        fields = Self.fields(Encoder.namePrefix, Encoder.object, name, created, model)
+    init<Encoder: AnswerEncoder>(_: Encoder.Type, _ point: ResumePoint, model: ServedModel) {
+        fields = Self.fields(Encoder.namePrefix, Encoder.object, point, model)
         var head = ByteBuffer()
         head.writeStaticString("data: ")
-        head.writeImmutableBuffer(Self.fields(Encoder.namePrefix, Encoder.chunkObject, name, created, model))
+        head.writeImmutableBuffer(Self.fields(Encoder.namePrefix, Encoder.chunkObject, point, model))
         chunkHead = head
     }
 
@@ -112,21 +112,21 @@ struct AnswerEnvelope {
     func writeHead(into buffer: inout ByteBuffer) { buffer.writeImmutableBuffer(fields) }
 
     private static func fields(
-        _ prefix: StaticString, _ object: StaticString, _ name: String, _ created: Int64, _ model: ServedModel
+        _ prefix: StaticString, _ object: StaticString, _ point: ResumePoint, _ model: ServedModel
     ) -> ByteBuffer {
         var buffer = ByteBuffer()
         buffer.writeStaticString("{\"id\":\"")
         buffer.writeStaticString(prefix)
-        buffer.writeString(name)
+        buffer.writeString(APICore.text(point.name))
         buffer.writeStaticString("\",\"object\":\"")
         buffer.writeStaticString(object)
         buffer.writeStaticString("\",\"created\":")
-        buffer.writeJSON(created)
+        buffer.writeJSON(point.created)
         buffer.writeStaticString(",\"model\":")
         buffer.writeJSON(model.name)
         buffer.writeStaticString(",\"system_fingerprint\":")
         // Equal fingerprints mean equal bits for equal seeds: that is what the numerics id is.
-        buffer.writeJSON("fp_" + model.numericsID.prefix(12))
+        buffer.writeJSON("fp_" + point.listedNumericsID.prefix(12))
         buffer.writeStaticString(",\"choices\":[")
         return buffer
     }

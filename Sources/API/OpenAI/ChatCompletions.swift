@@ -7,7 +7,7 @@ import Text
 enum ChatCompletions {
     static func answer(_ call: APICall) {
         call.withBody { (body, preparation) throws(APIError) in
-            try prepare(body, preparation)
+            try prepare(body, preparation).bound(to: body, route: "/v1/chat/completions", options: preparation.options)
         } then: { prepared in
             GenerationSession.start(call, prepared, promptField: "messages") { ChatEncoder($0) }
         }

@@ -8,7 +8,7 @@ import Text
 enum Completions {
     static func answer(_ call: APICall) {
         call.withBody { (body, preparation) throws(APIError) in
-            try prepare(body, preparation)
+            try prepare(body, preparation).bound(to: body, route: "/v1/completions", options: preparation.options)
         } then: { prepared in
             GenerationSession.start(call, prepared, promptField: "prompt") { CompletionEncoder($0) }
         }

@@ -15,6 +15,8 @@ final class GenerationSession<Encoder: AnswerEncoder>: GenerationReceiver {
     private let encoder: Encoder
     private let envelope: AnswerEnvelope
     private var choices: [AnswerChoice]
+    private var progress: StreamProgress
+    private var ids: EventIDs?
     /// By prompt: log-probabilities of its tokens from the second on.
     private var promptLogprobs: [[LoggedToken]?]
     private var request: RequestID?
@@ -25,22 +27,42 @@ final class GenerationSession<Encoder: AnswerEncoder>: GenerationReceiver {
     static func start(
         _ call: APICall, _ prepared: PreparedGeneration, promptField: String, _ encoder: (PreparedGeneration) -> Encoder
     ) {
-        GenerationSession(call, prepared, promptField, encoder(prepared)).submit()
+        do throws(ResumeError) {
+            let before = try call.resumePoint(of: prepared)
+            GenerationSession(call, prepared, before, promptField, encoder(prepared)).submit()
+        } catch {
+            call.refuse(ErrorTable.error(error))
+        }
     }
 
-    private init(_ call: APICall, _ prepared: PreparedGeneration, _ promptField: String, _ encoder: Encoder) {
+    /// - Parameter before: where the client's stream broke off; nil for a new answer.
+    private init(
+        _ call: APICall, _ prepared: PreparedGeneration, _ before: ResumePoint?, _ promptField: String,
+        _ encoder: Encoder
+    ) {
         self.call = call
-        self.prepared = prepared
+        self.prepared = prepared.resuming(before)
         self.promptField = promptField
         self.encoder = encoder
-        envelope = AnswerEnvelope(
-            Encoder.self, name: call.core.freshName(), created: call.core.surroundings.unixSeconds(),
-            model: prepared.model)
+        let point =
+            before
+            ?? ResumePoint(
+                name: call.core.freshWords(), created: call.core.surroundings.unixSeconds(), of: self.prepared)
+        envelope = AnswerEnvelope(Encoder.self, point, model: prepared.model)
+        ids = call.eventIDs(of: prepared, point)
+        progress =
+            before.map { StreamProgress(after: $0.choices, hasUsage: $0.hasUsage) }
+            ?? StreamProgress(choiceCount: prepared.choiceCount)
         choices = Array(repeating: AnswerChoice(), count: prepared.choiceCount)
         promptLogprobs = Array(repeating: nil, count: prepared.request.prompts.count)
     }
 
     private func submit() {
+        // All that was left is the end mark.
+        if prepared.streams, progress.isFinished, progress.hasUsage || !prepared.includesUsage {
+            call.beginEvents()
+            return finishStream(Usage(promptTokens: 0, completionTokens: 0, cachedTokens: 0))
+        }
         if prepared.request.sampling.maxTokens == 0, prepared.request.sampling.promptLogprobs == nil {
             return answerWithoutService()
         }
@@ -59,7 +81,7 @@ final class GenerationSession<Encoder: AnswerEncoder>: GenerationReceiver {
     package func generationProduced(_ event: GenerationEvent) {
         guard !isOver else { return }
         switch event {
-        case .admitted: break
+        case .admitted(let choice, let numericsID): ids?.runs(choice, on: numericsID)
         case .promptLogprobs(let choice, let logprobs):
             guard choices.indices.contains(choice) else { return }
             promptLogprobs[prepared.prompt(ofChoice: choice)] = logprobs
@@ -72,7 +94,7 @@ final class GenerationSession<Encoder: AnswerEncoder>: GenerationReceiver {
             guard choices.indices.contains(choice) else { return }
             echo(choice)
             choices[choice].finish = reason
-            if prepared.streams { writeChunk { encoder.writeFinish(choice: choice, reason, into: &$0) } }
+            if prepared.streams { finish(choice, reason) }
         case .finished(let usage):
             end()
             if prepared.streams { finishStream(usage) } else { writeAnswer(usage) }
@@ -115,7 +137,27 @@ extension GenerationSession {
             text: text, tokenCount: tokens.count, logprobs: prepared.logprobCount == nil ? [] : logprobs,
             alternativeCount: prepared.logprobCount ?? 0, folds: !prepared.streams)
         guard prepared.streams, !piece.text.isEmpty || !piece.tokens.isEmpty else { return }
-        writeChunk { encoder.writeDelta(choice: choice, piece, into: &$0) }
+        do throws(StreamDiverged) {
+            guard let rest = try progress.append(piece, to: choice) else { return }
+            writeChunk { encoder.writeDelta(choice: choice, rest, into: &$0) }
+        } catch {
+            giveUpDiverged()
+        }
+    }
+
+    private func finish(_ choice: Int, _ reason: FinishReason) {
+        do throws(StreamDiverged) {
+            guard try progress.finish(choice) else { return }
+            writeChunk { encoder.writeFinish(choice: choice, reason, into: &$0) }
+        } catch {
+            giveUpDiverged()
+        }
+    }
+
+    /// Better an error than text that does not belong to what the client has.
+    private func giveUpDiverged() {
+        giveUp()
+        fail(ErrorTable.error(ResumeError.diverged))
     }
 
     /// Puts the prompt in front of a choice, once, if the client wants that.
@@ -131,7 +173,8 @@ extension GenerationSession {
                 ? [] : prepared.request.prompts[prompt].map { tokenizer.bytes(of: $0) },
             logprobs: promptLogprobs[prompt] ?? [], alternativeCount: prepared.logprobCount ?? 0,
             folds: !prepared.streams)
-        if prepared.streams { writeChunk { encoder.writeDelta(choice: choice, piece, into: &$0) } }
+        guard prepared.streams, progress.echo(choice) else { return }
+        writeChunk { encoder.writeDelta(choice: choice, piece, into: &$0) }
     }
 }
 
@@ -141,7 +184,7 @@ extension GenerationSession {
     /// still to come.
     private func writeOpening() {
         for choice in choices.indices where !isOver {
-            writeChunk { encoder.writeOpening(choice: choice, into: &$0) }
+            if progress.open(choice) { writeChunk { encoder.writeOpening(choice: choice, into: &$0) } }
             if prepared.logprobCount == nil { echo(choice) }
         }
     }
@@ -156,8 +199,8 @@ extension GenerationSession {
     /// - Parameter write: writes one choice; false when there is nothing to send.
     private func writeChunk(_ write: (inout ByteBuffer) -> Bool) {
         var buffer = ByteBuffer()
-        buffer.reserveCapacity(envelope.chunkHead.readableBytes + 256)
-        buffer.writeImmutableBuffer(envelope.chunkHead)
+        buffer.reserveCapacity(envelope.chunkHead.readableBytes + 512)
+        writeHead(into: &buffer)
         guard write(&buffer) else { return }
         buffer.writeStaticString("]")
         if prepared.reportsUsageContinuously {
@@ -172,10 +215,16 @@ extension GenerationSession {
         send(buffer)
     }
 
+    /// What an event begins with: its id, if streams have any, and what all of this stream's events share.
+    private func writeHead(into buffer: inout ByteBuffer) {
+        ids?.write(progress, now: call.core.surroundings.unixSeconds(), into: &buffer)
+        buffer.writeImmutableBuffer(envelope.chunkHead)
+    }
+
     private func finishStream(_ usage: Usage) {
         var buffer = ByteBuffer()
-        if prepared.includesUsage {
-            buffer.writeImmutableBuffer(envelope.chunkHead)
+        if prepared.includesUsage, progress.use() {
+            writeHead(into: &buffer)
             buffer.writeStaticString("],\"usage\":")
             buffer.writeUsage(
                 promptTokens: usage.promptTokens, completionTokens: usage.completionTokens,

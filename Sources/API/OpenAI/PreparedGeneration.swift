@@ -17,6 +17,8 @@ struct PreparedGeneration: Sendable {
     var promptLogprobCount: Int?
     /// What `echo` puts in front of each answer, by prompt; nil without `echo`.
     var echoedPrompts: [String]?
+    /// Of a stream: what its events' ids are bound to, see ``ResumeSeal``.
+    var binding: [UInt8] = []
 
     var choiceCount: Int { request.prompts.count * request.choiceCount }
     func prompt(ofChoice choice: Int) -> Int { choice / max(request.choiceCount, 1) }

@@ -1,5 +1,6 @@
 import API
 import Configuration
+import Foundation
 import HTTP
 import Router
 import Scheduling
@@ -30,6 +31,10 @@ struct FrontSettings: Sendable {
             RouterKeys.requestTimeout, flag: serving.requestTimeout)
         api.bodyByteCountMax = try settings.value(RouterKeys.maxBodyBytes, flag: serving.maxBodyBytes)
         api.version = ApusVersion.text
+        let window = try settings.value(RouterKeys.resumeWindow, flag: serving.resumeWindow)
+        let keyFile = try settings.optional(RouterKeys.resumeKeyFile, flag: serving.resumeKeyFile)
+        api.resumeSeconds = Int64(window)
+        api.resumeKey = window > 0 ? try ResumeKey.read(keyFile) : nil
         let certificate = try settings.optional(RouterKeys.tlsCertificate, flag: serving.tlsCertificate)
         let key = try settings.optional(RouterKeys.tlsKey, flag: serving.tlsKey)
         switch (certificate, key) {
@@ -39,6 +44,29 @@ struct FrontSettings: Sendable {
         case (_?, nil): throw ConfigurationError.missing(RouterKeys.tlsKey.name)
         case (nil, _?): throw ConfigurationError.missing(RouterKeys.tlsCertificate.name)
         }
+    }
+}
+
+/// The secret of streams' ids.
+enum ResumeKey {
+    static let byteCounts = 32...4096
+
+    /// - Parameter path: nil for a secret of this process alone.
+    static func read(_ path: String?) throws -> [UInt8] {
+        guard let path else {
+            var random = SystemRandomNumberGenerator()
+            return (0..<byteCounts.lowerBound).map { _ in random.next() }
+        }
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw ConfigurationError.unreadable(path: path, reason: "there is no file that can be read")
+        }
+        guard byteCounts.contains(data.count) else {
+            throw ConfigurationError.unreadable(
+                path: path,
+                reason: "a resume key has \(byteCounts.lowerBound) to \(byteCounts.upperBound) bytes, not \(data.count)"
+            )
+        }
+        return [UInt8](data)
     }
 }
 

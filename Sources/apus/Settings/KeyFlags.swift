@@ -57,6 +57,8 @@ struct ServingFlags: ParsableArguments {
     @Option(RouterKeys.queueTimeout) var queueTimeout: String?
     @Option(RouterKeys.requestTimeout) var requestTimeout: String?
     @Option(RouterKeys.maxBodyBytes) var maxBodyBytes: String?
+    @Option(RouterKeys.resumeKeyFile) var resumeKeyFile: String?
+    @Option(RouterKeys.resumeWindow) var resumeWindow: String?
     @Option(RouterKeys.tlsCertificate) var tlsCertificate: String?
     @Option(RouterKeys.tlsKey) var tlsKey: String?
 }

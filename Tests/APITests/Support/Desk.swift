@@ -17,6 +17,12 @@ final class Desk {
     let admin: AdminHandler
     /// Work handed to another thread, until the test runs it.
     let offloaded = Offloaded()
+    let clock = Clock()
+
+    /// Seconds since 1970.
+    final class Clock {
+        var seconds: Int64 = 1_700_000_000
+    }
 
     final class Offloaded: Sendable {
         private let work = Mutex<[@Sendable () -> Void]>([])
@@ -38,7 +44,7 @@ final class Desk {
         service = ScriptedService(models: models)
         var words: UInt64 = 0
         let surroundings = APISurroundings(
-            unixSeconds: { 1_700_000_000 },
+            unixSeconds: { [clock] in clock.seconds },
             randomWord: {
                 words += 1
                 return words

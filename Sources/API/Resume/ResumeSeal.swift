@@ -1,0 +1,67 @@
+import HTTP
+import NIOCore
+
+/// Why a stream cannot be gone on with.
+enum ResumeError: Error, Equatable {
+    /// Streams have no ids here.
+    case isOff
+    case notAStream
+    /// Not written with this cluster's key for this very request, or not whole.
+    case foreign
+    case expired(ageSeconds: Int64, limitSeconds: Int64)
+    /// No worker computes as those did that made the first part.
+    case numericsGone(String)
+    /// What was made anew is not what was sent before.
+    case diverged
+}
+
+/// Writes resume points that nobody else can write, and reads them.
+///
+/// An id is the point's bytes and the first 16 of their HMAC, in which the request takes part; so an id is of use only
+/// with the request it was given for. Nothing in it is secret from the client, who knows its own request and answer.
+final class ResumeSeal {
+    private static let macByteCount = 16
+    /// 16 choices take about 600 characters.
+    private static let textByteCountMax = 2048
+
+    private let key: KeyedDigest
+
+    init(_ key: KeyedDigest) { self.key = key }
+
+    /// What of a request an id is bound to: where it was sent, and its body to the byte.
+    static func binding(route: StaticString, body: [UInt8]) -> [UInt8] {
+        SHA256Digest.of(Array(route.description.utf8) + [0] + body)
+    }
+
+    /// Writes the line of an event that has the id.
+    func write(_ point: ResumePoint, binding: [UInt8], into buffer: inout ByteBuffer) {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(256)
+        point.write(into: &bytes)
+        guard let mac = key.digest(of: bytes + binding) else { return }
+        bytes += mac.prefix(Self.macByteCount)
+        buffer.writeStaticString("id: ")
+        buffer.writeBytes(Base64URL.encode(bytes))
+        buffer.writeStaticString("\n")
+    }
+
+    /// - Parameters:
+    ///   - now: seconds since 1970.
+    ///   - limitSeconds: how old an id may be.
+    func open(
+        _ text: String, binding: [UInt8], now: Int64, limitSeconds: Int64
+    ) throws(ResumeError) -> ResumePoint {
+        guard text.utf8.count <= Self.textByteCountMax, let bytes = Base64URL.decode(text.utf8),
+            bytes.count > Self.macByteCount
+        else { throw .foreign }
+        let content = Array(bytes.dropLast(Self.macByteCount))
+        guard let mac = key.digest(of: content + binding),
+            KeyedDigest.areEqual(mac.prefix(Self.macByteCount), bytes.suffix(Self.macByteCount)),
+            let point = try? ResumePoint(content)
+        else { throw .foreign }
+        // A router whose clock is behind the other's sees an id from the future: that is fresh.
+        let (age, overflows) = now.subtractingReportingOverflow(point.sentAt)
+        guard !overflows, age <= limitSeconds else { throw .expired(ageSeconds: age, limitSeconds: limitSeconds) }
+        return point
+    }
+}
