@@ -3,15 +3,21 @@ import Inference
 /// A choice on its way between line, worker and end: the only places where the books are changed.
 extension ClusterScheduler {
     func record(of id: ChoiceID) -> ChoiceRecord? {
-        guard let request = requests[id.request], request.choices.indices.contains(id.index) else { return nil }
-        return request.choices[id.index]
+        guard requests[id.request]?.choices.indices.contains(id.index) == true else { return nil }
+        return requests[id.request]?.choices[id.index]
     }
 
     func state(of id: ChoiceID) -> ChoiceRecord.State { record(of: id)?.state ?? .ended }
 
-    mutating func nextSequence() -> SequenceID {
-        lastSequence += 1
-        return SequenceID(lastSequence)
+    /// Brings the record of a running choice up to date.
+    mutating func settle(_ sequence: SequenceID) {
+        guard let running = sequences[sequence.rawValue], !running.news.isEmpty,
+            let numericsID = workers[running.worker]?.description.numericsID
+        else { return }
+        sequences[sequence.rawValue]?.news.removeAll()
+        let id = running.choice
+        guard requests[id.request]?.choices.indices.contains(id.index) == true else { return }
+        requests[id.request]?.choices[id.index].advance(by: running.news, numericsID: numericsID)
     }
 
     /// Whether so many workers died under a choice that it is tried without others like it.
@@ -23,35 +29,34 @@ extension ClusterScheduler {
 
     /// Puts a choice that is `.waiting` into its line.
     mutating func enqueue(_ id: ChoiceID, now: Instant) {
-        guard let request = requests[id.request], var choice = record(of: id) else { return }
-        let place = LinePlace(priority: request.spec.priority, hasRun: choice.hasRun, ticket: choice.ticket)
-        choice.waitingSince = now
-        choice.queuedTokens = choice.tokenCount
-        requests[id.request]?.choices[id.index] = choice
+        guard let model = requests[id.request]?.spec.model, let priority = requests[id.request]?.spec.priority,
+            let choice = requests[id.request]?.nowWaits(id.index, since: now)
+        else { return }
+        let place = LinePlace(priority: priority, hasRun: choice.hasRun, ticket: choice.ticket)
         if let numericsID = choice.numericsID {
-            models[request.spec.model]?.groups[numericsID, default: NumericsGroup()].line.set(id, place)
+            models[model]?.groups[numericsID, default: NumericsGroup()].line.set(id, place)
         } else {
-            models[request.spec.model]?.line.set(id, place)
+            models[model]?.line.set(id, place)
         }
-        models[request.spec.model]?.waitingTokens += choice.queuedTokens
-        waitingTokenCount += choice.queuedTokens
-        requests[id.request]?.waitingCount += 1
-        if request.waitingCount == 0 { waitingRequestCount += 1 }
+        models[model]?.waitingTokens += choice.tokenCount
+        waitingTokenCount += choice.tokenCount
+        if choice.isFirstWaiting { waitingRequestCount += 1 }
     }
 
     /// Takes a choice that is `.waiting` out of its line.
     private mutating func dequeue(_ id: ChoiceID) {
-        guard let request = requests[id.request], let choice = record(of: id) else { return }
+        guard let model = requests[id.request]?.spec.model,
+            let choice = requests[id.request]?.waitsNoLonger(id.index)
+        else { return }
         if let numericsID = choice.numericsID {
-            models[request.spec.model]?.groups[numericsID]?.line.remove(id)
-            forgetEmptyGroup(numericsID, of: request.spec.model)
+            models[model]?.groups[numericsID]?.line.remove(id)
+            forgetEmptyGroup(numericsID, of: model)
         } else {
-            models[request.spec.model]?.line.remove(id)
+            models[model]?.line.remove(id)
         }
-        models[request.spec.model]?.waitingTokens -= choice.queuedTokens
-        waitingTokenCount -= choice.queuedTokens
-        requests[id.request]?.waitingCount -= 1
-        if request.waitingCount == 1 { waitingRequestCount -= 1 }
+        models[model]?.waitingTokens -= choice.tokenCount
+        waitingTokenCount -= choice.tokenCount
+        if choice.isFirstWaiting { waitingRequestCount -= 1 }
     }
 
     /// A group is kept while it has workers, or choices that only it could continue.
@@ -62,12 +67,12 @@ extension ClusterScheduler {
 
     /// A request waits against the clock while none of its choices runs.
     mutating func updateQueueDeadline(of id: RequestID, now: Instant) {
-        guard let request = requests[id], request.runningCount == 0 else {
+        guard requests[id]?.runningCount == 0 else {
             queueDeadlines.remove(id)
             return
         }
         guard !queueDeadlines.contains(id) else { return }
-        let timeout = request.spec.queueTimeoutSeconds ?? limits.queueTimeoutSeconds
+        let timeout = requests[id]?.spec.queueTimeoutSeconds ?? limits.queueTimeoutSeconds
         queueDeadlines.set(id, now.advanced(bySeconds: timeout))
     }
 
@@ -76,30 +81,29 @@ extension ClusterScheduler {
     mutating func admit(
         _ id: ChoiceID, to worker: WorkerID, cachedTokens: Int, now: Instant, into actions: inout [SchedulingAction]
     ) {
-        guard let request = requests[id.request], let choice = record(of: id), let host = workers[worker] else {
-            return
-        }
-        let isFirst = !request.choices.contains { $0.hasRun }
+        guard let model = requests[id.request]?.spec.model, let maxTokens = requests[id.request]?.spec.maxTokens,
+            let choice = record(of: id), let host = workers[worker]
+        else { return }
         let output = OutputDemand(
-            expected: models[request.spec.model]?.outputs.expected ?? 0, made: choice.outputCount,
-            max: request.spec.maxTokens)
+            expected: models[model]?.outputs.expected ?? 0, made: choice.outputCount, max: maxTokens)
         let target = choice.promptCount + output.target(margin: host.description.pageTokenCount)
         let growth = host.pages(forTokens: target) - host.pages(forTokens: choice.tokenCount)
         if host.assigned.isEmpty { watch.set(worker, now.advanced(bySeconds: host.patience(limits))) }
         dequeue(id)
         clearReservation(of: id)
-        let sequence = nextSequence()
+        let sequence = SequenceID(
+            sequences.insert(
+                RunningSequence(
+                    choice: id, worker: worker, command: host.commandsSent + 1, admittedAt: now,
+                    admittedTokenCount: choice.tokenCount, tokenCount: choice.tokenCount,
+                    reviewTokenCount: host.reviewTokenCount(after: choice.tokenCount, target: target),
+                    targetTokens: target, growth: growth)))
         workers[worker]?.admitted(
             sequence, tokenCount: choice.tokenCount, prefillTokens: max(0, choice.tokenCount - cachedTokens),
             reserving: growth)
-        assignments[sequence] = Assignment(
-            choice: id, worker: worker, command: host.commandsSent + 1, admittedAt: now,
-            admittedOutputCount: choice.outputCount, targetTokens: target, growth: growth)
         if isOnTrial(choice) { workers[worker]?.trial = sequence }
-        requests[id.request]?.choices[id.index].state = .running(sequence)
-        requests[id.request]?.choices[id.index].hasRun = true
-        requests[id.request]?.runningCount += 1
-        models[request.spec.model]?.runningCount += 1
+        let isFirst = requests[id.request]?.nowRuns(id.index, as: sequence) ?? false
+        models[model]?.runningCount += 1
         queueDeadlines.remove(id.request)
         if isFirst { drainRate.count(at: now) }
         refresh(worker)
@@ -109,23 +113,23 @@ extension ClusterScheduler {
     // MARK: - Out of a worker
 
     /// Undoes what running means in the books; the caller says what the choice becomes.
-    private mutating func unassign(_ sequence: SequenceID) -> Assignment? {
-        guard let assignment = assignments.removeValue(forKey: sequence) else { return nil }
-        workers[assignment.worker]?.released(sequence, reserved: assignment.growth)
-        if workers[assignment.worker]?.assigned.isEmpty == true { watch.remove(assignment.worker) }
-        let request = assignment.choice.request
+    private mutating func unassign(_ sequence: SequenceID) -> RunningSequence? {
+        guard let running = sequences.remove(sequence.rawValue) else { return nil }
+        workers[running.worker]?.released(sequence, reserved: running.growth)
+        if workers[running.worker]?.assigned.isEmpty == true { watch.remove(running.worker) }
+        let request = running.choice.request
         requests[request]?.runningCount -= 1
         if let model = requests[request]?.spec.model {
             models[model]?.runningCount -= 1
-            if assignment.isAskedBack { askedBackCount[model, default: 0] -= 1 }
+            if running.isAskedBack { askedBackCount[model, default: 0] -= 1 }
         }
-        refresh(assignment.worker)
-        return assignment
+        refresh(running.worker)
+        return running
     }
 
     /// Tells the worker to stop; what the choice becomes is decided elsewhere.
     mutating func cancel(_ sequence: SequenceID, into actions: inout [SchedulingAction]) {
-        guard let worker = assignments[sequence]?.worker else { return }
+        guard let worker = sequences[sequence.rawValue]?.worker else { return }
         workers[worker]?.countCommand()
         actions.append(.cancel(sequence, on: worker))
     }
@@ -134,8 +138,8 @@ extension ClusterScheduler {
     mutating func requeue(
         _ sequence: SequenceID, _ cause: MoveCause, now: Instant, into actions: inout [SchedulingAction]
     ) {
-        guard let assignment = unassign(sequence) else { return }
-        let id = assignment.choice
+        settle(sequence)
+        guard let id = unassign(sequence)?.choice else { return }
         requests[id.request]?.choices[id.index].state = .waiting
         enqueue(id, now: now)
         updateQueueDeadline(of: id.request, now: now)
@@ -145,24 +149,28 @@ extension ClusterScheduler {
     /// Ends a choice, and its request with the last one.
     mutating func end(_ id: ChoiceID, learns: Bool, now: Instant) {
         guard let choice = record(of: id) else { return }
+        var outputCount = choice.outputCount
         switch choice.state {
         case .ended: return
         case .waiting: dequeue(id)
-        case .running(let sequence): _ = unassign(sequence)
+        case .running(let sequence):
+            if let running = unassign(sequence) { outputCount = running.tokenCount - choice.promptCount }
         }
         clearReservation(of: id)
         requests[id.request]?.choices[id.index].state = .ended
         requests[id.request]?.openCount -= 1
-        guard let request = requests[id.request] else { return }
-        if learns { models[request.spec.model]?.outputs.add(choice.outputCount) }
-        if request.openCount == 0 { forget(id.request) } else { updateQueueDeadline(of: id.request, now: now) }
+        if learns, let model = requests[id.request]?.spec.model { models[model]?.outputs.add(outputCount) }
+        if requests[id.request]?.openCount == 0 {
+            forget(id.request)
+        } else {
+            updateQueueDeadline(of: id.request, now: now)
+        }
     }
 
     /// Ends a request whatever it does, with commands for what it had running.
     mutating func drop(_ id: RequestID, now: Instant, into actions: inout [SchedulingAction]) {
-        guard let request = requests[id] else { return }
-        for (index, choice) in request.choices.enumerated() where choice.state != .ended {
-            if case .running(let sequence) = choice.state { cancel(sequence, into: &actions) }
+        for (index, state) in (requests[id]?.choices.map(\.state) ?? []).enumerated() where state != .ended {
+            if case .running(let sequence) = state { cancel(sequence, into: &actions) }
             end(ChoiceID(id, index), learns: false, now: now)
         }
     }
@@ -176,7 +184,7 @@ extension ClusterScheduler {
     }
 
     private mutating func forget(_ id: RequestID) {
-        requests[id] = nil
+        requests.remove(id)
         queueDeadlines.remove(id)
         requestDeadlines.remove(id)
     }

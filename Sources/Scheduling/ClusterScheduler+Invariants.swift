@@ -32,7 +32,8 @@ extension ClusterScheduler {
 
     private func choiceViolation() -> String? {
         var (waitingTokens, waitingRequests, waitingChoices, running) = (0, 0, 0, 0)
-        for (id, request) in requests {
+        for request in requests.all {
+            let id = request.spec.id
             var (open, runs, waits) = (0, 0, 0)
             for (index, choice) in request.choices.enumerated() {
                 switch choice.state {
@@ -42,7 +43,7 @@ extension ClusterScheduler {
                     waitingTokens += choice.queuedTokens
                 case .running(let sequence):
                     runs += 1
-                    guard assignments[sequence]?.choice == ChoiceID(id, index) else {
+                    guard sequences[sequence.rawValue]?.choice == ChoiceID(id, index) else {
                         return "\(ChoiceID(id, index)) runs as \(sequence), which is not its own"
                     }
                 }
@@ -59,7 +60,7 @@ extension ClusterScheduler {
         }
         let inLines = models.values.reduce(0) { $0 + $1.waitingCount }
         if inLines != waitingChoices { return "\(inLines) choices are in lines, \(waitingChoices) wait" }
-        if running != assignments.count { return "\(running) choices run, \(assignments.count) are assigned" }
+        if running != sequences.count { return "\(running) choices run, \(sequences.count) are assigned" }
         if running != models.values.reduce(0, { $0 + $1.runningCount }) { return "models count another \(running)" }
         if waitingRequests != waitingRequestCount || waitingTokens != waitingTokenCount {
             return "the queue holds \(waitingRequests) requests and \(waitingTokens) tokens, and counts others"
@@ -73,10 +74,16 @@ extension ClusterScheduler {
         for (id, worker) in workers {
             var growth = 0
             for sequence in worker.assigned {
-                guard let assignment = assignments[sequence], assignment.worker == id else {
+                guard let running = sequences[sequence.rawValue], running.worker == id else {
                     return "\(id) holds \(sequence), which is not there"
                 }
-                growth += assignment.growth
+                guard running.tokenCount < running.reviewTokenCount,
+                    running.growth
+                        == max(
+                            0,
+                            worker.pages(forTokens: running.targetTokens) - worker.pages(forTokens: running.tokenCount))
+                else { return "\(sequence) has a reservation that does not fit its tokens" }
+                growth += running.growth
             }
             assigned += worker.assigned.count
             if let wrong = worker.violation(growth: growth) { return "\(id): \(wrong)" }
@@ -89,7 +96,7 @@ extension ClusterScheduler {
                 return "\(id) has \(worker.freeSlots) free slots and is offered otherwise"
             }
         }
-        if assigned != assignments.count { return "workers hold \(assigned) of \(assignments.count) sequences" }
+        if assigned != sequences.count { return "workers hold \(assigned) of \(sequences.count) sequences" }
         for (choice, worker) in reservations where workers[worker]?.reservation != choice {
             return "\(choice) has a reservation that \(worker) does not know"
         }
@@ -102,7 +109,7 @@ extension ClusterScheduler {
         }
         for id in queueDeadlines.ids where requests[id] == nil { return "\(id) is gone and has a deadline" }
         for (model, count) in askedBackCount {
-            let asked = assignments.values.count { $0.isAskedBack && requests[$0.choice.request]?.spec.model == model }
+            let asked = sequences.elements.count { $0.isAskedBack && requests[$0.choice.request]?.spec.model == model }
             if asked != count { return "\(asked) sequences of \(model) were asked back, \(count) are counted" }
         }
         return nil

@@ -38,7 +38,7 @@ extension ClusterScheduler {
         guard hasRoom(model) else { return }
         var hasAdmitted = false
         var blocked: Set<Line> = []
-        while let (line, head) = firstHead(model, except: blocked) {
+        while hasRoom(model), let (line, head) = firstHead(model, except: blocked) {
             // A head that was blocked before can only fit on the worker that changed.
             let isPointless = !hasAdmitted && reporter.map { !mayTake($0, head, now: now) } ?? false
             if !isPointless, let place = place(head, including: reporter, now: now) {
@@ -95,14 +95,14 @@ extension ClusterScheduler {
     // MARK: - One choice
 
     private func demand(of id: ChoiceID) -> Demand? {
-        guard let request = requests[id.request], request.choices.indices.contains(id.index) else { return nil }
-        let choice = request.choices[id.index]
+        guard let choice = record(of: id), let model = requests[id.request]?.spec.model,
+            let maxTokens = requests[id.request]?.spec.maxTokens
+        else { return nil }
         return Demand(
-            id: id, model: request.spec.model, numericsID: choice.numericsID, promptCount: choice.promptCount,
+            id: id, model: model, numericsID: choice.numericsID, promptCount: choice.promptCount,
             tokenCount: choice.tokenCount, ticket: choice.ticket, isOnTrial: isOnTrial(choice),
             output: OutputDemand(
-                expected: models[request.spec.model]?.outputs.expected ?? 0, made: choice.outputCount,
-                max: request.spec.maxTokens))
+                expected: models[model]?.outputs.expected ?? 0, made: choice.outputCount, max: maxTokens))
     }
 
     /// The worker where a choice costs least; nil when none has room.
@@ -110,20 +110,22 @@ extension ClusterScheduler {
         guard let demand = demand(of: id) else { return nil }
         var best: (rank: WorkerRank, place: Place)?
         for numericsID in numericsIDs(for: demand) {
-            let idle = models[demand.model]?.groups[numericsID]?.available.smallest(limits.idleCandidatesMax) ?? []
-            guard let some = idle.first, let size = workers[some]?.description.pageTokenCount else { continue }
+            guard let group = models[demand.model]?.groups[numericsID], let some = group.available.first?.id,
+                let size = workers[some]?.description.pageTokenCount
+            else { continue }
+            let idle = group.available.smallest(limits.idleCandidatesMax)
             buildChain(of: id, pageTokenCount: size)
             let hosts = siblingHosts(of: id)
             let chain = prefixes(of: id)
-            let warm =
-                models[demand.model]?.groups[numericsID]?.prefixes.warmest(
-                    for: chain, limit: limits.warmCandidatesMax, turn: demand.ticket) ?? []
+            let warm = group.prefixes.warmest(for: chain, limit: limits.warmCandidatesMax, turn: demand.ticket)
             for candidates in [reporter.map { [$0] } ?? [], warm, hosts, idle] {
                 for worker in candidates {
-                    guard let host = workers[worker], host.description.numericsID == numericsID,
+                    guard group.available.contains(worker), let host = workers[worker],
+                        host.description.numericsID == numericsID,
                         mayTake(host, demand, now: now)
                     else { continue }
-                    let held = cachedTokens(chain, of: demand, on: host, worker)
+                    let depth = group.prefixes.depth(of: chain, on: worker)
+                    let held = min(demand.tokenCount, depth * host.description.pageTokenCount)
                     let shared = hosts.contains(worker) ? sharedTokens(chain, of: demand, on: host) : 0
                     let uncached = demand.tokenCount - max(held, shared)
                     // What a sibling is having computed is work that is done anyway.
@@ -171,8 +173,8 @@ extension ClusterScheduler {
     // MARK: - Prefixes
 
     private mutating func buildChain(of id: ChoiceID, pageTokenCount: Int) {
-        guard let request = requests[id.request], let choice = record(of: id), choice.outputCount == 0,
-            choice.chain?.pageTokenCount != pageTokenCount
+        guard let choice = record(of: id), choice.outputCount == 0, choice.chain?.pageTokenCount != pageTokenCount,
+            let request = requests[id.request]
         else { return }
         let sibling = request.choices.first {
             $0.prompt == choice.prompt && $0.outputCount == 0 && $0.chain?.pageTokenCount == pageTokenCount
@@ -186,21 +188,12 @@ extension ClusterScheduler {
 
     /// Hashes that may be looked up for a choice; none while its whole prompt must be computed.
     private func prefixes(of id: ChoiceID) -> [UInt64] {
-        guard let request = requests[id.request], let choice = record(of: id), let chain = choice.chain,
-            request.spec.usesPrefixCache || choice.outputCount > 0
+        guard let choice = record(of: id), let chain = choice.chain,
+            choice.outputCount > 0 || requests[id.request]?.spec.usesPrefixCache == true
         else { return [] }
         // The last token is always computed: its logits are wanted.
         let usable = max(0, choice.tokenCount - 1) / chain.pageTokenCount
         return Array(chain.hashes.prefix(usable))
-    }
-
-    private func cachedTokens(
-        _ chain: [UInt64], of demand: Demand, on host: WorkerRecord, _ worker: WorkerID
-    ) -> Int {
-        guard !chain.isEmpty else { return 0 }
-        let (model, numericsID) = (host.description.model, host.description.numericsID)
-        let depth = models[model]?.groups[numericsID]?.prefixes.depth(of: chain, on: worker) ?? 0
-        return min(demand.tokenCount, depth * host.description.pageTokenCount)
     }
 
     /// Tokens of full prompt pages that a sibling there has or will have.
@@ -211,12 +204,12 @@ extension ClusterScheduler {
 
     /// Workers that run another choice of the same prompt, and so will have it soon.
     private func siblingHosts(of id: ChoiceID) -> [WorkerID] {
-        guard let request = requests[id.request], request.runningCount > 0, let choice = record(of: id) else {
-            return []
-        }
+        guard let running = requests[id.request]?.runningCount, running > 0, let request = requests[id.request],
+            let choice = record(of: id)
+        else { return [] }
         var hosts: [WorkerID] = []
         for sibling in request.choices where sibling.prompt == choice.prompt {
-            guard case .running(let sequence) = sibling.state, let worker = assignments[sequence]?.worker,
+            guard case .running(let sequence) = sibling.state, let worker = sequences[sequence.rawValue]?.worker,
                 !hosts.contains(worker)
             else { continue }
             hosts.append(worker)
@@ -263,11 +256,12 @@ extension ClusterScheduler {
     /// Asks a draining worker for sequences, as many as others in line for their place leave room for.
     mutating func evacuate(_ id: WorkerID, now: Instant, into actions: inout [SchedulingAction]) {
         guard let worker = workers[id] else { return }
-        for sequence in inOrder(worker.assigned) where assignments[sequence]?.isAskedBack == false {
-            guard let assignment = assignments[sequence], let demand = demand(of: assignment.choice),
-                spareSlots(for: demand) > 0, place(assignment.choice, including: nil, now: now) != nil
+        for sequence in inOrder(worker.assigned) where sequences[sequence.rawValue]?.isAskedBack == false {
+            settle(sequence)
+            guard let choice = sequences[sequence.rawValue]?.choice, let demand = demand(of: choice),
+                spareSlots(for: demand) > 0, place(choice, including: nil, now: now) != nil
             else { return }
-            assignments[sequence]?.isAskedBack = true
+            sequences[sequence.rawValue]?.isAskedBack = true
             askedBackCount[demand.model, default: 0] += 1
             workers[id]?.countCommand()
             actions.append(.preempt(sequence, on: id))

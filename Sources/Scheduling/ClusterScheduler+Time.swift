@@ -58,8 +58,8 @@ extension ClusterScheduler {
     private mutating func moveAll(from id: WorkerID, now: Instant, into actions: inout [SchedulingAction]) {
         guard let worker = workers[id] else { return }
         for sequence in inOrder(worker.assigned) {
-            guard let assignment = assignments[sequence] else { continue }
-            let choiceID = assignment.choice
+            settle(sequence)
+            guard let choiceID = sequences[sequence.rawValue]?.choice else { continue }
             guard var choice = record(of: choiceID), hasReadyWorker(for: choice, worker.description.model) else {
                 continue
             }

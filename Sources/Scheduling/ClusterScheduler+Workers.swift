@@ -26,33 +26,38 @@ extension ClusterScheduler {
     package mutating func workerReported(_ id: WorkerID, _ report: StepReport, now: Instant) -> ReportAnswer {
         var answer = ReportAnswer(choices: [], actions: [])
         answer.choices.reserveCapacity(report.entries.count)
-        guard let worker = workers[id] else {
+        guard let model = workers[id]?.description.model else {
             answer.choices = Array(repeating: nil, count: report.entries.count)
             return answer
         }
-        let model = worker.description.model
-        let host = Host(
-            numericsID: worker.description.numericsID, pageTokenCount: worker.description.pageTokenCount,
-            hasTrial: worker.trial != nil)
+        let trial = workers[id]?.trial
         signOfLife(id, now: now, into: &answer.actions)
         workers[id]?.stepTook(microseconds: report.durationMicroseconds)
         workers[id]?.apply(report.load, commandsSeen: report.commandsSeen)
         var hasTokens = false
-        for entry in report.entries {
-            guard let assignment = assignments[entry.sequence], assignment.worker == id else {
+        // By place: a copy of an entry would count references to all its parts.
+        for place in report.entries.indices {
+            let sequence = report.entries[place].sequence
+            guard
+                let (choice, needsReview) = sequences[sequence.rawValue]?
+                    .advance(by: report.entries[place].tokens, on: id)
+            else {
                 answer.choices.append(nil)
                 continue
             }
-            answer.choices.append(assignment.choice)
-            advance(assignment, entry.sequence, by: entry.tokens, at: host)
-            hasTokens = hasTokens || !entry.tokens.isEmpty
-            switch entry.finish {
+            answer.choices.append(choice)
+            if needsReview { review(sequence) }
+            if !report.entries[place].tokens.isEmpty {
+                hasTokens = true
+                if trial == sequence { workers[id]?.trial = nil }
+            }
+            switch report.entries[place].finish {
             case nil: break
-            case .stop, .length: end(assignment.choice, learns: true, now: now)
+            case .stop, .length: end(choice, learns: true, now: now)
             case .failed(let why):
-                end(assignment.choice, learns: false, now: now)
-                drop(assignment.choice.request, now: now, into: &answer.actions)
-                answer.actions.append(.fail(assignment.choice.request, .internalFailure(why)))
+                end(choice, learns: false, now: now)
+                drop(choice.request, now: now, into: &answer.actions)
+                answer.actions.append(.fail(choice.request, .internalFailure(why)))
             }
         }
         if hasTokens { workers[id]?.refusalsInARow = 0 }
@@ -89,7 +94,7 @@ extension ClusterScheduler {
     package mutating func sequencePreempted(
         _ sequence: SequenceID, by id: WorkerID, now: Instant
     ) -> [SchedulingAction] {
-        guard let assignment = assignments[sequence], assignment.worker == id else { return [] }
+        guard sequences[sequence.rawValue]?.worker == id else { return [] }
         var actions: [SchedulingAction] = []
         let isDraining = workers[id]?.state == .draining
         requeue(sequence, isDraining ? .draining : .preempted, now: now, into: &actions)
@@ -101,7 +106,7 @@ extension ClusterScheduler {
     package mutating func sequenceRefused(
         _ sequence: SequenceID, by id: WorkerID, now: Instant
     ) -> [SchedulingAction] {
-        guard let assignment = assignments[sequence], assignment.worker == id else { return [] }
+        guard sequences[sequence.rawValue]?.worker == id else { return [] }
         var actions: [SchedulingAction] = []
         let refusals = min(workers[id]?.refusalsInARow ?? 0, 16)
         let pause = min(limits.refusalPauseSecondsMax, limits.refusalPauseSeconds * Double(1 << refusals))
@@ -134,18 +139,19 @@ extension ClusterScheduler {
         workers[id]?.state = .gone
         refresh(id)
         giveUpReservation(on: id)
-        let suspects = worker.assigned.count { isUnproven($0) }
+        let suspects = worker.assigned.count { sequences[$0.rawValue]?.isUnproven == true }
         deathTimes.removeAll { now.seconds(since: $0) > limits.deathMemorySeconds }
         if worker.state != .draining { deathTimes.append(now) }
         for sequence in inOrder(worker.assigned) {
-            guard let assignment = assignments[sequence] else { continue }
-            let deaths = countDeath(assignment, of: worker, now: now)
+            settle(sequence)
+            guard let running = sequences[sequence.rawValue] else { continue }
+            let deaths = countDeath(running, of: worker, now: now)
             let others = min(max(0, deathTimes.count - deaths), limits.otherDeathsMax)
             let limit = (suspects > 1 ? limits.deathsInCompanyMax : limits.deathsMax) + others
             requeue(sequence, .workerLost, now: now, into: &actions)
             guard deaths >= limit else { continue }
             let message = "The request was running on \(deaths) workers when they died, and made no progress."
-            fail(assignment.choice.request, .internalFailure(message), now: now, into: &actions)
+            fail(running.choice.request, .internalFailure(message), now: now, into: &actions)
         }
         let (model, numericsID) = (worker.description.model, worker.description.numericsID)
         workers[id] = nil
@@ -166,62 +172,42 @@ extension ClusterScheduler {
         models[worker.description.model]?.capacities.set(id, -worker.capacity)
     }
 
-    /// New tokens of a running sequence: its journal, its prefix chain and its reservation follow.
-    private mutating func advance(_ assignment: Assignment, _ sequence: SequenceID, by tokens: [TokenID], at host: Host)
-    {
-        let id = assignment.choice
-        // By place and not by key: a record changed by key is moved out of the dictionary and back.
-        guard !tokens.isEmpty, let place = requests.index(forKey: id.request),
-            let count = requests.values[place].advance(id.index, by: tokens, numericsID: host.numericsID)
-        else { return }
-        if host.hasTrial, workers[assignment.worker]?.trial == sequence { workers[assignment.worker]?.trial = nil }
-        let size = host.pageTokenCount
-        var target = assignment.targetTokens
-        if count >= target, let request = requests[id.request] {
-            let promptCount = request.choices[id.index].promptCount
+    /// Looks again at what is reserved for a sequence that has reached its `reviewTokenCount`.
+    private mutating func review(_ sequence: SequenceID) {
+        guard let running = sequences[sequence.rawValue], let host = workers[running.worker] else { return }
+        let (id, count) = (running.choice, running.tokenCount)
+        var target = running.targetTokens
+        if count >= target, let request = requests[id.request], let promptCount = record(of: id)?.promptCount {
             let output = OutputDemand(
                 expected: models[request.spec.model]?.outputs.expected ?? 0, made: count - promptCount,
                 max: request.spec.maxTokens)
-            target = promptCount + output.target(margin: size)
+            target = promptCount + output.target(margin: host.description.pageTokenCount)
         }
-        let growth = max(0, (target + size - 1) / size - (count + size - 1) / size)
-        guard growth != assignment.growth || target != assignment.targetTokens else { return }
-        workers[assignment.worker]?.reserve(growth - assignment.growth)
-        assignments[sequence]?.growth = growth
-        assignments[sequence]?.targetTokens = target
-    }
-
-    /// What one report's entries have in common.
-    private struct Host {
-        var numericsID: String
-        var pageTokenCount: Int
-        var hasTrial: Bool
+        let growth = max(0, host.pages(forTokens: target) - host.pages(forTokens: count))
+        workers[running.worker]?.reserve(growth - running.growth)
+        sequences[sequence.rawValue]?.growth = growth
+        sequences[sequence.rawValue]?.targetTokens = target
+        sequences[sequence.rawValue]?.reviewTokenCount = host.reviewTokenCount(after: count, target: target)
     }
 
     /// Counts a worker's death against a choice that was there.
     /// - Returns: how many died under it with no token in between.
-    private mutating func countDeath(_ assignment: Assignment, of worker: WorkerRecord, now: Instant) -> Int {
-        let id = assignment.choice
+    private mutating func countDeath(_ running: RunningSequence, of worker: WorkerRecord, now: Instant) -> Int {
+        let id = running.choice
         guard var choice = record(of: id) else { return 0 }
         choice.noteFault()
         let isTooSoon =
-            choice.deaths > 0 && !choice.isForgiven && !worker.hasSeen(assignment.command)
-            && now.seconds(since: assignment.admittedAt) < limits.innocentSeconds
+            choice.deaths > 0 && !choice.isForgiven && !worker.hasSeen(running.command)
+            && now.seconds(since: running.admittedAt) < limits.innocentSeconds
         if isTooSoon { choice.isForgiven = true } else { choice.deaths += 1 }
         requests[id.request]?.choices[id.index] = choice
         return choice.deaths
     }
 
-    /// Whether a sequence has made no token where it runs now: it may be what a worker dies of.
-    private func isUnproven(_ sequence: SequenceID) -> Bool {
-        guard let assignment = assignments[sequence] else { return false }
-        return record(of: assignment.choice)?.outputCount == assignment.admittedOutputCount
-    }
-
     /// Sequences in the order in which their requests came.
-    func inOrder(_ sequences: Set<SequenceID>) -> [SequenceID] {
-        sequences.map { sequence in
-            (sequence, assignments[sequence].flatMap { record(of: $0.choice)?.ticket } ?? 0)
+    func inOrder(_ some: Set<SequenceID>) -> [SequenceID] {
+        some.map { sequence in
+            (sequence, sequences[sequence.rawValue].flatMap { record(of: $0.choice)?.ticket } ?? 0)
         }.sorted { ($0.1, $0.0) < ($1.1, $1.0) }.map(\.0)
     }
 

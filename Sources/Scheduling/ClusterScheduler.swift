@@ -17,8 +17,9 @@ package import Inference
 package struct ClusterScheduler: Sendable {
     package let limits: SchedulingLimits
     var models: [String: ModelQueue] = [:]
-    var requests: [RequestID: RequestRecord] = [:]
-    var assignments: [SequenceID: Assignment] = [:]
+    var requests = RequestTable()
+    /// Choices in workers; a sequence's name is its place here.
+    var sequences = SlotMap<RunningSequence>()
     var workers: [WorkerID: WorkerRecord] = [:]
     var connecting: Set<WorkerID> = []
     /// When a request that has nothing running ends.
@@ -35,7 +36,6 @@ package struct ClusterScheduler: Sendable {
     var waitingRequestCount = 0
     var waitingTokenCount = 0
     var drainRate = DrainRate()
-    var lastSequence: UInt64 = 0
     var lastTicket: UInt64 = 0
     /// When workers died that were not draining, as far back as `deathMemorySeconds`.
     var deathTimes: [Instant] = []
@@ -82,7 +82,8 @@ package struct ClusterScheduler: Sendable {
                         numericsID: spec.numericsID, waitingSince: now))
             }
         }
-        requests[spec.id] = RequestRecord(spec: spec, submittedAt: now, choices: choices, openCount: choices.count)
+        requests.insert(
+            RequestRecord(spec: spec, submittedAt: now, choices: choices, openCount: choices.count))
         let timeout = spec.requestTimeoutSeconds ?? limits.requestTimeoutSeconds
         requestDeadlines.set(spec.id, now.advanced(bySeconds: timeout))
         let new = choices.indices.map { ChoiceID(spec.id, $0) }
@@ -173,7 +174,9 @@ package struct ClusterScheduler: Sendable {
 
     /// Where a choice runs now, and as which sequence.
     package func placement(of id: ChoiceID) -> (worker: WorkerID, sequence: SequenceID)? {
-        guard case .running(let sequence) = state(of: id), let assignment = assignments[sequence] else { return nil }
-        return (assignment.worker, sequence)
+        guard case .running(let sequence) = state(of: id), let running = sequences[sequence.rawValue] else {
+            return nil
+        }
+        return (running.worker, sequence)
     }
 }

@@ -1,28 +1,44 @@
 /// A priority queue whose elements can be found, moved and taken out by name.
 ///
-/// Shape: a binary heap in an array, and each element's place in it.
+/// Shape: a binary heap in an array; each element has a seat for as long as it is in, and seats know where in the heap
+/// their element is. So a change hashes once, however far it moves.
 /// Cost: O(log n) for a change; O(1) for the first; O(k²) for the first k, k being small.
 struct IndexedHeap<ID: Hashable & Sendable, Key: Comparable & Sendable>: Sendable {
-    private var entries: [(id: ID, key: Key)] = []
-    private var places: [ID: Int] = [:]
+    private struct Entry: Sendable {
+        var key: Key
+        var seat: Int
+    }
+
+    private struct Seat: Sendable {
+        var id: ID
+        /// In `entries`.
+        var place: Int
+    }
+
+    private var entries: [Entry] = []
+    private var seats: [Seat] = []
+    private var freeSeats: [Int] = []
+    private var seatOf: [ID: Int] = [:]
 
     var count: Int { entries.count }
     var isEmpty: Bool { entries.isEmpty }
-    var first: (id: ID, key: Key)? { entries.first }
+    var first: (id: ID, key: Key)? { entries.first.map { (seats[$0.seat].id, $0.key) } }
     /// In no order.
-    var ids: some Sequence<ID> { places.keys }
+    var ids: some Sequence<ID> { seatOf.keys }
 
-    func contains(_ id: ID) -> Bool { places[id] != nil }
-    func key(of id: ID) -> Key? { places[id].map { entries[$0].key } }
+    func contains(_ id: ID) -> Bool { seatOf[id] != nil }
+    func key(of id: ID) -> Key? { seatOf[id].map { entries[seats[$0].place].key } }
 
     /// Puts an element in, or changes its key.
     mutating func set(_ id: ID, _ key: Key) {
-        guard let place = places[id] else {
-            entries.append((id, key))
-            places[id] = entries.count - 1
+        guard let seat = seatOf[id] else {
+            let seat = takeSeat(id)
+            seatOf[id] = seat
+            entries.append(Entry(key: key, seat: seat))
             rise(from: entries.count - 1)
             return
         }
+        let place = seats[seat].place
         guard entries[place].key != key else { return }
         entries[place].key = key
         sink(from: rise(from: place))
@@ -31,11 +47,13 @@ struct IndexedHeap<ID: Hashable & Sendable, Key: Comparable & Sendable>: Sendabl
     /// - Returns: false when it was not there.
     @discardableResult
     mutating func remove(_ id: ID) -> Bool {
-        guard let place = places.removeValue(forKey: id) else { return false }
+        guard let seat = seatOf.removeValue(forKey: id) else { return false }
+        freeSeats.append(seat)
+        let place = seats[seat].place
         let last = entries.removeLast()
         guard place < entries.count else { return true }
         entries[place] = last
-        places[last.id] = place
+        seats[last.seat].place = place
         sink(from: rise(from: place))
         return true
     }
@@ -50,7 +68,7 @@ struct IndexedHeap<ID: Hashable & Sendable, Key: Comparable & Sendable>: Sendabl
                 best = other
             }
             let place = frontier.remove(at: best)
-            found.append(entries[place].id)
+            found.append(seats[entries[place].seat].id)
             for child in [2 * place + 1, 2 * place + 2] where child < entries.count { frontier.append(child) }
         }
         return found
@@ -61,35 +79,46 @@ struct IndexedHeap<ID: Hashable & Sendable, Key: Comparable & Sendable>: Sendabl
         entries.count <= limit || smallest(limit).contains(id)
     }
 
+    private mutating func takeSeat(_ id: ID) -> Int {
+        guard let seat = freeSeats.popLast() else {
+            seats.append(Seat(id: id, place: entries.count))
+            return seats.count - 1
+        }
+        seats[seat] = Seat(id: id, place: entries.count)
+        return seat
+    }
+
+    /// - Returns: where the element ends.
     @discardableResult
     private mutating func rise(from start: Int) -> Int {
+        let moving = entries[start]
         var place = start
         while place > 0 {
             let parent = (place - 1) / 2
-            guard entries[place].key < entries[parent].key else { break }
-            swap(place, parent)
+            guard moving.key < entries[parent].key else { break }
+            put(entries[parent], at: place)
             place = parent
         }
+        if place != start { put(moving, at: place) }
         return place
     }
 
     private mutating func sink(from start: Int) {
+        let moving = entries[start]
         var place = start
         while true {
-            var least = place
-            for child in [2 * place + 1, 2 * place + 2]
-            where child < entries.count && entries[child].key < entries[least].key {
-                least = child
-            }
-            guard least != place else { return }
-            swap(place, least)
-            place = least
+            var child = 2 * place + 1
+            guard child < entries.count else { break }
+            if child + 1 < entries.count, entries[child + 1].key < entries[child].key { child += 1 }
+            guard entries[child].key < moving.key else { break }
+            put(entries[child], at: place)
+            place = child
         }
+        if place != start { put(moving, at: place) }
     }
 
-    private mutating func swap(_ a: Int, _ b: Int) {
-        entries.swapAt(a, b)
-        places[entries[a].id] = a
-        places[entries[b].id] = b
+    private mutating func put(_ entry: Entry, at place: Int) {
+        entries[place] = entry
+        seats[entry.seat].place = place
     }
 }

@@ -16,6 +16,7 @@ struct ChoiceRecord: Sendable {
     /// Order of arrival, kept for life.
     let ticket: UInt64
     var promptCount: Int
+    /// While it runs: as of the last time its sequence was settled.
     var outputCount = 0
     var hasRun = false
     /// The numerics id that made its tokens, or that alone may; nil while it may be any.
@@ -58,27 +59,84 @@ struct RequestRecord: Sendable {
     var runningCount = 0
     var waitingCount = 0
 
-    /// Takes in new tokens of a choice.
-    /// - Returns: its tokens now; nil where there is no such choice.
-    mutating func advance(_ index: Int, by tokens: [TokenID], numericsID: String) -> Int? {
+    /// What a line must know of a choice that comes or goes.
+    struct Waiting {
+        var numericsID: String?
+        var hasRun: Bool
+        var ticket: UInt64
+        /// What it counts for in the queue's token bound.
+        var tokenCount: Int
+        /// No other choice of the request waits.
+        var isFirstWaiting: Bool
+    }
+
+    /// nil where there is no such choice.
+    mutating func nowWaits(_ index: Int, since now: Instant) -> Waiting? {
         guard choices.indices.contains(index) else { return nil }
-        choices[index].advance(by: tokens, numericsID: numericsID)
-        return choices[index].tokenCount
+        choices[index].waitingSince = now
+        choices[index].queuedTokens = choices[index].tokenCount
+        defer { waitingCount += 1 }
+        return waiting(index, isFirst: waitingCount == 0)
+    }
+
+    /// nil where there is no such choice.
+    mutating func waitsNoLonger(_ index: Int) -> Waiting? {
+        guard choices.indices.contains(index) else { return nil }
+        waitingCount -= 1
+        return waiting(index, isFirst: waitingCount == 0)
+    }
+
+    private func waiting(_ index: Int, isFirst: Bool) -> Waiting {
+        Waiting(
+            numericsID: choices[index].numericsID, hasRun: choices[index].hasRun, ticket: choices[index].ticket,
+            tokenCount: choices[index].queuedTokens, isFirstWaiting: isFirst)
+    }
+
+    /// - Returns: whether it is the first of its request that ever ran.
+    mutating func nowRuns(_ index: Int, as sequence: SequenceID) -> Bool {
+        guard choices.indices.contains(index) else { return false }
+        let isFirst = !choices.contains { $0.hasRun }
+        choices[index].state = .running(sequence)
+        choices[index].hasRun = true
+        runningCount += 1
+        return isFirst
     }
 
     func tokens(ofPrompt index: Int) -> [TokenID] { spec.prompts.indices.contains(index) ? spec.prompts[index] : [] }
 }
 
 /// A choice in a worker. What a worker says of a sequence counts only while this exists.
-struct Assignment: Sendable {
+///
+/// Its tokens are kept here while it runs, so that a report's entry touches this and nothing else; the choice's own
+/// record gets them when somebody wants to know: see ``ClusterScheduler/settle(_:)``.
+struct RunningSequence: Sendable {
     let choice: ChoiceID
     let worker: WorkerID
     let command: UInt64
     let admittedAt: Instant
-    let admittedOutputCount: Int
+    let admittedTokenCount: Int
+    /// Prompt and output.
+    var tokenCount: Int
+    /// Output tokens that the choice's record does not have yet.
+    var news: [TokenID] = []
+    /// Tokens from which on `growth` is no longer right.
+    var reviewTokenCount: Int
     /// Tokens, prompt and output, that pages are reserved for.
     var targetTokens: Int
     /// Pages reserved beyond those of its tokens so far.
     var growth: Int
     var isAskedBack = false
+
+    /// Whether it has made no token here: it may be what the worker dies of.
+    var isUnproven: Bool { tokenCount == admittedTokenCount }
+
+    /// Takes in what `host` reports.
+    /// - Returns: whose tokens they are, and whether the reservation must be looked at again; nil where this runs on
+    ///   another worker.
+    mutating func advance(by tokens: [TokenID], on host: WorkerID) -> (choice: ChoiceID, needsReview: Bool)? {
+        guard worker == host else { return nil }
+        for token in tokens { news.append(token) }
+        tokenCount += tokens.count
+        return (choice, tokenCount >= reviewTokenCount)
+    }
 }

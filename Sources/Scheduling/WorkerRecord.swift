@@ -78,6 +78,11 @@ struct WorkerRecord: Sendable {
         return count / size + (count % size == 0 ? 0 : 1)
     }
 
+    /// The next token count at which a sequence takes another page or outgrows what is reserved for it.
+    func reviewTokenCount(after count: Int, target: Int) -> Int {
+        min(max(target, count + 1), pages(forTokens: count) * description.pageTokenCount + 1)
+    }
+
     /// Tokens that fill all its pages.
     var capacity: Int {
         let (tokens, overflows) = description.pageCount.multipliedReportingOverflow(by: description.pageTokenCount)

@@ -176,12 +176,13 @@ import Testing
 
         let seen = Self.look(&scheduler, from: 0.1, to: 3)
 
+        let again = try #require(scheduler.placement(of: ChoiceID(RequestID(1), 0)))
         #expect(
             seen.map(\.actions) == [
                 [.suspected(WorkerID(1))],
                 [
                     .cancel(first, on: WorkerID(1)), .moved(ChoiceID(RequestID(1), 0), .workerStalled),
-                    .admit(ChoiceID(RequestID(1), 0), as: SequenceID(2), on: WorkerID(2)),
+                    .admit(ChoiceID(RequestID(1), 0), as: again.sequence, on: WorkerID(2)),
                 ],
             ])
         #expect(abs((seen.first?.at ?? 0) - 1.1) < 0.06)

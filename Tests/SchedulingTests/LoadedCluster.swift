@@ -1,0 +1,120 @@
+import Inference
+import Scheduling
+import TestSupport
+
+/// Many busy workers and a long queue, with nothing but the scheduler to pay for: reports are made before the clock
+/// starts, and answers are obeyed after it stops.
+struct LoadedCluster {
+    struct Shape {
+        var workers: Int
+        var waiting: Int
+        var slots = 32
+        /// 24 are what a sequence comes to need.
+        var pages = 2048
+    }
+
+    private struct Worker {
+        var running: [(id: SequenceID, remaining: Int)] = []
+        var commandsSeen: UInt64 = 0
+        var steps: UInt64 = 0
+    }
+
+    let shape: Shape
+    private(set) var scheduler: ClusterScheduler
+    private var random = SeededRandom(seed: 7)
+    private var workers: [Worker]
+    private var nextRequest: UInt64 = 0
+    private var seconds = 0.0
+    private(set) var entryCount = 0
+    private(set) var admissionCount = 0
+    /// Requests that ended and were not followed by a new one yet.
+    private var missing: Int
+
+    /// Sixteen system prompts of eight pages, which every worker holds.
+    private let systemPrompts: [[TokenID]] = (0..<16).map { prompt in (0..<128).map { prompt * 31 + $0 } }
+
+    init(_ shape: Shape) {
+        self.shape = shape
+        var limits = SchedulingLimits()
+        (limits.queueRequestsMax, limits.queueTokensMax) = (.max, .max)
+        (limits.queueTimeoutSeconds, limits.requestTimeoutSeconds) = (1e6, 1e6)
+        scheduler = ClusterScheduler(limits: limits)
+        workers = Array(repeating: Worker(), count: shape.workers)
+        missing = shape.waiting + shape.workers * shape.slots
+        let description = WorkerDescription.small(slots: shape.slots, pages: shape.pages, context: 4096, budget: 512)
+        let hashes = systemPrompts.flatMap { PrefixHash.chain($0, pageTokenCount: 16, salt: 0) }
+        for place in workers.indices {
+            _ = scheduler.workerWelcomed(Self.id(place), description, now: .at(0))
+            scheduler.workerPrefixChanged(Self.id(place), added: hashes, removed: [], isSnapshot: true)
+        }
+    }
+
+    private static func id(_ place: Int) -> WorkerID { WorkerID(UInt64(place + 1)) }
+
+    /// Requests of 256 prompt tokens, in place of those that ended.
+    /// - Returns: how many.
+    mutating func refill(_ measure: (() throws -> Void) throws -> Void) throws -> Int {
+        let specs = (0..<missing).map { _ in
+            nextRequest += 1
+            let own = (0..<128).map { _ in TokenID(random.below(1000)) }
+            return RequestSpec(
+                id: RequestID(nextRequest), model: "m", prompts: [systemPrompts[random.below(16)] + own],
+                maxTokens: 256)
+        }
+        missing = 0
+        var actions: [SchedulingAction] = []
+        try measure {
+            for spec in specs { actions += try scheduler.requestSubmitted(spec, now: .at(seconds)) }
+        }
+        obey(actions)
+        return specs.count
+    }
+
+    /// One step of every worker: 50 ms of a cluster's life.
+    mutating func step(_ measure: (() -> Void) -> Void) {
+        seconds += 0.05
+        let reports = workers.indices.map { report(of: $0) }
+        var answers: [ReportAnswer] = []
+        var actions: [SchedulingAction] = []
+        answers.reserveCapacity(reports.count)
+        measure {
+            for (place, report) in reports.enumerated() {
+                answers.append(scheduler.workerReported(Self.id(place), report, now: .at(seconds)))
+            }
+            actions = scheduler.timePassed(.at(seconds))
+        }
+        for answer in answers { obey(answer.actions) }
+        obey(actions)
+    }
+
+    private mutating func report(of place: Int) -> StepReport {
+        var entries: [StepEntry] = []
+        for number in workers[place].running.indices {
+            workers[place].running[number].remaining -= 1
+            let (id, remaining) = workers[place].running[number]
+            let token = TokenID(truncatingIfNeeded: remaining)
+            entries.append(StepEntry(sequence: id, tokens: [token], finish: remaining == 0 ? .length : nil))
+        }
+        workers[place].running.removeAll { $0.remaining == 0 }
+        workers[place].steps += 1
+        let running = workers[place].running.count
+        entryCount += entries.count
+        missing += entries.count - running
+        return StepReport(
+            number: workers[place].steps, durationMicroseconds: 50_000, tokenCount: entries.count, entries: entries,
+            load: WorkerLoad(
+                freeSlots: shape.slots - running, freePages: max(0, shape.pages - 20 * running),
+                runningSequences: running,
+                waitingPrefillTokens: 0),
+            commandsSeen: workers[place].commandsSeen)
+    }
+
+    private mutating func obey(_ actions: [SchedulingAction]) {
+        for case .admit(_, let sequence, let worker) in actions {
+            let place = Int(worker.rawValue) - 1
+            workers[place].commandsSeen += 1
+            workers[place].running.append((sequence, 64 + random.below(128)))
+            admissionCount += 1
+        }
+    }
+}
