@@ -1,6 +1,6 @@
 # make run    a router and two workers on this machine, serving a real model
 # make test   everything that CI runs
-.PHONY: run build test lint arm-kernels format model packages protos bench clean
+.PHONY: run build test lint arm-kernels format model packages protos bench chaos clean
 
 MODEL ?= .models/SmolLM2-135M-Instruct.Q4_1.gguf
 NAME ?= smollm2-135m
@@ -84,6 +84,13 @@ bench: $(APUS) model
 	$(BENCH)/serving.py --rounds $(BENCH_ROUNDS)
 	$(BENCH)/speculation.py --rounds $(BENCH_ROUNDS)
 	$(BENCH)/report.py
+
+# Kills, stops and cuts off workers under load, and compares every answer. Root lets it break networks too. Writes
+# Docs/chaos.md. A part of it: make chaos CHAOS_FLAGS='--only SIGSTOP'
+CHAOS_FLAGS ?=
+chaos: $(APUS) model
+	Deploy/local/install-packages.sh nftables iproute2
+	python3 Deploy/chaos/chaos.py $(CHAOS_FLAGS)
 
 clean:
 	rm -rf .build .build-test

@@ -110,10 +110,6 @@ enum HTTP2Callbacks {
             stream(session, header.stream_id)?.headArrived()
         case NGHTTP2_DATA.rawValue:
             if header.length > 0, header.length == frame.data.padlen { owner?.paddingArrived() }
-        case NGHTTP2_PING.rawValue:
-            guard header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0 else { return }
-            owner?.pingAnswered(withUnsafeBytes(of: frame.ping.opaque_data) { $0.loadUnaligned(as: UInt64.self) })
-            return
         case NGHTTP2_GOAWAY.rawValue:
             owner?.goAwayArrived()
             return

@@ -10,14 +10,6 @@ package final class HTTP2ClientConnection: HTTPClientConnection {
     private let host: String
     private let scheme: String
     private var session: HTTP2ClientSession?
-    private var pings: [UInt64: Ping] = [:]
-    private var pingCount: UInt64 = 0
-
-    private struct Ping {
-        var sentAt: NIODeadline
-        var timer: Scheduled<Void>
-        var done: (TimeAmount?) -> Void
-    }
 
     private init(host: String, port: Int, scheme: String, eventLoop: any EventLoop) {
         self.host = "\(host):\(port)"
@@ -52,18 +44,11 @@ package final class HTTP2ClientConnection: HTTPClientConnection {
         return stream
     }
 
-    /// Asks the server for a sign of life. `done` gets the round trip, or `nil` when none came in time or the connection
-    /// was lost; called once, never from inside this call.
-    package func ping(timeoutSeconds: Double, done: @escaping (TimeAmount?) -> Void) {
-        pingCount &+= 1
-        let payload = pingCount
-        let nanoseconds = Int64(min(max(0, timeoutSeconds), 1e6) * 1e9)
-        let timer = eventLoop.assumeIsolated().scheduleTask(in: .nanoseconds(nanoseconds)) {
-            if let late = self.pings.removeValue(forKey: payload) { late.done(nil) }
-        }
-        pings[payload] = Ping(sentAt: .now(), timer: timer, done: done)
-        session?.submitPing(payload)
-    }
+    /// Asks the server for a sign of life.
+    package func ping() { session?.ping() }
+
+    /// All bytes that came from the server.
+    package var receivedByteCount: Int { session?.receivedByteCount ?? 0 }
 
     /// Closes now; open streams end as `.connectionLost`.
     package func close() {
@@ -74,20 +59,8 @@ package final class HTTP2ClientConnection: HTTPClientConnection {
 
     func bytesArrived() { lastReadAt = .now() }
 
-    func pingAnswered(_ payload: UInt64) {
-        guard let ping = pings.removeValue(forKey: payload) else { return }
-        ping.timer.cancel()
-        ping.done(.now() - ping.sentAt)
-    }
-
     func gone() {
         session = nil
-        let unanswered = pings.values
-        pings = [:]
-        for ping in unanswered {
-            ping.timer.cancel()
-            ping.done(nil)
-        }
         let closed = onClosed
         onClosed = nil
         closed?()

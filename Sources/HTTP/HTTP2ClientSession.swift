@@ -26,10 +26,6 @@ final class HTTP2ClientSession: HTTP2Session {
         super.channelRead(context: context, data: data)
     }
 
-    override func pingAnswered(_ payload: UInt64) {
-        connection?.pingAnswered(payload)
-    }
-
     override func goAwayArrived() {
         wasToldToGo = true
         if streams.isEmpty { endSoon() }
@@ -74,15 +70,6 @@ final class HTTP2ClientSession: HTTP2Session {
             sweeper?.cancel()
             sweeper = nil
         }
-    }
-
-    func submitPing(_ payload: UInt64) {
-        guard let session, phase == .open else { return }
-        withUnsafeBytes(of: payload) { bytes in
-            _ = nghttp2_submit_ping(
-                session, UInt8(NGHTTP2_FLAG_NONE.rawValue), bytes.bindMemory(to: UInt8.self).baseAddress)
-        }
-        flushSoon()
     }
 
     /// False when nghttp2 has no stream left to give.

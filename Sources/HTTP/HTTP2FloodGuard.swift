@@ -23,6 +23,9 @@ struct HTTP2FloodGuard {
         windowUpdatesAllowed = limits.controlFrames.burst
     }
 
+    /// A frame's head and 8 bytes.
+    private static let pingByteCount = 17
+
     mutating func received(byteCount: Int) {
         receivedByteCount += byteCount
         if receivedByteCount / 8 > payloadByteCount + 1 << 20 { isFlooded = true }
@@ -49,6 +52,8 @@ struct HTTP2FloodGuard {
             return
         case NGHTTP2_RST_STREAM.rawValue, NGHTTP2_GOAWAY.rawValue:
             return
+        // Each costs a token below; a link that is idle for days has little else.
+        case NGHTTP2_PING.rawValue: payloadByteCount += Self.pingByteCount
         default: break
         }
         emptyFrame(now: now())

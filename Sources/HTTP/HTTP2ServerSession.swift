@@ -6,6 +6,7 @@ final class HTTP2ServerSession: HTTP2Session, ConnectionStage {
     let connection: ServerConnection
     private var idleSince: NIODeadline
     private var draining = Draining.no
+    private var silence: SilenceWatch?
 
     private enum Draining {
         case no
@@ -19,6 +20,10 @@ final class HTTP2ServerSession: HTTP2Session, ConnectionStage {
         self.connection = connection
         idleSince = connection.loop.now
         let options = connection.loop.options
+        silence = options.timeouts.peerSilence.map { limit in
+            let looks = Int(limit.nanoseconds / max(1, options.timeouts.sweepInterval.nanoseconds))
+            return SilenceWatch(askAfter: looks / 3, giveUpAfter: looks)
+        }
         super.init(limits: options.http2, headLimits: options.head, now: .now())
     }
 
@@ -73,7 +78,12 @@ final class HTTP2ServerSession: HTTP2Session, ConnectionStage {
             return
         }
         if case .noticed(let at) = draining, now - at >= Self.noticeTime { finishDraining() }
-        if hasReceivedNothing, now - idleSince > timeouts.firstByte { return close() }
+        switch silence?.look(byteCount: receivedByteCount) {
+        case .ask: ping()
+        case .giveUp: return close()
+        case .wait, nil: break
+        }
+        if receivedByteCount == 0, now - idleSince > timeouts.firstByte { return close() }
         if streams.isEmpty, let idle = timeouts.idle, now - idleSince > idle {
             goAway()
             return endSoon()

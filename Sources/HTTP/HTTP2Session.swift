@@ -44,10 +44,10 @@ class HTTP2Session: ChannelDuplexHandler {
     /// The time, as exactly as this side's deadlines need it.
     var now: NIODeadline { .now() }
     var isServer: Bool { true }
-    final var hasReceivedNothing: Bool { guards.receivedByteCount == 0 }
+    /// All bytes that came from the peer.
+    final var receivedByteCount: Int { guards.receivedByteCount }
     func makeStream(id: Int32) -> HTTP2Stream? { nil }
     func streamsChanged() {}
-    func pingAnswered(_ payload: UInt64) {}
     func goAwayArrived() {}
     func endingBegan() {}
     /// The connection is lost; streams are closed already.
@@ -215,6 +215,13 @@ class HTTP2Session: ChannelDuplexHandler {
         // SAFETY: nghttp2 keeps these bytes until it is called again; they are copied here.
         output.bytes.writeBytes(UnsafeRawBufferPointer(start: bytes, count: count))
         return true
+    }
+
+    /// Asks the peer for a sign of life; the answer is bytes like any others.
+    func ping() {
+        guard let session, phase == .open else { return }
+        nghttp2_submit_ping(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), nil)
+        flushSoon()
     }
 
     // MARK: Streams

@@ -27,6 +27,7 @@ package struct HTTPListenerOptions: Sendable {
         var options = HTTPListenerOptions()
         options.http2 = .internalLink
         options.timeouts.idle = nil
+        options.timeouts.peerSilence = .seconds(3)
         return options
     }
 }
@@ -46,6 +47,9 @@ package struct HTTPTimeouts: Sendable {
     package var sendProgress = TimeAmount.seconds(30)
     /// No exchange runs. `nil`: for ever.
     package var idle: TimeAmount? = .seconds(75)
+    /// An HTTP/2 client that says nothing for so long, although it was pinged after a third of it, is gone. `nil`: who is
+    /// silent may stay.
+    package var peerSilence: TimeAmount?
     /// How long a half-closed connection may still deliver bytes that nobody wants.
     package var linger = TimeAmount.seconds(2)
     package var sweepInterval = TimeAmount.milliseconds(250)

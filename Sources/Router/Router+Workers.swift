@@ -2,6 +2,7 @@ package import Inference
 import Logging
 import Scheduling
 import Serving
+import Telemetry
 package import Text
 
 /// Workers that come, speak and go.
@@ -130,10 +131,15 @@ extension Router: WorkerLinkDelegate {
         tell()
     }
 
-    package func linkLost(_ link: any WorkerLink, _ reason: String) {
+    package func linkLost(_ link: any WorkerLink, _ reason: String, silentSeconds: Double) {
         guard let peer = peersByLink[ObjectIdentifier(link)] else { return }
         logger.warning(
-            "worker lost", metadata: ["worker": "\(peer.id)", "address": "\(link.address)", "why": "\(reason)"])
+            "worker lost",
+            metadata: [
+                "worker": "\(peer.id)", "address": "\(link.address)", "why": "\(reason)",
+                "silent_ms": "\(Int64((silentSeconds * 1000).rounded()))",
+            ])
+        metrics.lossSilence.observe(silentSeconds)
         guard peer.isExpected else {
             forget(peer)
             tell()

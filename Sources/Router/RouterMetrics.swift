@@ -106,6 +106,7 @@ final class RouterMetrics {
     private let moves: [MoveCause: Counter]
     private let rejections: [FailureKind: Counter]
     private let failures: [FailureKind: Counter]
+    let lossSilence: Histogram
 
     init(_ registry: MetricRegistry) {
         self.registry = registry
@@ -114,6 +115,7 @@ final class RouterMetrics {
         ) -> [Label: Series] {
             Dictionary(uniqueKeysWithValues: Label.allCases.map { ($0, make($0.rawValue)) })
         }
+        lossSilence = registry.histogram(.workerLossSilence)
         workers = series { registry.gauge(.workers, labels: [$0]) }
         moves = series { registry.counter(.sequenceMoves, labels: [$0]) }
         rejections = series { registry.counter(.requestsRejected, labels: [$0]) }

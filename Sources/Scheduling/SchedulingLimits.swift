@@ -27,14 +27,15 @@ package struct SchedulingLimits: Equatable, Sendable {
     package var prefixHashesMax = 1 << 20
 
     /// A worker with running sequences that reports no step for `max(least, stallFactor * its usual step)` is suspect.
-    package var stallSecondsMin: Double = 1
+    /// With `suspicionSeconds` and a look at the clock it is 0.9 s until its sequences go on elsewhere.
+    package var stallSecondsMin: Double = 0.5
     package var stallFactor: Double = 20
     /// The same against the longest step in memory: a full prefill step may take as long as many decode steps.
     package var stallPeakFactor: Double = 4
     /// Before the first step is known.
     package var firstStepSeconds: Double = 10
     /// A worker that stays suspect for so long loses its sequences to others.
-    package var suspicionSeconds: Double = 0.5
+    package var suspicionSeconds: Double = 0.35
     /// When time itself jumps by more than this between two looks, it was the router that slept: nobody is suspected
     /// until it has read what came meanwhile.
     package var ownPauseSeconds: Double = 0.25

@@ -96,6 +96,10 @@ extension Metric {
     package static let workerRestarts = counter(
         "apus_worker_restarts_total", "Local worker processes started again after they ended.")
 
+    package static let workerLossSilence = histogram(
+        "apus_worker_loss_silence_seconds", "From the last byte of a worker to when its link was known to be lost.",
+        buckets: Buckets.interToken)
+
     // Worker.
     package static let stepDuration = histogram(
         "apus_step_duration_seconds", "Time one step takes.", buckets: Buckets.interToken, labels: ["model_name"])

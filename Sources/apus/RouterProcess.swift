@@ -70,7 +70,7 @@ final class RouterProcess: Sendable {
                 GRPCWorkerLink(
                     .init(host: address.host, port: address.port, router: name, epoch: epoch, tls: dialTLS),
                     eventLoop: eventLoop, tokenizers: tokenizers,
-                    clock: { RouterSurroundings.system(eventLoop).now() }, chance: { Double.random(in: 0..<1) })
+                    chance: { Double.random(in: 0..<1) })
             }
             return NIOLoopBound(
                 State(router: router, local: LocalDiscovery(metrics: metrics)), eventLoop: eventLoop)

@@ -1,3 +1,4 @@
+import CNGHTTP2
 import NIOCore
 import Testing
 
@@ -125,5 +126,24 @@ import Testing
         #expect(after == [true, false])
         #expect(remainder)
         #expect(later == [true, true, true, false])
+    }
+
+    @Test func `weeks of nothing but pings are no flood, a burst of them is`() {
+        var now = NIODeadline.uptimeNanoseconds(0)
+        var quiet = HTTP2FloodGuard(.internalLink, now: now)
+        var loud = HTTP2FloodGuard(.internalLink, now: now)
+        var ping = nghttp2_frame_hd()
+        (ping.length, ping.type) = (8, UInt8(NGHTTP2_PING.rawValue))
+
+        for _ in 0..<4_000_000 {
+            now = now + .milliseconds(300)
+            quiet.received(byteCount: 17)
+            quiet.frameBegan(ping, now: now)
+            loud.received(byteCount: 17)
+            loud.frameBegan(ping, now: .uptimeNanoseconds(0))
+        }
+
+        #expect(!quiet.isFlooded)
+        #expect(loud.isFlooded)
     }
 }

@@ -51,6 +51,18 @@ import Testing
         try await server.stop()
     }
 
+    @Test func `a client of HTTP 2 that answers no ping is gone, one that has nothing to say is not`() async throws {
+        let server = try await TestServer.echo(options: options { $0.peerSilence = .milliseconds(500) })
+        let quiet = try await server.http2()
+        let gone = try RawSocket(port: server.port)
+
+        gone.send(HTTP2Frames.opening + HTTP2Frames.request(1, "POST", ends: false))
+
+        #expect(gone.receiveAll() != nil)
+        #expect(try await quiet.fetch(pieces: [ByteBuffer(string: "still here")]).text == "still here")
+        try await server.stop()
+    }
+
     @Test(arguments: [1, 2])
     func `a collected body that stalls is incomplete`(version: Int) async throws {
         let server = try await TestServer.echo(options: options { $0.bodyGrace = .milliseconds(20) })

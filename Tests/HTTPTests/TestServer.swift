@@ -242,28 +242,3 @@ func until(_ condition: @Sendable () -> Bool) async throws {
         await Task.yield()
     }
 }
-
-/// Accepts into its backlog and never says a word.
-final class SilentServer: Sendable {
-    let port: Int
-    private let descriptor: Int32
-
-    init() throws {
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let descriptor = self.descriptor
-        let answer = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-                bind(descriptor, pointer, length) == 0 && listen(descriptor, 16) == 0
-                    && getsockname(descriptor, pointer, &length) == 0
-            }
-        }
-        guard answer else { throw POSIXError(.EADDRINUSE) }
-        port = Int(in_port_t(bigEndian: address.sin_port))
-    }
-
-    deinit { Glibc.close(descriptor) }
-}

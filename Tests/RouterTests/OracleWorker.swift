@@ -56,7 +56,6 @@ final class ScriptedLink: WorkerLink {
 
     let address: String
     weak var delegate: (any WorkerLinkDelegate)?
-    var lastHeard: Instant?
     private(set) var isOpen = false
     private(set) var isLinked = false
     private(set) var isClosed = false
@@ -112,7 +111,7 @@ final class ScriptedLink: WorkerLink {
         isLinked = false
         mailbox.removeAll()
         running.removeAll()
-        delegate?.linkLost(self, "The test pulled the plug.")
+        delegate?.linkLost(self, "The test pulled the plug.", silentSeconds: 0)
     }
 
     func announceDraining() { delegate?.linkReceived(self, .draining) }

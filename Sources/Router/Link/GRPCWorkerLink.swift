@@ -16,9 +16,11 @@ package final class GRPCWorkerLink: WorkerLink {
         /// nanoseconds since 1970 will do.
         package var epoch: UInt64
         package var tls: TLSContextBox?
-        /// A connection that has been silent for so long is pinged, and lost when no answer comes in time.
-        package var pingAfter = TimeAmount.milliseconds(200)
-        package var pingTimeout = TimeAmount.milliseconds(600)
+        /// How often a connection is looked at. Silent for two looks in a row, it is pinged; for seven, it is lost: a
+        /// worker that stops, or whose network does, is missed after 0.8 s at most.
+        package var lookInterval = TimeAmount.milliseconds(100)
+        package var looksBeforePing = 2
+        package var looksBeforeLoss = 7
         /// From the dial to the welcome.
         package var welcomeTimeout = TimeAmount.seconds(5)
 
@@ -37,7 +39,6 @@ package final class GRPCWorkerLink: WorkerLink {
     private let options: Options
     private let eventLoop: any EventLoop
     let tokenizers: TokenizerStore
-    private let clock: () -> Instant
     private let chance: () -> Double
     private var call: LinkCall?
     private var redial: Scheduled<Void>?
@@ -48,21 +49,17 @@ package final class GRPCWorkerLink: WorkerLink {
     /// - Parameters:
     ///   - eventLoop: the caller's.
     ///   - tokenizers: shared by all links of the router.
-    ///   - clock: for ``lastHeard``.
     ///   - chance: uniform in [0, 1), for the jitter of redials.
     package init(
-        _ options: Options, eventLoop: any EventLoop, tokenizers: TokenizerStore, clock: @escaping () -> Instant,
+        _ options: Options, eventLoop: any EventLoop, tokenizers: TokenizerStore,
         chance: @escaping () -> Double
     ) {
         self.options = options
         self.eventLoop = eventLoop
         self.tokenizers = tokenizers
-        self.clock = clock
         self.chance = chance
         address = "\(options.host):\(options.port)"
     }
-
-    package var lastHeard: Instant? { call?.lastHeard }
 
     package func open() {
         guard call == nil, redial == nil, !isClosed else { return }
@@ -73,8 +70,7 @@ package final class GRPCWorkerLink: WorkerLink {
         let epoch = options.epoch &+ dialCount
         dialCount += 1
         redial = nil
-        let call = LinkCall(options: options, eventLoop: eventLoop, tokenizers: tokenizers, clock: clock) {
-            [weak self] call, news in
+        let call = LinkCall(options: options, eventLoop: eventLoop, tokenizers: tokenizers) { [weak self] call, news in
             // What an older call still has to say is of no interest.
             if let self, call === self.call { self.heard(news) }
         }
@@ -88,14 +84,14 @@ package final class GRPCWorkerLink: WorkerLink {
             backoff.succeeded()
             delegate?.linkWelcomed(self, description, tokenizer)
         case .received(let event): delegate?.linkReceived(self, event)
-        case .ended(let reason, let wasLinked):
+        case .ended(let reason, let wasLinked, let silentSeconds):
             call = nil
             let pause = backoff.failed(chance: chance())
             redial = eventLoop.assumeIsolated().scheduleTask(in: .nanoseconds(Int64(pause * 1e9))) { [weak self] in
                 self?.dial()
             }
             if wasLinked {
-                delegate?.linkLost(self, reason)
+                delegate?.linkLost(self, reason, silentSeconds: silentSeconds)
             } else {
                 delegate?.linkNotOpened(self, reason)
             }

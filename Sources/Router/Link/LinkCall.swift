@@ -15,8 +15,8 @@ final class LinkCall {
     enum News {
         case welcomed(WorkerDescription, Tokenizer)
         case received(WorkerEvent)
-        /// A sentence, and whether `welcomed` came before.
-        case ended(reason: String, wasLinked: Bool)
+        /// A sentence, whether `welcomed` came before, and for how long nothing had come from the worker.
+        case ended(reason: String, wasLinked: Bool, silentSeconds: Double)
     }
 
     private enum State {
@@ -30,7 +30,6 @@ final class LinkCall {
     private let options: GRPCWorkerLink.Options
     private let eventLoop: any EventLoop
     private let tokenizers: TokenizerStore
-    private let clock: () -> Instant
     private let tell: (LinkCall, News) -> Void
 
     private var state = State.dialling
@@ -38,23 +37,21 @@ final class LinkCall {
     private var kept: [WorkerEvent] = []
     private var connection: HTTP2ClientConnection?
     private var stream: GRPCClientCall?
-    private var isPinging = false
+    private var silence: SilenceWatch
     private var tick: Scheduled<Void>?
     private var deadline: Scheduled<Void>?
     private var sentCount: UInt64 = 0
     /// The numerics id whose tokenizer this call fetches, for all.
     private var fetching: String?
-    /// When a message last came.
-    private(set) var lastHeard: Instant?
 
     init(
         options: GRPCWorkerLink.Options, eventLoop: any EventLoop, tokenizers: TokenizerStore,
-        clock: @escaping () -> Instant, tell: @escaping (LinkCall, News) -> Void
+        tell: @escaping (LinkCall, News) -> Void
     ) {
         self.options = options
         self.eventLoop = eventLoop
         self.tokenizers = tokenizers
-        self.clock = clock
+        silence = SilenceWatch(askAfter: options.looksBeforePing, giveUpAfter: options.looksBeforeLoss)
         self.tell = tell
     }
 
@@ -103,26 +100,20 @@ final class LinkCall {
 
     /// A silent connection is asked for a sign of life; reports that flow are one.
     private func tickSoon() {
-        tick = eventLoop.assumeIsolated().scheduleTask(in: options.pingAfter) { [weak self] in
+        tick = eventLoop.assumeIsolated().scheduleTask(in: options.lookInterval) { [weak self] in
             guard let self, let connection = self.connection else { return }
-            if !self.isPinging, .now() - connection.lastReadAt >= self.options.pingAfter { self.ping(connection) }
+            switch self.silence.look(byteCount: connection.receivedByteCount) {
+            case .wait: break
+            case .ask: connection.ping()
+            case .giveUp: return self.end("The worker was silent, also when it was pinged.")
+            }
             self.tickSoon()
-        }
-    }
-
-    private func ping(_ connection: HTTP2ClientConnection) {
-        isPinging = true
-        let seconds = Double(options.pingTimeout.nanoseconds) / 1e9
-        connection.ping(timeoutSeconds: seconds) { [weak self] answer in
-            self?.isPinging = false
-            if answer == nil { self?.end("The worker did not answer a ping within \(seconds) seconds.") }
         }
     }
 
     // MARK: - What the worker says
 
     private func received(_ bytes: ByteBuffer) {
-        lastHeard = clock()
         do throws(WireError) {
             switch (state, try WorkerMessage(bytes: bytes.readableBytesSpan)) {
             case (.greeting, .welcome(let description, _)): prepare(description)
@@ -245,12 +236,15 @@ final class LinkCall {
         state = .ended
         tick?.cancel()
         deadline?.cancel()
+        let silentSeconds = connection.map { Double((NIODeadline.now() - $0.lastReadAt).nanoseconds) / 1e9 } ?? 0
         connection?.close()
         connection = nil
         stream = nil
         if let fetching { tokenizers.failed(fetching) }
         fetching = nil
         // Never from inside a call to the link.
-        eventLoop.assumeIsolated().execute { self.tell(self, .ended(reason: reason, wasLinked: wasLinked)) }
+        eventLoop.assumeIsolated().execute {
+            self.tell(self, .ended(reason: reason, wasLinked: wasLinked, silentSeconds: silentSeconds))
+        }
     }
 }

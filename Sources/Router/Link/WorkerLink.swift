@@ -11,8 +11,6 @@ package protocol WorkerLink: AnyObject {
     var address: String { get }
     /// Held weakly. Set it before `open`.
     var delegate: (any WorkerLinkDelegate)? { get set }
-    /// When a message of the worker last came. For the progress watchdog; nil while not linked.
-    var lastHeard: Instant? { get }
 
     /// Begins to dial, and dials again whenever the link is lost.
     func open()
@@ -36,8 +34,9 @@ package protocol WorkerLinkDelegate: AnyObject {
     func linkWelcomed(_ link: any WorkerLink, _ description: WorkerDescription, _ tokenizer: Tokenizer)
     /// Anything but a welcome, in order.
     func linkReceived(_ link: any WorkerLink, _ event: WorkerEvent)
-    /// After a welcome: the worker has forgotten all sequences of this link, or soon will. The reason is a sentence.
-    func linkLost(_ link: any WorkerLink, _ reason: String)
+    /// After a welcome: the worker has forgotten all sequences of this link, or soon will. The reason is a sentence;
+    /// `silentSeconds` is for how long nothing had come from it.
+    func linkLost(_ link: any WorkerLink, _ reason: String, silentSeconds: Double)
     /// A dial came to nothing, or the worker refused the link; another follows. The reason is a sentence.
     func linkNotOpened(_ link: any WorkerLink, _ reason: String)
 }

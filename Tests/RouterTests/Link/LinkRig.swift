@@ -22,7 +22,7 @@ final class LinkRig: Sendable {
             tell(.welcomed(description, tokenCount: tokenizer.vocabularySize))
         }
         func linkReceived(_ link: any WorkerLink, _ event: WorkerEvent) { tell(.received(event)) }
-        func linkLost(_ link: any WorkerLink, _ reason: String) { tell(.lost(reason)) }
+        func linkLost(_ link: any WorkerLink, _ reason: String, silentSeconds: Double) { tell(.lost(reason)) }
         func linkNotOpened(_ link: any WorkerLink, _ reason: String) { tell(.notOpened(reason)) }
     }
 
@@ -47,7 +47,7 @@ final class LinkRig: Sendable {
             change(&options)
             let link = GRPCWorkerLink(
                 options, eventLoop: loop, tokenizers: other?.held.value.link.tokenizers ?? TokenizerStore(),
-                clock: { Instant(nanoseconds: 42) }, chance: { 0.5 })
+                chance: { 0.5 })
             let delegate = Delegate { continuation.yield($0) }
             link.delegate = delegate
             link.open()
