@@ -127,16 +127,18 @@ class Disturbance:
     def strike(self):
         count = len(self.workers) - 1 if self.fault.hits_most else 1
         victims = self.chance.sample(self.workers, count)
-        times = {}
+        times, struck = {}, {}
         for worker in victims:
             times[worker.index] = time.monotonic()
             self.fault.strike(worker)
+            # A rule of the network takes some milliseconds to be made, and holds from here.
+            struck[worker.index] = time.monotonic()
         self.strikes += 1
         self.struck += count
         if self.fault.detection_limit is not None:
             for worker in victims:
                 at = self.noticed(worker, times[worker.index])
-                self.detections.append(at - times[worker.index])
+                self.detections.append(max(0.0, at - struck[worker.index]))
         time.sleep(max(0.0, min(times.values()) + self.fault.hold - time.monotonic()))
         for worker in victims:
             lost = self.router.when("worker lost", worker, times[worker.index])

@@ -63,8 +63,8 @@ class Network:
 
     def reset(self, port):
         """Every packet to the worker is answered with a reset."""
-        rule = f"chain input {{ type filter hook input priority 0; tcp dport {port} reject with tcp reset; }}"
-        self.inside("nft", "-f", "-", text=f"table inet apus {{ {rule} }}\n")
+        chain = f"chain input {{ type filter hook input priority 0; tcp dport {port} reject with tcp reset; }}\n"
+        self.inside("nft", "-f", "-", text=f"table inet apus {{\n{chain}}}\n")
 
     def slow_down(self, rate):
         """Both directions get so many bits a second, and half a second of queue."""
