@@ -31,7 +31,7 @@ test: packages model lint arm-kernels
 	swift test $(TEST_BUILD) --skip-build --no-parallel --filter 'HTTPTests|EndToEndTests'
 
 # Formatting of Swift and C, as .swift-format and .clang-format say.
-SWIFT_FILES = $(shell git ls-files '*.swift' ':!Sources/WorkerProtocol/Generated')
+SWIFT_FILES = $(shell git ls-files '*.swift' ':!Sources/*/Generated/*')
 C_FILES = $(shell git ls-files 'Sources/CKernels/*.[ch]' 'Sources/CKernels/*.inc' 'Tests/CrossKernels/*.c')
 lint:
 	Deploy/local/install-packages.sh clang-format

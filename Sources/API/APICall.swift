@@ -1,8 +1,6 @@
 import HTTP
-import Inference
 import NIOCore
 import Serving
-import Synchronization
 
 /// One request on its way: knows its exchange, answers it once, and knows when the client is gone.
 ///
@@ -46,7 +44,7 @@ final class APICall {
         guard !isOver else { return }
         // nginx's number for a client that left first; it is counted, never sent.
         if !isAnswered { core.answered(route: route, status: 499) }
-        abandonment.isAbandoned.store(true, ordering: .relaxed)
+        abandonment.abandon()
         end()?()
     }
 
@@ -85,8 +83,17 @@ extension APICall {
 
     func fail(_ error: APIError, headers: [HTTPField] = []) {
         var body = ByteBuffer()
-        error.write(into: &body)
+        write(error, into: &body)
         respond(status: error.status, headers: error.headers + headers, body: body)
+    }
+
+    /// Writes an error in the shape of the dialect that the path belongs to.
+    func write(_ error: APIError, into buffer: inout ByteBuffer) {
+        if exchange.request.path.hasPrefix("/v2") {
+            error.writeSentence(into: &buffer)
+        } else {
+            error.write(into: &buffer)
+        }
     }
 
     /// Fails before the service has heard of the request. What the service itself refuses, it counts itself.
@@ -134,13 +141,14 @@ extension APICall {
 extension APICall {
     /// Reads the body and works on it: short ones here, long ones on another thread.
     /// - Parameters:
+    ///   - checksType: whether only JSON is taken; else the type is not looked at.
     ///   - work: pure; sees the body and what is known now.
     ///   - then: on the event loop, unless the client left or `work` threw, which answers the call.
     func withBody<Prepared: Sendable>(
-        _ work: @escaping @Sendable ([UInt8], Preparation) throws(APIError) -> Prepared,
+        checksType: Bool = true, _ work: @escaping @Sendable ([UInt8], Preparation) throws(APIError) -> Prepared,
         then: @escaping (Prepared) -> Void
     ) {
-        if let refusal = headerRefusal() { return refuse(refusal) }
+        if let refusal = headerRefusal(checksType: checksType) { return refuse(refusal) }
         exchange.collectBody(limit: core.options.bodyByteCountMax) { result in
             guard !self.isOver else { return }
             switch result {
@@ -155,51 +163,26 @@ extension APICall {
         _ work: @escaping @Sendable ([UInt8], Preparation) throws(APIError) -> Prepared,
         _ then: @escaping (Prepared) -> Void
     ) {
-        let preparation = Preparation(
-            models: core.service.models, options: core.options, seed: core.surroundings.randomWord())
-        let deliver = { (result: Result<Prepared, APIError>) in
+        core.prepare(byteCount: body.readableBytes, abandonment: abandonment, on: exchange.eventLoop) {
+            (preparation) throws(APIError) in
+            try work(Array(body.readableBytesView), preparation)
+        } deliver: { result in
             guard !self.isOver else { return }
             switch result {
             case .success(let prepared): then(prepared)
             case .failure(let error): self.refuse(error)
             }
         }
-        guard body.readableBytes > core.options.inlineByteCountMax else {
-            return deliver(Self.result { () throws(APIError) in try work(Array(body.readableBytesView), preparation) })
-        }
-        guard core.preparationCount < core.options.preparationCountMax else {
-            return refuse(
-                APIError(
-                    status: 429,
-                    message: "\(core.preparationCount) long requests are being read already. Try again shortly.",
-                    type: "rate_limit_error", code: "too_many_long_requests",
-                    retryAfterSeconds: core.options.retryAfterSeconds))
-        }
-        core.preparationCount += 1
-        let loop = exchange.eventLoop
-        let core = self.core
-        let bound = NIOLoopBound(
-            { (result: Result<Prepared, APIError>?) in
-                core.preparationCount -= 1
-                if let result { deliver(result) }
-            }, eventLoop: loop)
-        core.offload { [abandonment] in
-            // Whoever queued behind others may have left since.
-            let result =
-                abandonment.isAbandoned.load(ordering: .relaxed)
-                ? nil
-                : Self.result { () throws(APIError) in try work(Array(body.readableBytesView), preparation) }
-            loop.execute { bound.value(result) }
-        }
     }
 
-    private static func result<Prepared>(_ work: () throws(APIError) -> Prepared) -> Result<Prepared, APIError> {
-        do throws(APIError) { return .success(try work()) } catch { return .failure(error) }
-    }
-
-    /// A body's type is looked at before the body. No type at all passes: many small clients send none.
-    private func headerRefusal() -> APIError? {
-        guard let type = exchange.request.header("content-type") else { return nil }
+    /// A body's coding and type are looked at before the body. A compressed body could grow past any limit while it is
+    /// unpacked. No type at all passes: many small clients send none.
+    private func headerRefusal(checksType: Bool) -> APIError? {
+        if let coding = exchange.request.header("content-encoding"), coding.lowercased() != "identity" {
+            return .unsupportedMedia(
+                "The content-encoding \(coding.prefix(80)) is not supported: send the body uncompressed.")
+        }
+        guard checksType, let type = exchange.request.header("content-type") else { return nil }
         let essence = type.prefix { $0 != ";" }.filter { $0 != " " }.lowercased()
         guard essence == "application/json" || essence.hasSuffix("+json") else {
             return .unsupportedMedia("The content-type must be application/json, but is \(type.prefix(80)).")
@@ -211,35 +194,5 @@ extension APICall {
 extension APIError {
     fileprivate static func unsupportedMedia(_ message: String) -> APIError {
         APIError(status: 415, message: message, type: "invalid_request_error", code: "unsupported_media_type")
-    }
-}
-
-/// Told to work on another thread: its client has left.
-private final class Abandonment: Sendable {
-    let isAbandoned = Atomic<Bool>(false)
-}
-
-/// What the work on a body may know. Values and immutable objects only: it crosses to another thread.
-struct Preparation: Sendable {
-    var models: [ServedModel]
-    var options: APIOptions
-    /// Drawn for this request, for when the client gives none.
-    var seed: UInt64
-
-    /// The model that `model` names; the only one when there is one and none is named.
-    func model(_ fields: FieldReader, promptField: String) throws(APIError) -> ServedModel {
-        let name = try fields.string("model")
-        guard !models.isEmpty else {
-            throw ErrorTable.error(
-                .unavailable("No worker has announced a model yet."), promptField: promptField, options: options)
-        }
-        guard let name else {
-            guard models.count == 1, let only = models.first else { throw fields.missing("model") }
-            return only
-        }
-        guard let model = models.first(where: { $0.name == name }) else {
-            throw ErrorTable.error(.modelNotFound(name), promptField: promptField, options: options)
-        }
-        return model
     }
 }

@@ -52,6 +52,13 @@ struct APIError: Error, Equatable, Sendable {
         buffer.writeStaticString("}}")
     }
 
+    /// `{"error":"…"}`, as the Open Inference Protocol has it.
+    func writeSentence(into buffer: inout ByteBuffer) {
+        buffer.writeStaticString("{\"error\":")
+        buffer.writeJSON(message)
+        buffer.writeStaticString("}")
+    }
+
     var headers: [HTTPField] {
         var headers: [HTTPField] = []
         if let retryAfterSeconds { headers.append(HTTPField("retry-after", String(retryAfterSeconds))) }

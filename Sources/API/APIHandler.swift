@@ -13,11 +13,12 @@ package final class APIHandler: HTTPHandler {
 
     /// - Parameter offload: runs work on some other thread, soon and always; see ``Offload``.
     package init(
-        service: any GenerationService, metrics: MetricRegistry, options: APIOptions = APIOptions(),
-        offload: @escaping Offload, surroundings: APISurroundings = .system
+        service: any GenerationService, metrics: MetricRegistry, inference: InferenceStatistics,
+        options: APIOptions = APIOptions(), offload: @escaping Offload, surroundings: APISurroundings = .system
     ) {
         core = APICore(
-            service: service, metrics: metrics, options: options, offload: offload, surroundings: surroundings)
+            service: service, metrics: metrics, inference: inference, options: options, offload: offload,
+            surroundings: surroundings)
         routes = RouteTable.all.filter {
             $0.role != .admin && (options.servesMetricsPublicly || $0.pattern != "/metrics")
         }
@@ -28,7 +29,7 @@ package final class APIHandler: HTTPHandler {
     /// How its listener should be: what is refused there has OpenAI's shape too, and models' names may have slashes.
     package static var listenerOptions: HTTPListenerOptions {
         var options = HTTPListenerOptions()
-        options.head.encodedSlashesBelow = "/v1/models/"
+        options.head.encodedSlashesBelow = ["/v1/models/", "/v2/models/"]
         options.refusalBody = { status, sentence in
             var body = ByteBuffer()
             APIError(status: status, message: sentence, type: "invalid_request_error", code: "bad_http").write(
@@ -50,7 +51,8 @@ package final class AdminHandler: HTTPHandler {
     ) {
         // No admin route has a body that is worth a thread.
         core = APICore(
-            service: service, metrics: metrics, options: options, offload: { $0() }, surroundings: surroundings)
+            service: service, metrics: metrics, inference: InferenceStatistics(metrics), options: options,
+            offload: { $0() }, surroundings: surroundings)
     }
 
     package func handle(_ exchange: any HTTPExchange) { core.handle(exchange, among: routes) }
@@ -84,6 +86,7 @@ package struct APISurroundings {
 final class APICore {
     let service: any GenerationService
     let metrics: MetricRegistry
+    let inference: InferenceStatistics
     let options: APIOptions
     let offload: Offload
     let surroundings: APISurroundings
@@ -94,17 +97,20 @@ final class APICore {
     private var answered: [AnsweredKey: Counter] = [:]
     private var refusals: [String: Counter] = [:]
 
+    private var ended: [AnsweredKey: Counter] = [:]
+
     private struct AnsweredKey: Hashable {
         var route: String
         var status: Int
     }
 
     init(
-        service: any GenerationService, metrics: MetricRegistry, options: APIOptions, offload: @escaping Offload,
-        surroundings: APISurroundings
+        service: any GenerationService, metrics: MetricRegistry, inference: InferenceStatistics, options: APIOptions,
+        offload: @escaping Offload, surroundings: APISurroundings
     ) {
         self.service = service
         self.metrics = metrics
+        self.inference = inference
         self.options = options
         self.offload = offload
         self.surroundings = surroundings
@@ -131,6 +137,15 @@ final class APICore {
         if let counter = answered[key] { return counter.add() }
         let counter = metrics.counter(.httpRequests, labels: [route, String(status)])
         answered[key] = counter
+        counter.add()
+    }
+
+    /// Counts the end of a gRPC call. Methods are those of the services: a closed set.
+    func ended(method: String, code: GRPCStatusCode) {
+        let key = AnsweredKey(route: method, status: code.rawValue)
+        if let counter = ended[key] { return counter.add() }
+        let counter = metrics.counter(.grpcCalls, labels: [method, String(code.rawValue)])
+        ended[key] = counter
         counter.add()
     }
 

@@ -12,7 +12,7 @@ struct Route: Sendable {
     }
 
     var method: String
-    /// A path, or a path that ends in `{id}`, which takes all that is left, slashes included.
+    /// A path, or a path with one `{id}`, which takes all that the rest of the pattern leaves, slashes included.
     var pattern: String
     var role: Role
     var handle: @Sendable (APICall) -> Void
@@ -26,10 +26,11 @@ struct Route: Sendable {
 
     /// - Returns: what `{id}` stands for, decoded ("" where the pattern has none); nil when the path is another.
     func match(_ path: String) -> String? {
-        guard pattern.hasSuffix("{id}") else { return path == pattern ? "" : nil }
-        let prefix = pattern.dropLast(4)
-        guard path.utf8.count > prefix.utf8.count, path.hasPrefix(prefix) else { return nil }
-        return Self.percentDecoded(path.dropFirst(prefix.count))
+        guard let mark = pattern.firstRange(of: "{id}") else { return path == pattern ? "" : nil }
+        let (prefix, suffix) = (pattern[..<mark.lowerBound], pattern[mark.upperBound...])
+        guard path.utf8.count > prefix.utf8.count + suffix.utf8.count, path.hasPrefix(prefix), path.hasSuffix(suffix)
+        else { return nil }
+        return Self.percentDecoded(path.dropFirst(prefix.count).dropLast(suffix.count))
     }
 
     /// nil when an escape is broken or the bytes are not UTF-8. Source: RFC 3986, section 2.1.
@@ -60,10 +61,13 @@ enum RouteTable {
         case none
     }
 
+    /// The first pattern that the path matches decides; rows with the same pattern are its methods.
     static func match(method: String, path: String, among routes: [Route]) -> Match {
         var methods: [String] = []
+        var pattern: String?
         for route in routes {
-            guard let id = route.match(path) else { continue }
+            guard pattern ?? route.pattern == route.pattern, let id = route.match(path) else { continue }
+            pattern = route.pattern
             if route.method == method || (route.method == "GET" && method == "HEAD") { return .route(route, id: id) }
             methods.append(route.method)
             if route.method == "GET" { methods.append("HEAD") }

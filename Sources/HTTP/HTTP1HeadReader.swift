@@ -99,7 +99,6 @@ enum HTTP1HeadReader {
         }
         guard lengths.count <= 1 else { throw .malformed("it has several content lengths") }
         if let expectation, expectation.lowercased() != "100-continue" { throw .expectationFailed }
-        if RequestRules.hasEncodedBody(request.headers) { throw .encodedBody }
         var body = HTTP1Framing.Body.none
         if !codings.isEmpty {
             body = .chunked
@@ -126,14 +125,6 @@ enum HTTP1HeadReader {
             true
         default: false
         }
-    }
-}
-
-/// Refusals that do not depend on the protocol version.
-enum RequestRules {
-    /// A compressed body could grow past any limit while it is unpacked.
-    static func hasEncodedBody(_ headers: [HTTPField]) -> Bool {
-        headers.contains { $0.name == "content-encoding" && $0.value.lowercased() != "identity" }
     }
 }
 

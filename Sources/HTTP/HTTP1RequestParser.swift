@@ -163,7 +163,6 @@ enum HTTP1Refusal: Error, Equatable {
     case unsupported(String)
     case versionNotSupported
     case expectationFailed
-    case encodedBody
     case timedOut
 
     var status: Int {
@@ -173,7 +172,6 @@ enum HTTP1Refusal: Error, Equatable {
         case .unsupported: 501
         case .versionNotSupported: 505
         case .expectationFailed: 417
-        case .encodedBody: 415
         case .timedOut: 408
         }
     }
@@ -186,7 +184,6 @@ enum HTTP1Refusal: Error, Equatable {
         case .unsupported(let what): "The request asks for what is not supported: \(what)."
         case .versionNotSupported: "Only HTTP/1.1 and HTTP/2 are spoken here."
         case .expectationFailed: "The only expectation understood is 100-continue."
-        case .encodedBody: "Encoded request bodies are not supported; send it as it is."
         case .timedOut: "The request came too slowly."
         }
     }

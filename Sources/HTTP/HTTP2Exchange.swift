@@ -41,7 +41,6 @@ final class HTTP2Exchange: HTTP2Stream, HTTPExchange {
         if let authority = pseudo.authority, request.header("host") == nil {
             request.headers.append(HTTPField("host", authority))
         }
-        if RequestRules.hasEncodedBody(request.headers) { return refuse(.encodedBody) }
         if let expectation = request.header("expect"), expectation.lowercased() != "100-continue" {
             return refuse(.expectationFailed)
         }

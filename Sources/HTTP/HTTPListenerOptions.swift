@@ -62,8 +62,8 @@ package struct HTTPHeadLimits: Equatable, Sendable {
     /// Names, values and 32 bytes per field, as RFC 7541 4.1 counts.
     package var byteCountMax = 16 << 10
     package var fieldCountMax = 100
-    /// Below this path an encoded slash is part of a name; anywhere else it is refused. nil: nowhere.
-    package var encodedSlashesBelow: String?
+    /// Below these paths an encoded slash is part of a name; anywhere else it is refused.
+    package var encodedSlashesBelow: [String] = []
 
     package init() {}
 }

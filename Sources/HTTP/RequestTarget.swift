@@ -7,11 +7,11 @@ struct RequestTarget: Equatable {
     /// `nil` for anything but an absolute path of plain characters: no "." or ".." segments, "//", backslash,
     /// parameters (";"), fragments, nor percent codes of ".", "/", "\" and control characters.
     /// - Parameter encodedSlashesBelow: where "%2F" is allowed all the same.
-    init?(_ bytes: some Collection<UInt8>, encodedSlashesBelow: String? = nil) {
+    init?(_ bytes: some Collection<UInt8>, encodedSlashesBelow: [String] = []) {
         guard bytes.first == UInt8(ascii: "/"), bytes.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else { return nil }
         let end = bytes.firstIndex(of: UInt8(ascii: "?")) ?? bytes.endIndex
         let pathBytes = bytes[..<end]
-        let allowsSlash = encodedSlashesBelow.map { pathBytes.starts(with: $0.utf8) } ?? false
+        let allowsSlash = encodedSlashesBelow.contains { pathBytes.starts(with: $0.utf8) }
         guard Self.isPlain(pathBytes, allowsEncodedSlash: allowsSlash), !bytes.contains(UInt8(ascii: "#")) else {
             return nil
         }

@@ -93,10 +93,12 @@ package final class Router: GenerationService {
 
     package var models: [ServedModel] { catalogue.all }
     package var isReady: Bool { !isDraining && scheduler.hasReadyWorker }
+    package func isReady(_ model: String) -> Bool { !isDraining && scheduler.hasReadyWorker(of: model) }
 
     package func serves(model: String, numericsID: String) -> Bool {
         scheduler.hasWorkers(of: model, numericsID: numericsID)
     }
+
     /// Requests that have not ended.
     package var openRequestCount: Int { requests.count }
 
@@ -124,8 +126,10 @@ package final class Router: GenerationService {
                 id: id, model: request.model, prompts: request.prompts, choiceCount: request.choiceCount,
                 maxTokens: request.sampling.maxTokens, priority: request.priority, salt: request.salt,
                 usesPrefixCache: request.sampling.promptLogprobs == nil, numericsID: request.numericsID,
-                queueTimeoutSeconds: request.queueTimeoutSeconds,
-                requestTimeoutSeconds: request.requestTimeoutSeconds),
+                queueTimeoutSeconds: Self.shorter(
+                    request.queueTimeoutSeconds, options.scheduling.queueTimeoutSeconds),
+                requestTimeoutSeconds: Self.shorter(
+                    request.requestTimeoutSeconds, options.scheduling.requestTimeoutSeconds)),
             now: now)
         lastRequestID += 1
         requests[id] = OpenRequest(id: id, request, model: model, receiver: receiver, submittedAt: now)
@@ -134,6 +138,9 @@ package final class Router: GenerationService {
         tellSoon()
         return id
     }
+
+    /// A client may shorten the router's limits, not lengthen them.
+    private static func shorter(_ wanted: Double?, _ limit: Double) -> Double? { wanted.map { min($0, limit) } }
 
     package func cancel(_ id: RequestID) {
         guard let request = requests.removeValue(forKey: id) else { return }

@@ -171,6 +171,9 @@ package struct ClusterScheduler: Sendable {
 
     /// True when a worker of any model takes sequences.
     package var hasReadyWorker: Bool { workers.values.contains { $0.state == .ready } }
+    package func hasReadyWorker(of model: String) -> Bool {
+        workers.values.contains { $0.state == .ready && $0.description.model == model }
+    }
 
     /// Where a choice runs now, and as which sequence.
     package func placement(of id: ChoiceID) -> (worker: WorkerID, sequence: SequenceID)? {

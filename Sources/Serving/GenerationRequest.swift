@@ -17,7 +17,7 @@ package struct GenerationRequest: Sendable {
     package var salt: UInt64 = 0
     /// The only numerics id that may compute it; nil for any.
     package var numericsID: String? = nil
-    /// Seconds a request may wait for admission, and live in all. nil: the router's defaults.
+    /// Seconds a request may wait for admission, and live in all. nil, and more than that: the router's limits.
     package var queueTimeoutSeconds: Double? = nil
     package var requestTimeoutSeconds: Double? = nil
 

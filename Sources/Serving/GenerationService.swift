@@ -9,6 +9,8 @@ package protocol GenerationService: AnyObject {
     var models: [ServedModel] { get }
     /// True when at least one worker of at least one model can take work.
     var isReady: Bool { get }
+    /// True when at least one worker of this model can take work.
+    func isReady(_ model: String) -> Bool
     /// Whether workers of that numerics id serve the model now: whether a request may be bound to it.
     func serves(model: String, numericsID: String) -> Bool
     /// Queues the request. Events come later, on the same event loop, never from inside this call.

@@ -16,4 +16,6 @@ enum Buckets {
     ]
     static let stepTokens: [Double] = [1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384]
     static let choices: [Double] = [1, 2, 5, 10]
+    /// Triton's.
+    static let firstResponseMilliseconds: [Double] = [100, 500, 2000, 5000]
 }

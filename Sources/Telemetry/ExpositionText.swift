@@ -15,7 +15,10 @@ struct ExpositionText {
         let family =
             openMetrics && metric.kind == .counter && metric.name.hasSuffix("_total")
             ? String(metric.name.dropLast(6)) : metric.name
-        text += "# HELP \(family) \(Self.escapeHelp(metric.help))\n# TYPE \(family) \(metric.kind.rawValue)\n"
+        // OpenMetrics knows no counter without the suffix, which Triton's names lack.
+        let isNameless = openMetrics && metric.kind == .counter && !metric.name.hasSuffix("_total")
+        let kind = isNameless ? "unknown" : metric.kind.rawValue
+        text += "# HELP \(family) \(Self.escapeHelp(metric.help))\n# TYPE \(family) \(kind)\n"
     }
 
     mutating func sample(_ metric: Metric, _ values: [String], _ value: Double) {

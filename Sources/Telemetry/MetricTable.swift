@@ -99,6 +99,36 @@ extension Metric {
     package static let workerLossSilence = histogram(
         "apus_worker_loss_silence_seconds", "From the last byte of a worker to when its link was known to be lost.",
         buckets: Buckets.interToken)
+    // Router: the KServe v2 endpoints, under the names of Triton's metrics. Times are sums in microseconds.
+    package static let inferSuccess = counter(
+        "nv_inference_request_success", "v2 requests that were answered.", labels: ["model", "version"])
+    package static let inferFailure = counter(
+        "nv_inference_request_failure", "v2 requests that failed after they were found valid, by reason.",
+        labels: ["model", "version", "reason"])
+    package static let inferCount = counter(
+        "nv_inference_count", "Sequences generated for v2 requests that were answered.", labels: ["model", "version"])
+    package static let inferExecutions = counter(
+        "nv_inference_exec_count", "v2 requests that were answered: each is one execution.",
+        labels: ["model", "version"])
+    package static let inferPending = gauge(
+        "nv_inference_pending_request_count", "v2 requests that wait for a worker.", labels: ["model", "version"])
+    package static let inferRequestTime = counter(
+        "nv_inference_request_duration_us", "From arrival to the end of answered v2 requests.",
+        labels: ["model", "version"])
+    package static let inferQueueTime = counter(
+        "nv_inference_queue_duration_us", "From submission to admission of answered v2 requests.",
+        labels: ["model", "version"])
+    package static let inferInputTime = counter(
+        "nv_inference_compute_input_duration_us", "Reading and tokenizing of answered v2 requests.",
+        labels: ["model", "version"])
+    package static let inferComputeTime = counter(
+        "nv_inference_compute_infer_duration_us", "From admission to the last token of answered v2 requests.",
+        labels: ["model", "version"])
+    package static let inferOutputTime = counter(
+        "nv_inference_compute_output_duration_us", "Writing of answers to v2 requests.", labels: ["model", "version"])
+    package static let inferFirstResponse = histogram(
+        "nv_inference_first_response_histogram_ms", "From arrival to the first response of streamed v2 requests.",
+        buckets: Buckets.firstResponseMilliseconds, labels: ["model", "version"])
 
     // Worker.
     package static let stepDuration = histogram(
@@ -111,5 +141,8 @@ extension Metric {
     // Both: HTTP.
     package static let httpRequests = counter(
         "apus_http_requests_total", "HTTP requests answered, by route and status.", labels: ["route", "status"])
+    package static let grpcCalls = counter(
+        "apus_grpc_calls_total", "Calls of gRPC that clients made, by method and status code.",
+        labels: ["method", "code"])
     package static let httpConnections = gauge("apus_http_connections", "Open client connections.")
 }

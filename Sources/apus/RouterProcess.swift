@@ -59,6 +59,7 @@ final class RouterProcess: Sendable {
         let tls = try front.tls.map { try TLSContextBox.server($0) }
         let dialTLS = try linkTLS?.client()
         let metrics = MetricRegistry(engine: "router")
+        let inference = InferenceStatistics(metrics)
         let state = try await eventLoop.submit {
             let tokenizers = TokenizerStore()
             var seed = SystemRandomNumberGenerator()
@@ -87,13 +88,18 @@ final class RouterProcess: Sendable {
                     tls: tls
                 ) { _ in
                     APIHandler(
-                        service: state.value.router, metrics: metrics, options: front.api,
+                        service: state.value.router, metrics: metrics, inference: inference, options: front.api,
                         offload: { work in pool.submit { _ in work() } })
                 })
             bound.append(
                 try await HTTPListener.bind(host: front.host, port: front.grpcPort, group: eventLoop, tls: tls) { _ in
                     let dispatcher = GRPCDispatcher()
                     health.register(in: dispatcher)
+                    let inference = GRPCInferenceService(
+                        service: state.value.router, metrics: metrics, inference: inference, options: front.api,
+                        offload: { work in pool.submit { _ in work() } })
+                    inference.register(in: dispatcher)
+                    ServerReflection().register(in: dispatcher)
                     return dispatcher
                 })
             bound.append(
@@ -108,11 +114,12 @@ final class RouterProcess: Sendable {
         }
         listeners = bound
         health.setServing("", false)
+        health.setServing(GRPCInferenceService.name, false)
         let (listener, connections) = (bound[0], metrics.gauge(.httpConnections))
         try await eventLoop.submit {
             state.value.router.start(servesLocally ? [state.value.local] : [])
             eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: .milliseconds(100)) { _ in
-                health.setServing("", state.value.router.isReady)
+                health.update(from: state.value.router)
                 connections.set(Double(listener.connectionCount))
             }
         }.get()

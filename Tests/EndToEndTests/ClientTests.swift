@@ -44,6 +44,46 @@ import Testing
         #expect(parts.dropFirst().prefix(2).allSatisfy { $0.count > 2 && $0.hasSuffix("\n") }, "\(text)")
     }
 
+    @Test func `Triton's clients and gRPC's tools get what they know, and the same text as OpenAI's`() throws {
+        let cluster = try Cluster(workers: 1)
+        let prompt = "The swift is a bird that"
+        let whole = try cluster.request(
+            "/v1/completions",
+            body: #"{"model":"smollm2","prompt":"\#(prompt)","temperature":0.8,"seed":11,"max_tokens":16}"#)
+
+        let (status, said) = try PythonEnvironment.outcome(
+            "triton_client.py", ["\(cluster.port)", "\(cluster.grpcPort)", prompt, whole.text()],
+            packages: [
+                "tritonclient[http,grpc]==2.73.0", "grpcio-health-checking==1.81.1", "grpcio-reflection==1.81.1",
+            ])
+
+        #expect(status == 0, "\(said)")
+        #expect(try cluster.metric("nv_inference_request_success") > 10)
+        #expect(try cluster.metric("nv_inference_pending_request_count") == 0)
+        #expect(try cluster.metric("apus_grpc_calls_total", label: "method=\"ModelInfer\",code=\"0\"") >= 5)
+    }
+
+    @Test func `curl gets the same text by infer and generate, whole and streamed`() throws {
+        let cluster = try Cluster(workers: 1)
+        let wish = #""temperature":0.8,"seed":5,"max_tokens":24"#
+        let whole = try cluster.request("/v1/completions", body: #"{"model":"smollm2","prompt":"Once",\#(wish)}"#)
+        let path = "/v2/models/smollm2/versions/1"
+
+        let generated = try cluster.request("\(path)/generate", body: #"{"text_input":"Once",\#(wish)}"#)
+        let stream = try cluster.request("\(path)/generate_stream", body: #"{"text_input":"Once",\#(wish)}"#)
+        let inferred = try cluster.request(
+            "\(path)/infer",
+            body: #"{"inputs":[{"name":"text_input","shape":[1],"datatype":"BYTES","data":["Once"]}],"#
+                + #""parameters":{\#(wish)}}"#)
+
+        #expect(!whole.text().isEmpty)
+        #expect(generated.json["text_output"] as? String == whole.text())
+        #expect(stream.events.count > 1)
+        #expect(stream.events.compactMap { $0["text_output"] as? String }.joined() == whole.text())
+        let output = (inferred.json["outputs"] as? [[String: Any]])?.first
+        #expect(output?["data"] as? [String] == [whole.text()])
+    }
+
     @Test func `chat tells what is missing, in a sentence`() throws {
         let (status, text) = try ApusProcess.outcome(["chat", "--url", "http://127.0.0.1:\(try Cluster.freePort())"])
 

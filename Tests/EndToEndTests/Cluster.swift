@@ -4,12 +4,13 @@ import Foundation
 struct Cluster {
     let process: ApusProcess
     let port: Int
+    let grpcPort: Int
     let adminPort: Int
 
     init(workers: Int = 2, flags: [String] = []) throws {
         port = try Self.freePort()
         adminPort = try Self.freePort()
-        let grpcPort = try Self.freePort()
+        grpcPort = try Self.freePort()
         process = try ApusProcess(
             [
                 "serve", ApusProcess.model, "--name", "smollm2", "--workers", "\(workers)", "--http-port", "\(port)",

@@ -2,7 +2,24 @@ import Foundation
 
 /// A virtual environment with packages from PyPI, made once below .build-test/.
 enum PythonEnvironment {
-    static func python(packages: [String]) throws -> URL {
+    /// Runs a script of this folder to its end.
+    static func outcome(
+        _ script: String, _ arguments: [String], packages: [String]
+    ) throws -> (status: Int32, text: String) {
+        let client = Process()
+        client.executableURL = try python(packages: packages)
+        client.arguments =
+            [ApusProcess.repository.appending(path: "Tests/EndToEndTests/\(script)").path] + arguments
+        let pipe = Pipe()
+        client.standardOutput = pipe
+        client.standardError = pipe
+        try client.run()
+        let said = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        client.waitUntilExit()
+        return (client.terminationStatus, said)
+    }
+
+    private static func python(packages: [String]) throws -> URL {
         let folder = ApusProcess.repository.appending(path: ".build-test/python")
         let python = folder.appending(path: "bin/python3")
         let stamp = folder.appending(path: packages.joined(separator: "+") + ".installed")

@@ -25,7 +25,7 @@ import Testing
     }
 
     @Test func `names with slashes may be encoded where names stand, and nowhere else`() {
-        func path(_ text: String) -> String? { RequestTarget(text.utf8, encodedSlashesBelow: "/models/")?.path }
+        func path(_ text: String) -> String? { RequestTarget(text.utf8, encodedSlashesBelow: ["/models/"])?.path }
 
         #expect(path("/models/a%2Fb") == "/models/a%2Fb")
         for other in ["/model/a%2Fb", "/models%2Fa", "/models/%2e%2e%2Fa", "/models/a%5Cb", "/models/../a%2Fb"] {

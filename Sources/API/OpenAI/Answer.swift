@@ -162,17 +162,23 @@ extension ByteBuffer {
     mutating func writePromptLogprobs(_ logprobs: [LoggedToken], alternativeCount: Int) {
         writeStaticString("[null")
         for logged in logprobs {
-            writeStaticString(",{")
-            let rank = logged.top.firstIndex { $0.token == logged.chosen.token }.map { $0 + 1 }
-            writePromptLogprob(logged.chosen, rank: rank)
-            for (index, other) in logged.top.prefix(alternativeCount).enumerated()
-            where other.token != logged.chosen.token {
-                writeStaticString(",")
-                writePromptLogprob(other, rank: index + 1)
-            }
-            writeStaticString("}")
+            writeStaticString(",")
+            writeByTokenID(logged, alternativeCount: alternativeCount)
         }
         writeStaticString("]")
+    }
+
+    /// A token and its alternatives as vLLM shows them: `{"504":{"logprob":…,"rank":…,"decoded_token":…},…}`.
+    mutating func writeByTokenID(_ logged: LoggedToken, alternativeCount: Int) {
+        writeStaticString("{")
+        let rank = logged.top.firstIndex { $0.token == logged.chosen.token }.map { $0 + 1 }
+        writePromptLogprob(logged.chosen, rank: rank)
+        for (index, other) in logged.top.prefix(alternativeCount).enumerated()
+        where other.token != logged.chosen.token {
+            writeStaticString(",")
+            writePromptLogprob(other, rank: index + 1)
+        }
+        writeStaticString("}")
     }
 
     private mutating func writePromptLogprob(_ token: LoggedToken.Alternative, rank: Int?) {

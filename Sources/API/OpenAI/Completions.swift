@@ -49,7 +49,7 @@ enum Completions {
     }
 
     /// Making several answers and keeping the best needs a judgement that sampling here does not make.
-    private static func checkBestOf(_ fields: FieldReader, choiceCount: Int) throws(APIError) {
+    static func checkBestOf(_ fields: FieldReader, choiceCount: Int) throws(APIError) {
         guard let bestOf = try fields.integer("best_of", in: 1...Int(Int32.max)) else { return }
         guard bestOf == 1, choiceCount == 1 else { throw .unsupported("best_of", "use n") }
     }

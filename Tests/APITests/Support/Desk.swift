@@ -51,8 +51,8 @@ final class Desk {
             })
         let offloaded = offloaded
         handler = APIHandler(
-            service: service, metrics: metrics, options: options, offload: { offloaded.add($0) },
-            surroundings: surroundings)
+            service: service, metrics: metrics, inference: InferenceStatistics(metrics), options: options,
+            offload: { offloaded.add($0) }, surroundings: surroundings)
         admin = AdminHandler(service: service, metrics: metrics, options: options, surroundings: surroundings)
     }
 

@@ -20,6 +20,7 @@ final class RecordingExchange: HTTPExchange {
     private(set) var isFinished = false
     private(set) var isAborted = false
     private(set) var headCount = 0
+    private(set) var trailers: [HTTPField] = []
 
     init(_ request: HTTPRequestHead, body: Result<[UInt8], HTTPBodyError>?, loop: EmbeddedEventLoop) {
         self.request = request
@@ -42,7 +43,9 @@ final class RecordingExchange: HTTPExchange {
         }
     }
 
-    func receiveBody(_ receive: @escaping (ByteBuffer?) -> Void) {}
+    /// What reads the body piece by piece: the test calls it.
+    private(set) var receive: ((ByteBuffer?) -> Void)?
+    func receiveBody(_ receive: @escaping (ByteBuffer?) -> Void) { self.receive = receive }
 
     func sendHead(status: Int, headers: [HTTPField]) {
         headCount += 1
@@ -51,7 +54,10 @@ final class RecordingExchange: HTTPExchange {
     }
 
     func write(_ bytes: ByteBuffer) { written += bytes.readableBytesView }
-    func finish(trailers: [HTTPField]) { isFinished = true }
+    func finish(trailers: [HTTPField]) {
+        self.trailers = trailers
+        isFinished = true
+    }
     func abort() { isAborted = true }
 
     var text: String { String(decoding: written, as: UTF8.self) }

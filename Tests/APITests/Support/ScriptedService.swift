@@ -5,6 +5,8 @@ import Serving
 final class ScriptedService: GenerationService {
     var models: [ServedModel]
     var isReady = true
+    /// Models whose workers are away.
+    var unreadyModels: Set<String> = []
     /// Thrown by the next submissions.
     var refusal: ServeError?
     private(set) var submitted: [GenerationRequest] = []
@@ -22,9 +24,18 @@ final class ScriptedService: GenerationService {
         return RequestID(UInt64(submitted.count))
     }
 
+    func isReady(_ model: String) -> Bool {
+        isReady && models.contains { $0.name == model } && !unreadyModels.contains(model)
+    }
+
     func cancel(_ id: RequestID) { cancelled.append(id) }
 
     func forgetReceivers() { receivers = [] }
+
+    /// To one request, counted from 0.
+    func produce(to request: Int, _ events: GenerationEvent...) {
+        for event in events { receivers[request].generationProduced(event) }
+    }
 
     /// To the latest request.
     func produce(_ events: GenerationEvent...) {

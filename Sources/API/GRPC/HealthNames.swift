@@ -1,0 +1,11 @@
+package import HTTP
+package import Serving
+
+extension GRPCHealth {
+    /// Tells the state of the server ("" and its inference service) and of each model, by its name.
+    package func update(from service: any GenerationService) {
+        setServing("", service.isReady)
+        setServing(GRPCInferenceService.name, service.isReady)
+        for model in service.models { setServing(model.name, service.isReady(model.name)) }
+    }
+}

@@ -1,0 +1,246 @@
+package import HTTP
+import InferenceProtocol
+import NIOCore
+package import Serving
+import SwiftProtobuf
+package import Telemetry
+
+/// The service `inference.GRPCInferenceService`: the Open Inference Protocol with Triton's extensions, as REST has them.
+///
+/// Confined to the event loop of the service behind it.
+package final class GRPCInferenceService {
+    package static let name = "inference.GRPCInferenceService"
+    private let core: APICore
+
+    /// - Parameter offload: runs work on some other thread, soon and always; see ``Offload``.
+    package init(
+        service: any GenerationService, metrics: MetricRegistry, inference: InferenceStatistics,
+        options: APIOptions = APIOptions(), offload: @escaping Offload, surroundings: APISurroundings = .system
+    ) {
+        core = APICore(
+            service: service, metrics: metrics, inference: inference, options: options, offload: offload,
+            surroundings: surroundings)
+    }
+
+    /// Adds all methods to a dispatcher, which then keeps this service.
+    package func register(in dispatcher: GRPCDispatcher) {
+        registerServer(in: dispatcher)
+        registerModels(in: dispatcher)
+        registerRepository(in: dispatcher)
+        handle("ModelInfer", in: dispatcher) { call, ended in InferCall(call, self.core, ended).begin() }
+        handle("ModelStreamInfer", in: dispatcher) { call, ended in InferStream(call, self.core, ended).begin() }
+    }
+
+    private func registerServer(in dispatcher: GRPCDispatcher) {
+        let core = core
+        unary("ServerLive", in: dispatcher) { (_: WireServerLiveRequest) in
+            WireServerLiveResponse.with { $0.live = true }
+        }
+        unary("ServerReady", in: dispatcher) { (_: WireServerReadyRequest) in
+            WireServerReadyResponse.with { $0.ready = core.service.isReady }
+        }
+        unary("ServerMetadata", in: dispatcher) { (_: WireServerMetadataRequest) in
+            WireServerMetadataResponse.with {
+                $0.name = ServerFacts.name
+                $0.version = core.options.version
+                $0.extensions = ServerFacts.extensions
+            }
+        }
+        unary("TraceSetting", in: dispatcher) { (request: WireTraceSettingRequest) throws(APIError) in
+            for (name, setting) in request.settings where name != "trace_level" || !["", "OFF"].contains(setting.text) {
+                throw .unimplemented(ServerFacts.noTraces)
+            }
+            return WireTraceSettingResponse.with { $0.settings["trace_level"] = .with { $0.value = ["OFF"] } }
+        }
+        unary("LogSettings", in: dispatcher) {
+            (_: WireLogSettingsRequest) throws(APIError) -> WireLogSettingsResponse in
+            throw .unimplemented(ServerFacts.logsAtStart)
+        }
+    }
+
+    private func registerModels(in dispatcher: GRPCDispatcher) {
+        let core = core
+        func find(_ model: String, _ version: String) throws(APIError) -> ServedModel {
+            try ModelVersion(model, version).find(in: core.service.models, core.options)
+        }
+        unary("ModelReady", in: dispatcher) { (request: WireModelReadyRequest) throws(APIError) in
+            let model = try find(request.name, request.version)
+            return WireModelReadyResponse.with { $0.ready = core.service.isReady(model.name) }
+        }
+        unary("ModelMetadata", in: dispatcher) { (request: WireModelMetadataRequest) throws(APIError) in
+            WireModelMetadataResponse(try find(request.name, request.version))
+        }
+        unary("ModelConfig", in: dispatcher) { (request: WireModelConfigRequest) throws(APIError) in
+            let model = try find(request.name, request.version)
+            return WireModelConfigResponse.with { $0.config = WireModelConfig(model) }
+        }
+        unary("ModelStatistics", in: dispatcher) { (request: WireModelStatisticsRequest) throws(APIError) in
+            let models =
+                request.name.isEmpty ? core.service.models : [try find(request.name, request.version)]
+            return WireModelStatisticsResponse.with { response in
+                response.modelStats = models.map {
+                    WireModelStatistics(core.inference.counters($0.name).statistics($0.name))
+                }
+            }
+        }
+    }
+
+    private func registerRepository(in dispatcher: GRPCDispatcher) {
+        let core = core
+        unary("RepositoryIndex", in: dispatcher) { (request: WireRepositoryIndexRequest) in
+            WireRepositoryIndexResponse.with { response in
+                response.models = ServerFacts.index(core.service, onlyReady: request.ready).map { model in
+                    let (state, reason) = ServerFacts.state(of: model, core.service)
+                    return .with {
+                        $0.name = model.name
+                        $0.version = ModelVersion.only
+                        $0.state = state
+                        $0.reason = reason
+                    }
+                }
+            }
+        }
+        unary("RepositoryModelLoad", in: dispatcher) {
+            (_: WireRepositoryModelLoadRequest) throws(APIError) -> WireRepositoryModelLoadResponse in
+            throw .unimplemented(ServerFacts.workersLoad)
+        }
+        unary("RepositoryModelUnload", in: dispatcher) {
+            (_: WireRepositoryModelUnloadRequest) throws(APIError) -> WireRepositoryModelUnloadResponse in
+            throw .unimplemented(ServerFacts.workersLoad)
+        }
+    }
+}
+
+// Methods.
+extension GRPCInferenceService {
+    /// - Parameter serve: begins the call, and calls its second argument once with the code that the call ended with.
+    private func handle(
+        _ method: String, in dispatcher: GRPCDispatcher,
+        _ serve: @escaping (GRPCServerCall, @escaping (GRPCStatusCode) -> Void) -> Void
+    ) {
+        dispatcher.handle("/\(Self.name)/\(method)") { call in
+            serve(call) { self.core.ended(method: method, code: $0) }
+        }
+    }
+
+    private func unary<Request: Message, Response: Message>(
+        _ method: String, in dispatcher: GRPCDispatcher,
+        _ answer: @escaping (Request) throws(APIError) -> Response
+    ) {
+        handle(method, in: dispatcher) { call, ended in
+            call.onCancelled = { ended(.cancelled) }
+            call.unary { [unowned call] bytes in
+                let status: GRPCStatus
+                do throws(GRPCStatus) {
+                    let request: Request = try GRPCMessages.decode(bytes)
+                    let response = Self.result { () throws(APIError) in try answer(request) }
+                    switch response {
+                    case .success(let response): call.send(GRPCMessages.encode(response))
+                    case .failure(let error): throw GRPCStatus(error)
+                    }
+                    status = GRPCStatus(.ok)
+                } catch {
+                    status = error
+                }
+                ended(status.code)
+                call.finish(status)
+            }
+        }
+    }
+
+    private static func result<Value>(_ work: () throws(APIError) -> Value) -> Result<Value, APIError> {
+        do throws(APIError) { return .success(try work()) } catch { return .failure(error) }
+    }
+}
+
+extension WireTraceSettingRequest.SettingValue {
+    fileprivate var text: String { value.joined(separator: ",") }
+}
+
+extension WireModelMetadataResponse {
+    fileprivate init(_ model: ServedModel) {
+        self.init()
+        name = model.name
+        versions = [ModelVersion.only]
+        platform = ServerFacts.platform
+        inputs = TextInput.allCases.map { Self.tensor($0.spec) }
+        outputs = TextOutput.allCases.map { Self.tensor($0.spec) }
+        properties = ["context_length": String(model.contextLength), "numerics_id": model.numericsID]
+    }
+
+    private static func tensor(_ spec: TensorSpec) -> TensorMetadata {
+        .with {
+            $0.name = spec.name
+            $0.datatype = spec.types.first?.rawValue ?? ""
+            $0.shape = spec.shape.map { Int64($0) }
+        }
+    }
+}
+
+extension WireModelConfig {
+    fileprivate init(_ model: ServedModel) {
+        self.init()
+        name = model.name
+        platform = ServerFacts.platform
+        backend = ServerFacts.platform
+        modelTransactionPolicy.decoupled = true
+        input = TextInput.allCases.map { input in
+            .with {
+                $0.name = input.rawValue
+                $0.dataType = Self.type(input.spec)
+                $0.dims = input.spec.shape.map { Int64($0) }
+                $0.optional = input.spec.isOptional
+            }
+        }
+        output = TextOutput.allCases.map { output in
+            .with {
+                $0.name = output.rawValue
+                $0.dataType = Self.type(output.spec)
+                $0.dims = output.spec.shape.map { Int64($0) }
+            }
+        }
+    }
+
+    private static func type(_ spec: TensorSpec) -> WireDataType {
+        switch spec.types.first {
+        case .bool: .typeBool
+        case .uint8: .typeUint8
+        case .uint16: .typeUint16
+        case .uint32: .typeUint32
+        case .uint64: .typeUint64
+        case .int8: .typeInt8
+        case .int16: .typeInt16
+        case .int32: .typeInt32
+        case .int64: .typeInt64
+        case .fp16: .typeFp16
+        case .fp32: .typeFp32
+        case .fp64: .typeFp64
+        case .bytes: .typeString
+        case .bf16: .typeBf16
+        case nil: .typeInvalid
+        }
+    }
+}
+
+extension WireModelStatistics {
+    fileprivate init(_ statistics: ModelStatistics) {
+        self.init()
+        func duration(_ duration: ModelStatistics.Duration) -> WireStatisticDuration {
+            .with {
+                $0.count = UInt64(clamping: duration.count)
+                $0.ns = UInt64(clamping: duration.nanoseconds)
+            }
+        }
+        name = statistics.model
+        version = ModelVersion.only
+        lastInference = UInt64(clamping: statistics.lastRequestSeconds) * 1_000
+        inferenceCount = UInt64(clamping: statistics.sequenceCount)
+        executionCount = UInt64(clamping: statistics.executionCount)
+        inferenceStats.success = duration(statistics.success)
+        inferenceStats.fail = duration(statistics.fail)
+        inferenceStats.queue = duration(statistics.queue)
+        inferenceStats.computeInput = duration(statistics.input)
+        inferenceStats.computeInfer = duration(statistics.compute)
+        inferenceStats.computeOutput = duration(statistics.output)
+    }
+}

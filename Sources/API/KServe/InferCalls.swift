@@ -1,0 +1,213 @@
+import HTTP
+import InferenceProtocol
+import NIOCore
+import Serving
+import SwiftProtobuf
+
+/// What `ModelInfer` and `ModelStreamInfer` share: from a message's bytes to a running request.
+private struct InferStart {
+    let core: APICore
+    let loop: any EventLoop
+    /// When the call must have ended; nil: no limit of its own.
+    let deadline: NIODeadline?
+
+    init(_ call: GRPCServerCall, _ core: APICore) {
+        self.core = core
+        loop = call.eventLoop
+        deadline = call.timeout.map { call.eventLoop.now + $0 }
+    }
+
+    /// - Parameters:
+    ///   - started: called on the event loop with the request before it has a reply, unless it is refused.
+    ///   - reply: called on the event loop, perhaps from inside this call.
+    func start(
+        _ request: WireModelInferRequest, byteCount: Int, _ delivery: TextModelRequest.Delivery,
+        _ abandonment: Abandonment, started: @escaping (TextInference) -> Void,
+        reply: @escaping (TextInference.Reply) -> Void
+    ) {
+        let startedAt = loop.now
+        core.prepare(byteCount: byteCount, abandonment: abandonment, on: loop) { (preparation) throws(APIError) in
+            let name = ModelVersion(request.modelName, request.modelVersion)
+            let model = try name.find(in: preparation.models, preparation.options)
+            return try TextModelRequest(InferRequest(request)).prepare(delivery, model: model, preparation)
+        } deliver: { result in
+            guard !abandonment.isAbandoned else { return }
+            switch result {
+            case .success(let prepared): run(prepared, startedAt, started, reply)
+            case .failure(let error):
+                core.refused(code: error.code)
+                reply(.failed(error))
+            }
+        }
+    }
+
+    private func run(
+        _ prepared: PreparedInference, _ startedAt: NIODeadline, _ started: (TextInference) -> Void,
+        _ reply: @escaping (TextInference.Reply) -> Void
+    ) {
+        var prepared = prepared
+        if let deadline {
+            prepared.generation.request.requestTimeoutSeconds = max(0, Double((deadline - loop.now).nanoseconds) / 1e9)
+        }
+        let inference = TextInference(prepared, core: core, startedAt: startedAt, loop: loop, reply: reply)
+        do throws(APIError) {
+            try inference.start()
+            started(inference)
+        } catch {
+            reply(.failed(error))
+        }
+    }
+}
+
+/// `ModelInfer`: one request, one response. The client's leaving cancels the request.
+final class InferCall {
+    private let call: GRPCServerCall
+    private let start: InferStart
+    private let ended: (GRPCStatusCode) -> Void
+    private let abandonment = Abandonment()
+    private var running: TextInference?
+
+    init(_ call: GRPCServerCall, _ core: APICore, _ ended: @escaping (GRPCStatusCode) -> Void) {
+        self.call = call
+        self.ended = ended
+        start = InferStart(call, core)
+    }
+
+    /// The call's callbacks keep this object until the call is over.
+    func begin() {
+        call.onCancelled = {
+            self.abandonment.abandon()
+            self.running?.cancel()
+            self.ended(.cancelled)
+        }
+        call.unary { bytes in
+            do throws(GRPCStatus) {
+                self.infer(try GRPCMessages.decode(bytes), byteCount: bytes.readableBytes)
+            } catch {
+                self.finish(error)
+            }
+        }
+    }
+
+    private func infer(_ request: WireModelInferRequest, byteCount: Int) {
+        start.start(request, byteCount: byteCount, .whole, abandonment) {
+            self.running = $0
+        } reply: { reply in
+            switch reply {
+            case .response(let response): self.call.send(GRPCMessages.encode(WireModelInferResponse(response)))
+            case .finished: self.finish(GRPCStatus(.ok))
+            case .failed(let error): self.finish(GRPCStatus(error))
+            }
+        }
+    }
+
+    private func finish(_ status: GRPCStatus) {
+        running = nil
+        ended(status.code)
+        call.finish(status)
+    }
+}
+
+/// `ModelStreamInfer`: requests as they come, side by side; a response names its request by the id. A request that fails is
+/// answered by a message, and the stream goes on. It ends when the client has sent its last request and all are answered.
+final class InferStream {
+    private let call: GRPCServerCall
+    private let core: APICore
+    private let start: InferStart
+    private let ended: (GRPCStatusCode) -> Void
+    private let abandonment = Abandonment()
+    private var running: [Int: TextInference] = [:]
+    /// Requests that came, and those among them that are not answered to the end.
+    private var requestCount = 0
+    private var openCount = 0
+    private var hasEnded = false
+    private var isOver = false
+
+    init(_ call: GRPCServerCall, _ core: APICore, _ ended: @escaping (GRPCStatusCode) -> Void) {
+        self.call = call
+        self.core = core
+        self.ended = ended
+        start = InferStart(call, core)
+    }
+
+    /// The call's callbacks keep this object until the call is over.
+    func begin() {
+        call.onMessage = { bytes in
+            do throws(GRPCStatus) {
+                self.infer(try GRPCMessages.decode(bytes), byteCount: bytes.readableBytes)
+            } catch {
+                self.finish(error)
+            }
+        }
+        call.onEnd = {
+            self.hasEnded = true
+            self.finishIfDone()
+        }
+        call.onCancelled = { self.end(.cancelled) }
+        call.begin()
+    }
+
+    private func infer(_ request: WireModelInferRequest, byteCount: Int) {
+        guard !isOver else { return }
+        guard openCount < core.options.sequenceCountMax else {
+            return fail(
+                APIError(
+                    status: 429,
+                    message: "\(openCount) requests run on this stream already. Wait for one to end.",
+                    type: "rate_limit_error", code: "too_many_on_stream"), request)
+        }
+        requestCount += 1
+        openCount += 1
+        let number = requestCount
+        start.start(request, byteCount: byteCount, .stream, abandonment) {
+            self.running[number] = $0
+        } reply: { reply in
+            guard !self.isOver else { return }
+            switch reply {
+            case .response(let response):
+                return self.send(.with { $0.inferResponse = WireModelInferResponse(response) })
+            case .finished: break
+            case .failed(let error): self.fail(error, request)
+            }
+            self.running[number] = nil
+            self.openCount -= 1
+            self.finishIfDone()
+        }
+    }
+
+    private func fail(_ error: APIError, _ request: WireModelInferRequest) {
+        send(
+            .with {
+                $0.errorMessage = error.message
+                $0.inferResponse.modelName = request.modelName
+                $0.inferResponse.modelVersion = request.modelVersion
+                $0.inferResponse.id = String(request.id.prefix(InferRequest.idByteCountMax))
+            })
+    }
+
+    /// A reader that is too slow is given up, and with it its requests.
+    private func send(_ response: WireModelStreamInferResponse) {
+        call.send(GRPCMessages.encode(response))
+        if call.unsentByteCount > core.options.unsentByteCountMax {
+            finish(GRPCStatus(.resourceExhausted, "Responses are read too slowly."))
+        }
+    }
+
+    private func finishIfDone() {
+        if hasEnded, openCount == 0 { finish(GRPCStatus(.ok)) }
+    }
+
+    private func finish(_ status: GRPCStatus) {
+        guard !isOver else { return }
+        end(status.code)
+        call.finish(status)
+    }
+
+    private func end(_ code: GRPCStatusCode) {
+        isOver = true
+        abandonment.abandon()
+        for inference in running.values { inference.cancel() }
+        running.removeAll()
+        ended(code)
+    }
+}

@@ -1,0 +1,148 @@
+import HTTP
+import NIOCore
+
+/// `POST /v2/models/{id}/infer`, `…/generate`, `…/generate_stream`
+enum InferEndpoints {
+    static func infer(_ call: APICall) {
+        let headerLength = call.exchange.request.header("inference-header-content-length")
+        prepare(call, .whole) { (body) throws(APIError) in
+            try TextModelRequest(InferRequest(body: body, headerLength: headerLength))
+        } then: { prepared, startedAt in
+            answer(call, prepared, startedAt) { response in
+                let (contentType, headers, body) = response.restAnswer()
+                call.respond(contentType: contentType, headers: headers, body: body)
+            }
+        }
+    }
+
+    static func generate(_ call: APICall) {
+        prepare(call, .whole) { (body) throws(APIError) in
+            try TextModelRequest(generate: FieldReader.body(body))
+        } then: { prepared, startedAt in
+            answer(call, prepared, startedAt) { response in
+                call.respond { response.writeGenerated(into: &$0) }
+            }
+        }
+    }
+
+    static func generateStream(_ call: APICall) {
+        prepare(call, .stream) { (body) throws(APIError) in
+            try TextModelRequest(generate: FieldReader.body(body))
+        } then: { prepared, startedAt in
+            stream(call, prepared, startedAt)
+        }
+    }
+
+    /// Reads the body. Its type is not looked at: Triton does not, and what curl calls it by itself is no JSON.
+    private static func prepare(
+        _ call: APICall, _ delivery: TextModelRequest.Delivery,
+        _ read: @escaping @Sendable ([UInt8]) throws(APIError) -> TextModelRequest,
+        then: @escaping (PreparedInference, NIODeadline) -> Void
+    ) {
+        let startedAt = call.exchange.eventLoop.now
+        let name = ModelVersion(path: call.id)
+        call.withBody(checksType: false) { (body, preparation) throws(APIError) in
+            let model = try name.find(in: preparation.models, preparation.options)
+            return try read(body).prepare(delivery, model: model, preparation)
+        } then: { prepared in
+            then(prepared, startedAt)
+        }
+    }
+
+    private static func answer(
+        _ call: APICall, _ prepared: PreparedInference, _ startedAt: NIODeadline,
+        _ respond: @escaping (InferResponse) -> Void
+    ) {
+        start(call, prepared, startedAt) { reply in
+            switch reply {
+            case .response(let response): respond(response)
+            case .finished: break
+            case .failed(let error): call.fail(error)
+            }
+        }
+    }
+
+    /// Events of a response each, and no mark at the end: the stream just ends. What fails after it began is an event.
+    private static func stream(_ call: APICall, _ prepared: PreparedInference, _ startedAt: NIODeadline) {
+        let keepAlive = KeepAlive(call)
+        let isStarted = start(call, prepared, startedAt) { reply in
+            switch reply {
+            case .response(let response):
+                keepAlive.write { response.writeGenerated(into: &$0) }
+            case .finished:
+                keepAlive.stop()
+                call.finish()
+            case .failed(let error):
+                keepAlive.write { error.writeSentence(into: &$0) }
+                keepAlive.stop()
+                call.finish()
+            }
+        } whenGone: {
+            keepAlive.stop()
+        }
+        guard isStarted else { return }
+        call.beginEvents()
+        keepAlive.start()
+    }
+
+    /// - Returns: false when the request was refused, which has been answered.
+    @discardableResult
+    private static func start(
+        _ call: APICall, _ prepared: PreparedInference, _ startedAt: NIODeadline,
+        reply: @escaping (TextInference.Reply) -> Void, whenGone: @escaping () -> Void = {}
+    ) -> Bool {
+        let inference = TextInference(
+            prepared, core: call.core, startedAt: startedAt, loop: call.exchange.eventLoop, reply: reply)
+        do throws(APIError) {
+            try inference.start()
+        } catch {
+            call.fail(error)
+            return false
+        }
+        call.whenGone = {
+            whenGone()
+            inference.cancel()
+        }
+        return true
+    }
+}
+
+/// Writes events to a call, and a comment after every interval without one, so that proxies keep the stream open.
+private final class KeepAlive {
+    private let call: APICall
+    private var timer: Scheduled<Void>?
+    private var hasWritten = false
+
+    init(_ call: APICall) { self.call = call }
+
+    /// One event.
+    func write(_ data: (inout ByteBuffer) -> Void) {
+        var buffer = ByteBuffer()
+        buffer.writeStaticString("data: ")
+        data(&buffer)
+        buffer.writeStaticString("\n\n")
+        send(buffer)
+    }
+
+    func start() {
+        hasWritten = false
+        timer = call.exchange.eventLoop.assumeIsolated().scheduleTask(
+            in: .seconds(call.core.options.keepAliveSeconds)
+        ) {
+            if !self.hasWritten { self.send(ByteBuffer(staticString: ": keep-alive\n\n")) }
+            if self.timer != nil { self.start() }
+        }
+    }
+
+    func stop() {
+        timer?.cancel()
+        timer = nil
+    }
+
+    /// A reader that is too slow is given up, and so is its request.
+    private func send(_ buffer: ByteBuffer) {
+        hasWritten = true
+        let gone = call.whenGone
+        if !call.write(buffer) { gone?() }
+    }
+}

@@ -1,0 +1,194 @@
+import Inference
+import JSON
+import Serving
+import Text
+
+/// A v2 request that has been read, checked and tokenized, with what its answer will need.
+struct PreparedInference: Sendable {
+    var generation: PreparedGeneration
+    var id: String
+    /// In the order of the answer.
+    var outputs: [TextOutput]
+    /// Those that are sent as bytes.
+    var binaryOutputs: Set<TextOutput>
+    /// Of outputs with one element for each answer.
+    var answerShape: [Int]
+    /// Datatype and rank of `output_ids`: those of `input_ids`.
+    var tokenType: TensorType
+    var tokenRank: Int
+    var wantsEmptyFinalResponse: Bool
+
+    var model: ServedModel { generation.model }
+}
+
+extension TextModelRequest {
+    /// How the call may answer.
+    enum Delivery {
+        /// One response: `infer`, `generate`.
+        case whole
+        /// As many as it takes: `generate_stream`, `ModelStreamInfer`.
+        case stream
+    }
+
+    func prepare(_ delivery: Delivery, model: ServedModel, _ preparation: Preparation) throws(APIError)
+        -> PreparedInference
+    {
+        let options = preparation.options
+        let fields = FieldReader(sampling)
+        let streams = try streams(delivery)
+        try RefusedFields.check(fields, against: Self.refused)
+        var shared = try SamplingFields(fields, model: model, preparation: preparation)
+        try Completions.checkBestOf(fields, choiceCount: shared.choiceCount)
+        let wanted = try fields.integer("max_tokens", in: 1...Int(Int32.max))
+        let logprobCount = try fields.integer("logprobs", in: 0...options.logprobCountMax)
+        let outputs = try chosenOutputs()
+
+        let field = promptField
+        let prompts = try prompts(model, addsBOS: try fields.bool("add_special_tokens") ?? true, options)
+        let answerCount = prompts.count * shared.choiceCount
+        guard answerCount <= options.sequenceCountMax else {
+            throw .invalid(
+                "n", code: "integer_above_max_value",
+                "\(prompts.count) prompts with n \(shared.choiceCount) make \(answerCount) answers, "
+                    + "but \(options.sequenceCountMax) are the most.")
+        }
+        if answerCount > 1 {
+            guard !streams else {
+                throw .unsupported(TextInput.stream.rawValue, "this request makes \(answerCount) answers, not one")
+            }
+            guard !outputs.contains(.tokens) else {
+                throw .unsupported(TextOutput.tokens.rawValue, "\(answerCount) answers differ in length")
+            }
+        }
+        try shared.setOutputTokenCount(
+            try PreparedGeneration.outputTokenCount(
+                prompts: prompts, wanted: wanted, fallback: options.defaultCompletionTokens, promptField: field,
+                model: model, options: options), fields)
+        let showsLogprobs = outputs.contains(.logprobs) || outputs.contains(.cumulativeLogprob)
+        shared.sampling.logprobs = showsLogprobs ? logprobCount ?? 0 : nil
+        var request = shared.request(model: model, prompts: prompts)
+        request.queueTimeoutSeconds = queueTimeoutSeconds
+        let generation = PreparedGeneration(
+            model: model, request: request, streams: streams, logprobCount: shared.sampling.logprobs,
+            echoedPrompts: flag(.excludesPrompt) == false ? texts(of: prompts, model) : nil)
+        return PreparedInference(
+            generation: generation, id: id, outputs: outputs, binaryOutputs: binaryOutputs(outputs),
+            answerShape: answerShape(promptCount: prompts.count, choiceCount: shared.choiceCount),
+            tokenType: tokenType, tokenRank: max(shape.count, 1), wantsEmptyFinalResponse: wantsEmptyFinalResponse)
+    }
+
+    /// What completions refuse, and what only they have.
+    private static let refused =
+        RefusedFields.completion + [
+            .init("echo", .isFalse, "set exclude_input_in_output to false"),
+            .init("prompt_logprobs", .nothing, "no output holds them"),
+            .init("stream_options", .nothing, "ask for the outputs num_input_tokens and num_output_tokens"),
+            .init("details", .isFalse, "ask for the outputs finish_reason and logprobs"),
+        ]
+
+    private func streams(_ delivery: Delivery) throws(APIError) -> Bool {
+        let stream = TextInput.stream.rawValue
+        guard delivery == .stream else {
+            guard flag(.stream) != true else {
+                throw .invalid(
+                    stream, code: "invalid_value",
+                    "\(stream) must be false here: generate_stream and ModelStreamInfer answer in pieces.")
+            }
+            return false
+        }
+        let streams = flag(.stream) ?? true
+        guard !streams || flag(.excludesPrompt) != false else {
+            let field = TextInput.excludesPrompt.rawValue
+            throw .invalid(field, code: "invalid_value", "\(field) must not be false when \(stream) is true.")
+        }
+        return streams
+    }
+}
+
+// Outputs.
+extension TextModelRequest {
+    /// Those named, else the text, token ids for token ids, and what `return_…` asks for.
+    private func chosenOutputs() throws(APIError) -> [TextOutput] {
+        guard outputs.isEmpty else {
+            var chosen: [TextOutput] = []
+            for requested in outputs {
+                guard let output = TextOutput(rawValue: requested.name) else {
+                    let known = TextOutput.allCases.map(\.rawValue).joined(separator: ", ")
+                    throw .invalid(
+                        "outputs", code: "unknown_output",
+                        "\"\(requested.name.prefix(64))\" is no output of a text model. Outputs are \(known).")
+                }
+                if !chosen.contains(output) { chosen.append(output) }
+            }
+            return chosen
+        }
+        var chosen: [TextOutput] = [.text]
+        if case .tokens = prompt { chosen.append(.tokens) }
+        for input in TextInput.allCases where flag(input) == true {
+            if let output = input.output { chosen.append(output) }
+        }
+        return chosen
+    }
+
+    private func binaryOutputs(_ chosen: [TextOutput]) -> Set<TextOutput> {
+        Set(
+            chosen.filter { output in
+                outputs.first { $0.name == output.rawValue }?.isBinary ?? isBinaryWanted
+            })
+    }
+
+    /// [n] for n answers; [n,1] for prompts in a tensor of [n,1]; [n,m] for n prompts with m answers each.
+    private func answerShape(promptCount: Int, choiceCount: Int) -> [Int] {
+        if shape.count == 2 { return [promptCount, choiceCount] }
+        if promptCount == 1 || choiceCount == 1 { return [promptCount * choiceCount] }
+        return [promptCount, choiceCount]
+    }
+
+    private var tokenType: TensorType {
+        if case .tokens(_, let type) = prompt { return type }
+        return .int64
+    }
+}
+
+// Prompts.
+extension TextModelRequest {
+    private var promptField: String {
+        if case .tokens = prompt { TextInput.tokens.rawValue } else { TextInput.text.rawValue }
+    }
+
+    private func prompts(
+        _ model: ServedModel, addsBOS: Bool, _ options: APIOptions
+    ) throws(APIError) -> [[TokenID]] {
+        let field = promptField
+        var prompts: [[TokenID]] = []
+        switch prompt {
+        case nil: throw Self.noPrompt
+        case .tokens(let ids, _):
+            var tokens: [TokenID] = []
+            tokens.reserveCapacity(ids.count)
+            for (index, id) in ids.enumerated() {
+                tokens.append(try SamplingFields.tokenID(.integer(id), at: "\(field)[\(index)]", model))
+            }
+            prompts = [tokens]
+        case .texts(let texts):
+            guard texts.count <= options.promptCountMax else {
+                throw FieldReader(JSONObject()).tooMany(field, count: texts.count, countMax: options.promptCountMax)
+            }
+            for text in texts {
+                try PreparedGeneration.checkFits(byteCount: text.utf8.count, promptField: field, model: model)
+            }
+            prompts = texts.map { model.tokenizer.encode($0, parsesSpecialTokens: true, addsBOS: addsBOS) }
+        }
+        for (index, prompt) in prompts.enumerated() where prompt.isEmpty {
+            let parameter = prompts.count == 1 ? field : "\(field)[\(index)]"
+            throw .invalid(parameter, code: "invalid_value", "\(parameter) is empty.")
+        }
+        return prompts
+    }
+
+    /// As they were given, or decoded.
+    private func texts(of prompts: [[TokenID]], _ model: ServedModel) -> [String] {
+        if case .texts(let texts) = prompt { return texts }
+        return prompts.map { model.tokenizer.decode($0, skipsSpecialTokens: false) }
+    }
+}

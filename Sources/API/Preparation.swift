@@ -1,0 +1,80 @@
+import Inference
+import NIOCore
+import Serving
+import Synchronization
+
+extension APICore {
+    /// Works on what a client sent: here when it is short, else on another thread.
+    /// - Parameters:
+    ///   - work: pure; sees what is known now.
+    ///   - deliver: on the event loop, once, unless the client has left before the work began.
+    func prepare<Prepared: Sendable>(
+        byteCount: Int, abandonment: Abandonment, on loop: any EventLoop,
+        _ work: @escaping @Sendable (Preparation) throws(APIError) -> Prepared,
+        deliver: @escaping (Result<Prepared, APIError>) -> Void
+    ) {
+        let preparation = Preparation(models: service.models, options: options, seed: surroundings.randomWord())
+        guard byteCount > options.inlineByteCountMax else {
+            return deliver(Self.result { () throws(APIError) in try work(preparation) })
+        }
+        guard preparationCount < options.preparationCountMax else {
+            return deliver(
+                .failure(
+                    APIError(
+                        status: 429,
+                        message: "\(preparationCount) long requests are being read already. Try again shortly.",
+                        type: "rate_limit_error", code: "too_many_long_requests",
+                        retryAfterSeconds: options.retryAfterSeconds)))
+        }
+        preparationCount += 1
+        let bound = NIOLoopBound(
+            { (result: Result<Prepared, APIError>?) in
+                self.preparationCount -= 1
+                if let result { deliver(result) }
+            }, eventLoop: loop)
+        offload {
+            // Whoever queued behind others may have left since.
+            let result =
+                abandonment.isAbandoned
+                ? nil : Self.result { () throws(APIError) in try work(preparation) }
+            loop.execute { bound.value(result) }
+        }
+    }
+
+    private static func result<Prepared>(_ work: () throws(APIError) -> Prepared) -> Result<Prepared, APIError> {
+        do throws(APIError) { return .success(try work()) } catch { return .failure(error) }
+    }
+}
+
+/// Told to work on another thread: its client has left.
+final class Abandonment: Sendable {
+    private let flag = Atomic<Bool>(false)
+
+    func abandon() { flag.store(true, ordering: .relaxed) }
+    var isAbandoned: Bool { flag.load(ordering: .relaxed) }
+}
+
+/// What the work on a body may know. Values and immutable objects only: it crosses to another thread.
+struct Preparation: Sendable {
+    var models: [ServedModel]
+    var options: APIOptions
+    /// Drawn for this request, for when the client gives none.
+    var seed: UInt64
+
+    /// The model that `model` names; the only one when there is one and none is named.
+    func model(_ fields: FieldReader, promptField: String) throws(APIError) -> ServedModel {
+        let name = try fields.string("model")
+        guard !models.isEmpty else {
+            throw ErrorTable.error(
+                .unavailable("No worker has announced a model yet."), promptField: promptField, options: options)
+        }
+        guard let name else {
+            guard models.count == 1, let only = models.first else { throw fields.missing("model") }
+            return only
+        }
+        guard let model = models.first(where: { $0.name == name }) else {
+            throw ErrorTable.error(.modelNotFound(name), promptField: promptField, options: options)
+        }
+        return model
+    }
+}
