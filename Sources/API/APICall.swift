@@ -137,6 +137,20 @@ extension APICall {
     }
 }
 
+extension APICall {
+    /// Who asks, by the header that the operator trusts; empty where there is none.
+    func tenant() throws(APIError) -> String {
+        guard let name = core.options.tenantHeader, let tenant = exchange.request.header(name) else { return "" }
+        let limit = core.options.tenantByteCountMax
+        guard tenant.utf8.count <= limit else {
+            throw .invalid(
+                name, code: "string_above_max_length",
+                "The header \(name) may have \(limit) bytes at most, but has \(tenant.utf8.count).")
+        }
+        return tenant
+    }
+}
+
 // Bodies.
 extension APICall {
     /// Reads the body and works on it: short ones here, long ones on another thread.

@@ -44,6 +44,11 @@ package struct APIOptions: Sendable {
     package var resumeKey: [UInt8]?
     /// How old an id may be that a client goes on from.
     package var resumeSeconds: Int64 = 600
+    /// Request header, in lower case, whose value is the tenant; nil where nobody tells tenants apart. What clients
+    /// may write themselves is no tenant: a proxy in front has to set it.
+    package var tenantHeader: String?
+    /// Bytes of a tenant's name.
+    package var tenantByteCountMax = 128
     /// Whether `/metrics` is on the public port as well as on the admin port.
     package var servesMetricsPublicly = true
 

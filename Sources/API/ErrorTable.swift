@@ -16,10 +16,13 @@ enum ErrorTable {
             .invalid(
                 promptField, code: "context_length_exceeded",
                 contextSentence(promptTokens, maxTokens, contextLength))
-        case .queueFull(let limit, let retryAfterSeconds):
+        case .queueFull(let limit, let measure, let isTenantShare, let retryAfterSeconds):
             APIError(
-                status: 429, message: "The queue is full (\(limit) requests). Try again in \(retryAfterSeconds) s.",
-                type: "rate_limit_error", code: "queue_full", retryAfterSeconds: retryAfterSeconds)
+                status: 429,
+                message: (isTenantShare ? "Your share of the queue is used up" : "The queue is full")
+                    + " (\(limit) \(noun(measure))). Try again in \(retryAfterSeconds) s.",
+                type: "rate_limit_error", code: isTenantShare ? "tenant_queue_full" : "queue_full",
+                retryAfterSeconds: retryAfterSeconds)
         case .timedOut(let seconds):
             APIError(
                 status: 503, message: "The request was given up after \(tenths(seconds)) s.",
@@ -48,6 +51,14 @@ enum ErrorTable {
             APIError(
                 status: 408, message: "The body did not arrive in full.", type: "invalid_request_error",
                 code: "incomplete_body")
+        }
+    }
+
+    private static func noun(_ measure: QueueMeasure) -> String {
+        switch measure {
+        case .requests: "requests"
+        case .tokens: "prompt tokens"
+        case .bytes: "bytes"
         }
     }
 

@@ -95,6 +95,24 @@ extension Key where Value == String {
         }
     }
 
+    /// The name of an HTTP header, in lower case whatever was written.
+    package static func headerName(_ name: String, _ help: String) -> Key {
+        Key(name: name, help: help, valueName: "NAME", defaultValue: nil, defaultText: nil) { text in
+            let isName = text.utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
+                    true
+                default: false
+                }
+            }
+            guard isName, (1...64).contains(text.utf8.count) else {
+                return .expected("a header name of 1 to 64 letters, digits, - and _")
+            }
+            return .value(text.lowercased())
+        }
+    }
+
     package static func choice(_ name: String, _ help: String, of choices: [String], default defaultValue: String)
         -> Key
     {

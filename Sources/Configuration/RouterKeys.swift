@@ -24,6 +24,13 @@ package enum RouterKeys {
     package static let queueTokenLimit = Key<Int>.integer(
         "queue-token-limit", "Prompt tokens that may wait; more are refused with 429.", default: 4_194_304,
         in: 1...1_000_000_000)
+    package static let queueByteLimit = Key<Int>.bytes(
+        "queue-byte-limit", "Memory that waiting requests may take; more are refused with 429.", default: 256 << 20,
+        defaultText: "256MiB", in: 1024...(1 << 40))
+    package static let tenantHeader = Key<String>.headerName(
+        "tenant-header",
+        "Request header that names the tenant, among whom workers are shared fairly. Set it only where a proxy you trust "
+            + "writes that header: clients could call themselves anything. Without it all requests are one tenant's.")
     package static let queueTimeout = Key<Double>.seconds(
         "queue-timeout", "A request that waits longer fails.", default: 60, in: 0.01...86_400)
     package static let requestTimeout = Key<Double>.seconds(
@@ -43,8 +50,8 @@ package enum RouterKeys {
 
     package static let listening = [host.name, httpPort.name, grpcPort.name, adminPort.name]
     package static let serving = [
-        queueLimit.name, queueTokenLimit.name, queueTimeout.name, requestTimeout.name, maxBodyBytes.name,
-        resumeKeyFile.name, resumeWindow.name, tlsCertificate.name, tlsKey.name,
+        queueLimit.name, queueTokenLimit.name, queueByteLimit.name, tenantHeader.name, queueTimeout.name,
+        requestTimeout.name, maxBodyBytes.name, resumeKeyFile.name, resumeWindow.name, tlsCertificate.name, tlsKey.name,
     ]
     package static let finding = [workerAddress.name, workerService.name, serviceAccount.name]
     package static let names =

@@ -6,8 +6,8 @@ package enum ServeError: Error, Equatable, Sendable {
     case modelNotFound(String)
     /// Prompt, or prompt and output, exceed the model's context.
     case contextExceeded(promptTokens: Int, maxTokens: Int?, contextLength: Int)
-    /// The queue is full: try again after so many seconds.
-    case queueFull(limit: Int, retryAfterSeconds: Int)
+    /// The queue is full, or what one tenant may have of it: try again after so many seconds.
+    case queueFull(limit: Int, of: QueueMeasure = .requests, isTenantShare: Bool = false, retryAfterSeconds: Int)
     /// The request waited longer than it may.
     case timedOut(afterSeconds: Double)
     /// No worker serves the model now.
@@ -15,4 +15,13 @@ package enum ServeError: Error, Equatable, Sendable {
     case shuttingDown
     /// Ours: a worker failed in a way that moving the request did not cure.
     case internalFailure(String)
+}
+
+/// In what a queue is bounded.
+package enum QueueMeasure: String, CaseIterable, Sendable {
+    case requests
+    /// Of prompts.
+    case tokens
+    /// Held for what waits.
+    case bytes
 }

@@ -14,8 +14,10 @@ extension Router {
             case .preempt(let sequence, let worker): peersByID[worker]?.link.send(.preempt(sequence))
             case .fail(let id, let error): fail(id, error)
             case .moved(let choice, let cause): moved(choice, cause)
-            case .suspected(let worker): logWorker("worker silent: it gets nothing new", worker)
-            case .recovered(let worker): logWorker("worker speaks again", worker)
+            case .suspected(let worker):
+                let isSlow = scheduler.workerState(worker) == .slow
+                logWorker(isSlow ? "worker slow: it gets nothing new" : "worker silent: it gets nothing new", worker)
+            case .recovered(let worker): logWorker("worker takes sequences again", worker)
             }
         }
     }

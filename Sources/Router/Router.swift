@@ -126,6 +126,7 @@ package final class Router: GenerationService {
                 id: id, model: request.model, prompts: request.prompts, choiceCount: request.choiceCount,
                 maxTokens: request.sampling.maxTokens, priority: request.priority, salt: request.salt,
                 usesPrefixCache: request.sampling.promptLogprobs == nil, numericsID: request.numericsID,
+                tenant: request.tenant, heldBytes: request.heldBytes,
                 queueTimeoutSeconds: Self.shorter(
                     request.queueTimeoutSeconds, options.scheduling.queueTimeoutSeconds),
                 requestTimeoutSeconds: Self.shorter(

@@ -20,43 +20,40 @@ extension ClusterScheduler {
         requests[id.request]?.choices[id.index].advance(by: running.news, numericsID: numericsID)
     }
 
-    /// Whether so many workers died under a choice that it is tried without others like it.
-    func isOnTrial(_ choice: ChoiceRecord) -> Bool {
-        choice.deaths >= limits.deathsMax && choice.faultPosition == choice.outputCount
-    }
-
     // MARK: - The queue
 
     /// Puts a choice that is `.waiting` into its line.
     mutating func enqueue(_ id: ChoiceID, now: Instant) {
-        guard let model = requests[id.request]?.spec.model, let priority = requests[id.request]?.spec.priority,
+        guard let model = requests[id.request]?.spec.model,
             let choice = requests[id.request]?.nowWaits(id.index, since: now)
         else { return }
-        let place = LinePlace(priority: priority, hasRun: choice.hasRun, ticket: choice.ticket)
         if let numericsID = choice.numericsID {
-            models[model]?.groups[numericsID, default: NumericsGroup()].line.set(id, place)
+            models[model]?.groups[numericsID, default: NumericsGroup()].line.set(id, choice.place)
         } else {
-            models[model]?.line.set(id, place)
+            models[model]?.line.insert(id, choice.place, of: choice.tenant)
         }
-        models[model]?.waitingTokens += choice.tokenCount
-        waitingTokenCount += choice.tokenCount
-        if choice.isFirstWaiting { waitingRequestCount += 1 }
+        models[model]?.waitingTokens += choice.load.tokens
+        queue += choice.load
+        tenants.waits(choice.tenant, choice.load)
     }
 
     /// Takes a choice that is `.waiting` out of its line.
-    private mutating func dequeue(_ id: ChoiceID) {
+    /// - Returns: what that takes off the queue.
+    @discardableResult
+    private mutating func dequeue(_ id: ChoiceID) -> QueueLoad {
         guard let model = requests[id.request]?.spec.model,
             let choice = requests[id.request]?.waitsNoLonger(id.index)
-        else { return }
+        else { return QueueLoad() }
         if let numericsID = choice.numericsID {
             models[model]?.groups[numericsID]?.line.remove(id)
             forgetEmptyGroup(numericsID, of: model)
         } else {
-            models[model]?.line.remove(id)
+            models[model]?.line.remove(id, choice.place, of: choice.tenant)
         }
-        models[model]?.waitingTokens -= choice.tokenCount
-        waitingTokenCount -= choice.tokenCount
-        if choice.isFirstWaiting { waitingRequestCount -= 1 }
+        models[model]?.waitingTokens -= choice.load.tokens
+        queue -= choice.load
+        tenants.waitsNoLonger(choice.tenant, choice.load)
+        return choice.load
     }
 
     /// A group is kept while it has workers, or choices that only it could continue.
@@ -82,30 +79,31 @@ extension ClusterScheduler {
         _ id: ChoiceID, to worker: WorkerID, cachedTokens: Int, now: Instant, into actions: inout [SchedulingAction]
     ) {
         guard let model = requests[id.request]?.spec.model, let maxTokens = requests[id.request]?.spec.maxTokens,
-            let choice = record(of: id), let host = workers[worker]
+            let tenant = requests[id.request]?.tenant, let choice = record(of: id), let host = workers[worker]
         else { return }
         let output = OutputDemand(
             expected: models[model]?.outputs.expected ?? 0, made: choice.outputCount, max: maxTokens)
         let target = choice.promptCount + output.target(margin: host.description.pageTokenCount)
         let growth = host.pages(forTokens: target) - host.pages(forTokens: choice.tokenCount)
         if host.assigned.isEmpty { watch.set(worker, now.advanced(bySeconds: host.patience(limits))) }
-        dequeue(id)
+        drainRate.count(dequeue(id), at: now)
         clearReservation(of: id)
+        if !choice.hasRun { chargePrompt(choice.promptCount, cached: cachedTokens, to: tenant, model) }
         let sequence = SequenceID(
             sequences.insert(
                 RunningSequence(
-                    choice: id, worker: worker, command: host.commandsSent + 1, admittedAt: now,
-                    admittedTokenCount: choice.tokenCount, tokenCount: choice.tokenCount,
+                    choice: id, worker: worker, tenant: tenant, command: host.commandsSent + 1, admittedAt: now,
+                    admittedTokenCount: choice.tokenCount, cachedTokenCount: choice.hasRun ? 0 : cachedTokens,
+                    tokenCount: choice.tokenCount, chargedTokenCount: choice.tokenCount,
                     reviewTokenCount: host.reviewTokenCount(after: choice.tokenCount, target: target),
                     targetTokens: target, growth: growth)))
         workers[worker]?.admitted(
             sequence, tokenCount: choice.tokenCount, prefillTokens: max(0, choice.tokenCount - cachedTokens),
-            reserving: growth)
-        if isOnTrial(choice) { workers[worker]?.trial = sequence }
-        let isFirst = requests[id.request]?.nowRuns(id.index, as: sequence) ?? false
+            reserving: growth, at: now)
+        if choice.isOnTrial(limits) { workers[worker]?.trial = sequence }
+        requests[id.request]?.nowRuns(id.index, as: sequence)
         models[model]?.runningCount += 1
         queueDeadlines.remove(id.request)
-        if isFirst { drainRate.count(at: now) }
         refresh(worker)
         actions.append(.admit(id, as: sequence, on: worker))
     }
@@ -114,6 +112,7 @@ extension ClusterScheduler {
 
     /// Undoes what running means in the books; the caller says what the choice becomes.
     private mutating func unassign(_ sequence: SequenceID) -> RunningSequence? {
+        chargeOutput(sequence)
         guard let running = sequences.remove(sequence.rawValue) else { return nil }
         workers[running.worker]?.released(sequence, reserved: running.growth)
         if workers[running.worker]?.assigned.isEmpty == true { watch.remove(running.worker) }
@@ -161,7 +160,7 @@ extension ClusterScheduler {
         requests[id.request]?.openCount -= 1
         if learns, let model = requests[id.request]?.spec.model { models[model]?.outputs.add(outputCount) }
         if requests[id.request]?.openCount == 0 {
-            forget(id.request)
+            forget(id.request, now: now)
         } else {
             updateQueueDeadline(of: id.request, now: now)
         }
@@ -183,7 +182,8 @@ extension ClusterScheduler {
         actions.append(.fail(id, error))
     }
 
-    private mutating func forget(_ id: RequestID) {
+    private mutating func forget(_ id: RequestID, now: Instant) {
+        if let tenant = requests[id]?.tenant { tenants.closed(tenant, now: now) }
         requests.remove(id)
         queueDeadlines.remove(id)
         requestDeadlines.remove(id)

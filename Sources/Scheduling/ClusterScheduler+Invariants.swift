@@ -10,9 +10,12 @@ extension ClusterScheduler {
 
     private func lineViolation() -> String? {
         for (name, queue) in models {
-            for id in queue.line.ids where record(of: id)?.state != .waiting || record(of: id)?.numericsID != nil {
-                return "\(id) is in the line of \(name) and should not be"
+            for id in queue.line.ids {
+                guard let choice = record(of: id), choice.state == .waiting, choice.numericsID == nil else {
+                    return "\(id) is in the line of \(name) and should not be"
+                }
             }
+            if let wrong = queue.line.violation() { return "the line of \(name): \(wrong)" }
             for (numericsID, group) in queue.groups {
                 for id in group.line.ids {
                     guard let choice = record(of: id), choice.state == .waiting, choice.numericsID == numericsID else {
@@ -31,16 +34,18 @@ extension ClusterScheduler {
     }
 
     private func choiceViolation() -> String? {
-        var (waitingTokens, waitingRequests, waitingChoices, running) = (0, 0, 0, 0)
+        var (load, waitingChoices, running) = (QueueLoad(), 0, 0)
+        var (openOfTenant, loadOfTenant): ([TenantID: Int], [TenantID: QueueLoad]) = ([:], [:])
         for request in requests.all {
             let id = request.spec.id
             var (open, runs, waits) = (0, 0, 0)
+            var own = QueueLoad()
             for (index, choice) in request.choices.enumerated() {
                 switch choice.state {
                 case .ended: continue
                 case .waiting:
                     waits += 1
-                    waitingTokens += choice.queuedTokens
+                    own.tokens += choice.queuedTokens
                 case .running(let sequence):
                     runs += 1
                     guard sequences[sequence.rawValue]?.choice == ChoiceID(id, index) else {
@@ -53,7 +58,10 @@ extension ClusterScheduler {
             guard (open, runs, waits) == counted, open > 0 else {
                 return "\(id) has \(open) open choices, \(runs) running, \(waits) waiting, and counts others"
             }
-            waitingRequests += waits > 0 ? 1 : 0
+            if waits > 0 { own += QueueLoad(requests: 1, bytes: request.heldBytes) }
+            load += own
+            loadOfTenant[request.tenant, default: QueueLoad()] += own
+            openOfTenant[request.tenant, default: 0] += 1
             waitingChoices += waits
             running += runs
             if queueDeadlines.contains(id) != (runs == 0) { return "\(id) waits without a deadline, or runs with one" }
@@ -62,11 +70,9 @@ extension ClusterScheduler {
         if inLines != waitingChoices { return "\(inLines) choices are in lines, \(waitingChoices) wait" }
         if running != sequences.count { return "\(running) choices run, \(sequences.count) are assigned" }
         if running != models.values.reduce(0, { $0 + $1.runningCount }) { return "models count another \(running)" }
-        if waitingRequests != waitingRequestCount || waitingTokens != waitingTokenCount {
-            return "the queue holds \(waitingRequests) requests and \(waitingTokens) tokens, and counts others"
-        }
-        if waitingTokens != models.values.reduce(0, { $0 + $1.waitingTokens }) { return "models count other tokens" }
-        return nil
+        if load != queue { return "the queue holds \(load), and counts \(queue)" }
+        if load.tokens != models.values.reduce(0, { $0 + $1.waitingTokens }) { return "models count other tokens" }
+        return tenants.violation(open: openOfTenant, waiting: loadOfTenant)
     }
 
     private func workerViolation() -> String? {
@@ -89,10 +95,12 @@ extension ClusterScheduler {
             if let wrong = worker.violation(growth: growth) { return "\(id): \(wrong)" }
             if watch.contains(id) == worker.assigned.isEmpty { return "\(id) is watched for nothing, or not at all" }
             if let choice = worker.reservation, reservations[choice] != id { return "\(id) is kept for \(choice)" }
-            if leaving.contains(id) != (worker.state == .draining) { return "\(id) leaves and does not drain" }
+            if leaving.contains(id) != (worker.state == .draining || worker.state == .slow) {
+                return "\(id) is \(worker.state) and is asked for its sequences otherwise"
+            }
             let group = models[worker.description.model]?.groups[worker.description.numericsID]
             guard let group, group.workers.contains(id) else { return "\(id) has no group" }
-            if group.available.contains(id) != (worker.state == .ready && worker.freeSlots > 0) {
+            if group.available.contains(id) != worker.isOffered {
                 return "\(id) has \(worker.freeSlots) free slots and is offered otherwise"
             }
         }

@@ -17,18 +17,6 @@ extension ClusterScheduler {
         var cachedTokens: Int
     }
 
-    /// What a choice asks of a worker.
-    private struct Demand {
-        var id: ChoiceID
-        var model: String
-        var numericsID: String?
-        var promptCount: Int
-        var tokenCount: Int
-        var ticket: UInt64
-        var isOnTrial: Bool
-        var output: OutputDemand
-    }
-
     /// Admits from the lines of a model as long as the heads, or a few behind them, fit somewhere.
     /// - Parameter reporter: the only worker that has changed since this was last asked; nil when others may have.
     mutating func admitWaiting(
@@ -40,17 +28,20 @@ extension ClusterScheduler {
         var blocked: Set<Line> = []
         while hasRoom(model), let (line, head) = firstHead(model, except: blocked) {
             // A head that was blocked before can only fit on the worker that changed.
-            let isPointless = !hasAdmitted && reporter.map { !mayTake($0, head, now: now) } ?? false
+            let isPointless =
+                !hasAdmitted && reporter.flatMap { workers[$0] }.map { !mayTake($0, head, now: now) } ?? false
             if !isPointless, let place = place(head, including: reporter, now: now) {
                 admit(head, to: place.worker, cachedTokens: place.cachedTokens, now: now, into: &actions)
                 hasAdmitted = true
                 continue
             }
             if let reporter { reserve(reporter, for: head, now: now) }
+            var changed = reporter.flatMap { workers[$0] }
             for id in heads(line, of: model, limit: limits.lookahead + 1).dropFirst() {
-                if let reporter, !mayTake(reporter, id, now: now) { continue }
+                if let changed, !mayTake(changed, id, now: now) { continue }
                 guard let place = place(id, including: reporter, now: now) else { continue }
                 admit(id, to: place.worker, cachedTokens: place.cachedTokens, now: now, into: &actions)
+                changed = reporter.flatMap { workers[$0] }
             }
             blocked.insert(line)
         }
@@ -66,8 +57,12 @@ extension ClusterScheduler {
     }
 
     private func isAmongFirst(_ id: ChoiceID, _ model: String) -> Bool {
-        let line = record(of: id)?.numericsID.map { models[model]?.groups[$0]?.line } ?? models[model]?.line
-        return line?.isAmongFirst(id, limits.lookahead + 1) == true
+        guard let request = requests[id.request], let queue = models[model] else { return false }
+        if let bound = record(of: id)?.numericsID {
+            return queue.groups[bound]?.line.isAmongFirst(id, limits.lookahead + 1) == true
+        }
+        return queue.line.isAmongFirst(
+            id, priority: request.spec.priority, of: request.tenant, limits.lookahead + 1)
     }
 
     private func hasRoom(_ model: String) -> Bool {
@@ -76,7 +71,7 @@ extension ClusterScheduler {
 
     private func heads(_ line: Line, of model: String, limit: Int) -> [ChoiceID] {
         switch line {
-        case .unbound: models[model]?.line.smallest(limit) ?? []
+        case .unbound: models[model]?.line.heads(limit) ?? []
         case .group(let id): models[model]?.groups[id]?.line.smallest(limit) ?? []
         }
     }
@@ -95,14 +90,9 @@ extension ClusterScheduler {
     // MARK: - One choice
 
     private func demand(of id: ChoiceID) -> Demand? {
-        guard let choice = record(of: id), let model = requests[id.request]?.spec.model,
-            let maxTokens = requests[id.request]?.spec.maxTokens
-        else { return nil }
-        return Demand(
-            id: id, model: model, numericsID: choice.numericsID, promptCount: choice.promptCount,
-            tokenCount: choice.tokenCount, ticket: choice.ticket, isOnTrial: isOnTrial(choice),
-            output: OutputDemand(
-                expected: models[model]?.outputs.expected ?? 0, made: choice.outputCount, max: maxTokens))
+        guard var demand = requests[id.request]?.demand(of: id, limits) else { return nil }
+        demand.output.expected = models[demand.model]?.outputs.expected ?? 0
+        return demand
     }
 
     /// The worker where a choice costs least; nil when none has room.
@@ -145,9 +135,8 @@ extension ClusterScheduler {
         demand.numericsID.map { [$0] } ?? models[demand.model]?.groups.keys.sorted() ?? []
     }
 
-    private func mayTake(_ id: WorkerID, _ choice: ChoiceID, now: Instant) -> Bool {
-        guard let worker = workers[id], let demand = demand(of: choice) else { return false }
-        return mayTake(worker, demand, now: now)
+    private func mayTake(_ worker: WorkerRecord, _ choice: ChoiceID, now: Instant) -> Bool {
+        demand(of: choice).map { mayTake(worker, $0, now: now) } ?? false
     }
 
     /// Whether a worker has a slot and pages for a choice, and may take it at all.
@@ -278,5 +267,29 @@ extension ClusterScheduler {
             }
         }
         return spare
+    }
+}
+
+/// What a choice asks of a worker.
+private struct Demand {
+    var id: ChoiceID
+    var model: String
+    var numericsID: String?
+    var promptCount: Int
+    var tokenCount: Int
+    var ticket: UInt64
+    var isOnTrial: Bool
+    var output: OutputDemand
+}
+
+extension RequestRecord {
+    /// All but what is expected of the output.
+    fileprivate func demand(of id: ChoiceID, _ limits: SchedulingLimits) -> Demand? {
+        guard choices.indices.contains(id.index) else { return nil }
+        return Demand(
+            id: id, model: spec.model, numericsID: choices[id.index].numericsID,
+            promptCount: choices[id.index].promptCount, tokenCount: choices[id.index].tokenCount,
+            ticket: choices[id.index].ticket, isOnTrial: choices[id.index].isOnTrial(limits),
+            output: OutputDemand(expected: 0, made: choices[id.index].outputCount, max: spec.maxTokens))
     }
 }

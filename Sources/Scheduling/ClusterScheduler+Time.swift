@@ -11,7 +11,10 @@ extension ClusterScheduler {
         }
         lastLook = now
         expire(now, into: &actions)
-        if noSuspicionBefore.map({ $0 <= now }) ?? true { suspect(now, into: &actions) }
+        if noSuspicionBefore.map({ $0 <= now }) ?? true {
+            suspect(now, into: &actions)
+            judgePaces(now, into: &actions)
+        }
         for id in leaving.sorted() { evacuate(id, now: now, into: &actions) }
         for model in models.keys.sorted() where waitingCount(model) > 0 {
             admitWaiting(model, now: now, into: &actions)
@@ -42,11 +45,12 @@ extension ClusterScheduler {
     private mutating func suspect(_ now: Instant, into actions: inout [SchedulingAction]) {
         while let (id, deadline) = watch.first, deadline <= now {
             watch.set(id, now.advanced(bySeconds: max(0.001, limits.suspicionSeconds)))
-            guard workers[id]?.state == .ready else {
+            guard workers[id]?.state != .suspect, workers[id]?.state != .draining else {
                 moveAll(from: id, now: now, into: &actions)
                 continue
             }
             workers[id]?.state = .suspect
+            leaving.remove(id)
             workers[id]?.suspectSince = now
             giveUpReservation(on: id)
             refresh(id)

@@ -32,8 +32,8 @@ extension ClusterScheduler {
         }
         let trial = workers[id]?.trial
         signOfLife(id, now: now, into: &answer.actions)
-        workers[id]?.stepTook(microseconds: report.durationMicroseconds)
         workers[id]?.apply(report.load, commandsSeen: report.commandsSeen)
+        workers[id]?.stepTook(microseconds: report.durationMicroseconds, tokens: report.tokenCount, at: now)
         var hasTokens = false
         // By place: a copy of an entry would count references to all its parts.
         for place in report.entries.indices {
@@ -46,6 +46,7 @@ extension ClusterScheduler {
                 continue
             }
             answer.choices.append(choice)
+            if let cached = report.entries[place].cachedTokenCount { correctPrompt(sequence, cached: cached) }
             if needsReview { review(sequence) }
             if !report.entries[place].tokens.isEmpty {
                 hasTokens = true
@@ -94,10 +95,11 @@ extension ClusterScheduler {
     package mutating func sequencePreempted(
         _ sequence: SequenceID, by id: WorkerID, now: Instant
     ) -> [SchedulingAction] {
-        guard sequences[sequence.rawValue]?.worker == id else { return [] }
+        guard let running = sequences[sequence.rawValue], running.worker == id else { return [] }
         var actions: [SchedulingAction] = []
-        let isDraining = workers[id]?.state == .draining
-        requeue(sequence, isDraining ? .draining : .preempted, now: now, into: &actions)
+        let cause: MoveCause =
+            workers[id]?.state == .draining ? .draining : running.isAskedBack ? .workerSlow : .preempted
+        requeue(sequence, cause, now: now, into: &actions)
         admitWaiting(ofWorker: id, now: now, into: &actions)
         return actions
     }
@@ -172,8 +174,9 @@ extension ClusterScheduler {
         models[worker.description.model]?.capacities.set(id, -worker.capacity)
     }
 
-    /// Looks again at what is reserved for a sequence that has reached its `reviewTokenCount`.
+    /// Looks again at what is reserved for a sequence that has reached its `reviewTokenCount`, and charges for its tokens.
     private mutating func review(_ sequence: SequenceID) {
+        chargeOutput(sequence)
         guard let running = sequences[sequence.rawValue], let host = workers[running.worker] else { return }
         let (id, count) = (running.choice, running.tokenCount)
         var target = running.targetTokens
@@ -211,7 +214,7 @@ extension ClusterScheduler {
         }.sorted { ($0.1, $0.0) < ($1.1, $1.0) }.map(\.0)
     }
 
-    private mutating func admitWaiting(ofWorker id: WorkerID, now: Instant, into actions: inout [SchedulingAction]) {
+    mutating func admitWaiting(ofWorker id: WorkerID, now: Instant, into actions: inout [SchedulingAction]) {
         guard let model = workers[id]?.description.model else { return }
         refresh(id)
         admitWaiting(model, now: now, into: &actions)

@@ -33,14 +33,16 @@ package struct ClusterScheduler: Sendable {
     var reservations: [ChoiceID: WorkerID] = [:]
     /// By model: sequences that draining workers were asked for and have not given back yet.
     var askedBackCount: [String: Int] = [:]
-    var waitingRequestCount = 0
-    var waitingTokenCount = 0
+    var queue = QueueLoad()
+    var tenants = TenantBook()
     var drainRate = DrainRate()
     var lastTicket: UInt64 = 0
     /// When workers died that were not draining, as far back as `deathMemorySeconds`.
     var deathTimes: [Instant] = []
     var lastLook: Instant?
     var noSuspicionBefore: Instant?
+    /// When paces are compared next.
+    var nextJudgement: Instant?
 
     package init(limits: SchedulingLimits = SchedulingLimits()) {
         self.limits = limits
@@ -58,19 +60,14 @@ package struct ClusterScheduler: Sendable {
         guard requests[spec.id] == nil, !spec.prompts.isEmpty, spec.choiceCount > 0 else {
             throw .invalidRequest(message: "A request needs a prompt, a choice and a name of its own.", parameter: nil)
         }
-        let promptTokens = spec.prompts.reduce(0) { $0 + $1.count }
-        let (newTokens, overflows) = promptTokens.multipliedReportingOverflow(by: spec.choiceCount)
-        let tokenRoom = max(0, limits.queueTokensMax - waitingTokenCount)
-        let hasTokenRoom = !overflows && newTokens <= tokenRoom
-        guard waitingRequestCount == 0 || (waitingRequestCount < limits.queueRequestsMax && hasTokenRoom) else {
-            let seconds = drainRate.secondsToDrain(waitingRequestCount, at: now)
-            throw .queueFull(limit: limits.queueRequestsMax, retryAfterSeconds: seconds)
-        }
         if let capacity = models[spec.model]?.capacities.first.map({ -$0.key }),
             let longest = spec.prompts.map(\.count).max(), longest > capacity
         {
             throw .contextExceeded(promptTokens: longest, maxTokens: nil, contextLength: capacity)
         }
+        let tenant = tenant(of: spec, now: now)
+        let load = spec.queueLoad
+        if let refusal = queueRefusal(of: load, from: tenant, now: now) { throw refusal }
 
         var choices: [ChoiceRecord] = []
         for prompt in spec.prompts.indices {
@@ -83,7 +80,10 @@ package struct ClusterScheduler: Sendable {
             }
         }
         requests.insert(
-            RequestRecord(spec: spec, submittedAt: now, choices: choices, openCount: choices.count))
+            RequestRecord(
+                spec: spec, tenant: tenant, heldBytes: load.bytes, submittedAt: now, choices: choices,
+                openCount: choices.count))
+        tenants.opened(tenant)
         let timeout = spec.requestTimeoutSeconds ?? limits.requestTimeoutSeconds
         requestDeadlines.set(spec.id, now.advanced(bySeconds: timeout))
         let new = choices.indices.map { ChoiceID(spec.id, $0) }
@@ -115,7 +115,9 @@ package struct ClusterScheduler: Sendable {
 
     // MARK: - What a driver asks
 
-    package var waitingRequests: Int { waitingRequestCount }
+    package var waitingRequests: Int { queue.requests }
+    /// Tenants with open requests, and those that had some a short while ago.
+    package var tenantCount: Int { tenants.count }
     package var openRequests: Int { requests.count }
     package var modelNames: [String] { models.keys.sorted() }
 

@@ -1,30 +1,30 @@
 import Inference
 
-/// Measures how many requests leave the queue per second, for an honest Retry-After.
+/// Measures how much leaves the queue per second, for an honest Retry-After.
 struct DrainRate: Sendable {
     /// Whole seconds remembered.
     private static let window = 10
 
-    private var counts = Array(repeating: 0, count: window)
+    private var counts = Array(repeating: QueueLoad(), count: window)
     private var current = 0
     private var began: Instant?
 
-    mutating func count(_ leaving: Int = 1, at now: Instant) {
+    mutating func count(_ leaving: QueueLoad, at now: Instant) {
         roll(to: now)
         counts[current] += leaving
     }
 
-    /// - Returns: requests per second over the window.
-    mutating func perSecond(at now: Instant) -> Double {
+    /// - Returns: how much leaves in a second, over the window.
+    mutating func perSecond(_ measure: QueueMeasure, at now: Instant) -> Double {
         roll(to: now)
-        return Double(counts.reduce(0, +)) / Double(Self.window)
+        return Double(counts.reduce(0) { $0 + $1[measure] }) / Double(Self.window)
     }
 
-    /// Seconds until `waiting` requests will have left: at least 1, at most 60; 10 while nothing is known.
-    mutating func secondsToDrain(_ waiting: Int, at now: Instant) -> Int {
-        let rate = perSecond(at: now)
+    /// Seconds until `amount` will have left: at least 1, at most 60; 10 while nothing is known.
+    mutating func secondsToDrain(_ amount: Double, _ measure: QueueMeasure, at now: Instant) -> Int {
+        let rate = perSecond(measure, at: now)
         guard rate > 0 else { return 10 }
-        return Int(min(60, max(1, (Double(waiting) / rate).rounded(.up))))
+        return Int(min(60, max(1, (amount / rate).rounded(.up))))
     }
 
     private mutating func roll(to now: Instant) {
@@ -37,7 +37,7 @@ struct DrainRate: Sendable {
         let steps = min(Self.window, Int(min(passed, Double(Self.window))))
         for _ in 0..<steps {
             current = (current + 1) % Self.window
-            counts[current] = 0
+            counts[current] = QueueLoad()
         }
         began = passed >= Double(Self.window) ? now : start.advanced(bySeconds: Double(steps))
     }

@@ -35,6 +35,11 @@ struct ChoiceRecord: Sendable {
 
     var tokenCount: Int { promptCount + outputCount }
 
+    /// Whether so many workers died under it that it is tried without others like it.
+    func isOnTrial(_ limits: SchedulingLimits) -> Bool {
+        deaths >= limits.deathsMax && faultPosition == outputCount
+    }
+
     /// Takes new tokens in; the first bind the choice to the numerics id that made them.
     mutating func advance(by tokens: [TokenID], numericsID made: String) {
         if numericsID == nil { numericsID = made }
@@ -53,6 +58,9 @@ struct ChoiceRecord: Sendable {
 /// One request: what was asked, and where each of its choices is.
 struct RequestRecord: Sendable {
     let spec: RequestSpec
+    let tenant: TenantID
+    /// Held while it waits.
+    let heldBytes: Int
     let submittedAt: Instant
     var choices: [ChoiceRecord]
     var openCount: Int
@@ -61,13 +69,11 @@ struct RequestRecord: Sendable {
 
     /// What a line must know of a choice that comes or goes.
     struct Waiting {
+        var tenant: TenantID
         var numericsID: String?
-        var hasRun: Bool
-        var ticket: UInt64
-        /// What it counts for in the queue's token bound.
-        var tokenCount: Int
-        /// No other choice of the request waits.
-        var isFirstWaiting: Bool
+        var place: LinePlace
+        /// What it weighs in the queue, with its request where no other choice of it waits.
+        var load: QueueLoad
     }
 
     /// nil where there is no such choice.
@@ -75,31 +81,31 @@ struct RequestRecord: Sendable {
         guard choices.indices.contains(index) else { return nil }
         choices[index].waitingSince = now
         choices[index].queuedTokens = choices[index].tokenCount
-        defer { waitingCount += 1 }
-        return waiting(index, isFirst: waitingCount == 0)
+        waitingCount += 1
+        return waiting(index, isOnly: waitingCount == 1)
     }
 
     /// nil where there is no such choice.
     mutating func waitsNoLonger(_ index: Int) -> Waiting? {
         guard choices.indices.contains(index) else { return nil }
         waitingCount -= 1
-        return waiting(index, isFirst: waitingCount == 0)
+        return waiting(index, isOnly: waitingCount == 0)
     }
 
-    private func waiting(_ index: Int, isFirst: Bool) -> Waiting {
+    private func waiting(_ index: Int, isOnly: Bool) -> Waiting {
         Waiting(
-            numericsID: choices[index].numericsID, hasRun: choices[index].hasRun, ticket: choices[index].ticket,
-            tokenCount: choices[index].queuedTokens, isFirstWaiting: isFirst)
+            tenant: tenant, numericsID: choices[index].numericsID,
+            place: LinePlace(
+                priority: spec.priority, hasRun: choices[index].hasRun, ticket: choices[index].ticket),
+            load: QueueLoad(
+                requests: isOnly ? 1 : 0, tokens: choices[index].queuedTokens, bytes: isOnly ? heldBytes : 0))
     }
 
-    /// - Returns: whether it is the first of its request that ever ran.
-    mutating func nowRuns(_ index: Int, as sequence: SequenceID) -> Bool {
-        guard choices.indices.contains(index) else { return false }
-        let isFirst = !choices.contains { $0.hasRun }
+    mutating func nowRuns(_ index: Int, as sequence: SequenceID) {
+        guard choices.indices.contains(index) else { return }
         choices[index].state = .running(sequence)
         choices[index].hasRun = true
         runningCount += 1
-        return isFirst
     }
 
     func tokens(ofPrompt index: Int) -> [TokenID] { spec.prompts.indices.contains(index) ? spec.prompts[index] : [] }
@@ -112,13 +118,18 @@ struct RequestRecord: Sendable {
 struct RunningSequence: Sendable {
     let choice: ChoiceID
     let worker: WorkerID
+    let tenant: TenantID
     let command: UInt64
     let admittedAt: Instant
     let admittedTokenCount: Int
+    /// What its tenant was not charged for in full.
+    let cachedTokenCount: Int
     /// Prompt and output.
     var tokenCount: Int
     /// Output tokens that the choice's record does not have yet.
     var news: [TokenID] = []
+    /// What its tenant has been charged for.
+    var chargedTokenCount: Int
     /// Tokens from which on `growth` is no longer right.
     var reviewTokenCount: Int
     /// Tokens, prompt and output, that pages are reserved for.

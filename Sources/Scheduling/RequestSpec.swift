@@ -31,13 +31,18 @@ package struct RequestSpec: Equatable, Sendable {
     package var usesPrefixCache: Bool
     /// The only numerics id whose workers may have it; nil for any.
     package var numericsID: String?
+    /// Who asks: tenants share the workers fairly. Empty where nobody tells them apart.
+    package var tenant: String
+    /// What the router holds for it besides its prompts' tokens.
+    package var heldBytes: Int
     /// nil: the limits of ``SchedulingLimits``.
     package var queueTimeoutSeconds: Double?
     package var requestTimeoutSeconds: Double?
 
     package init(
         id: RequestID, model: String, prompts: [[TokenID]], choiceCount: Int = 1, maxTokens: Int, priority: Int = 0,
-        salt: UInt64 = 0, usesPrefixCache: Bool = true, numericsID: String? = nil,
+        salt: UInt64 = 0, usesPrefixCache: Bool = true, numericsID: String? = nil, tenant: String = "",
+        heldBytes: Int = 0,
         queueTimeoutSeconds: Double? = nil, requestTimeoutSeconds: Double? = nil
     ) {
         self.id = id
@@ -49,7 +54,21 @@ package struct RequestSpec: Equatable, Sendable {
         self.salt = salt
         self.usesPrefixCache = usesPrefixCache
         self.numericsID = numericsID
+        self.tenant = tenant
+        self.heldBytes = heldBytes
         self.queueTimeoutSeconds = queueTimeoutSeconds
         self.requestTimeoutSeconds = requestTimeoutSeconds
+    }
+}
+
+extension RequestSpec {
+    /// What it weighs while all of it waits. Saturates, so that figures from outside cannot overflow.
+    var queueLoad: QueueLoad {
+        let promptTokens = prompts.reduce(0) { $0 + $1.count }
+        let (tokens, overflows) = promptTokens.multipliedReportingOverflow(by: choiceCount)
+        let size = MemoryLayout<TokenID>.size
+        let (bytes, bytesOverflow) = (promptTokens * size).addingReportingOverflow(max(0, heldBytes))
+        return QueueLoad(
+            requests: 1, tokens: overflows ? .max : tokens, bytes: bytesOverflow ? .max : bytes)
     }
 }

@@ -13,8 +13,8 @@ struct RequestTable: Sendable {
 
     /// nil where there is none of that name. To change one; `insert` and `remove` bring and take.
     subscript(id: RequestID) -> RequestRecord? {
-        _read { yield records[places[id] ?? 0] }
-        _modify { yield &records[places[id] ?? 0] }
+        @inline(__always) _read { yield records[places[id] ?? 0] }
+        @inline(__always) _modify { yield &records[places[id] ?? 0] }
     }
 
     mutating func insert(_ record: RequestRecord) {

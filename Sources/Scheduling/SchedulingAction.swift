@@ -12,8 +12,9 @@ package enum SchedulingAction: Equatable, Sendable {
     case fail(RequestID, ServeError)
     /// A running or half-run choice was taken off a worker and waits again.
     case moved(ChoiceID, MoveCause)
+    /// The worker became suspect or slow: see ``ClusterScheduler/workerState(_:)``.
     case suspected(WorkerID)
-    /// A suspect worker gave a sign of life.
+    /// A suspect worker gave a sign of life, or a slow one gets another chance.
     case recovered(WorkerID)
 }
 
@@ -21,6 +22,7 @@ package enum SchedulingAction: Equatable, Sendable {
 package enum MoveCause: String, CaseIterable, Sendable {
     case workerLost = "worker_lost"
     case workerStalled = "worker_stalled"
+    case workerSlow = "worker_slow"
     case preempted, refused, draining
 }
 

@@ -4,6 +4,22 @@ package struct SchedulingLimits: Equatable, Sendable {
     package var queueRequestsMax = 4096
     /// Prompt tokens that may wait. Over it new requests are refused.
     package var queueTokensMax = 4_194_304
+    /// Bytes that may be held for what waits. Over it new requests are refused. A sixteenth of a small router's memory.
+    package var queueBytesMax = 256 << 20
+    /// What one tenant may have of each bound of the queue while others are about: more than half would let two of
+    /// them leave a third no room.
+    package var tenantQueueShare = 0.5
+    /// Weights of tenants that get another share of the tokens than 1.
+    package var tenantWeights: [String: Double] = [:]
+    /// What a token of output counts for beside one of a prompt. A chunk of a prompt reads the weights once for hundreds
+    /// of tokens, a decode row shares that reading with the batch only: 2 is what VTC takes, and prices say 3 to 5.
+    package var outputTokenWeight: Double = 2
+    /// What a prompt token counts for that is found in a worker's cache: it costs pages and attention, no matrices.
+    package var cachedTokenWeight = 0.1
+    /// A tenant with nothing open is forgotten after so long, and what it was served beyond others with it.
+    package var tenantMemorySeconds: Double = 60
+    /// Tenants remembered that have nothing open, together with those that have: names come from outside.
+    package var tenantsMax = 10_000
     /// A request that had nothing running for so long ends, unless it brings its own limit. Anchor: llm-d's 60 s.
     package var queueTimeoutSeconds: Double = 60
     /// A request that is not done after so long ends, unless it brings its own limit.
@@ -39,6 +55,26 @@ package struct SchedulingLimits: Equatable, Sendable {
     /// When time itself jumps by more than this between two looks, it was the router that slept: nobody is suspected
     /// until it has read what came meanwhile.
     package var ownPauseSeconds: Double = 0.25
+
+    /// A worker whose steps take so many times as long as the median of its model's would for steps of their size, for so
+    /// long, is slow. Hardware of one kind differs by less than 5, and a single long step is no more than one look.
+    package var paceSlowFactor: Double = 5
+    package var paceSlowSeconds = 0.75
+    /// Differences shorter than this harm nobody.
+    package var paceSecondsMin = 0.02
+    /// A slow worker that still has sequences is taken back when its steps are no longer than so many times the usual.
+    package var paceRecoveredFactor: Double = 2
+    /// Between looks: four in the time in which a slow worker is to be found.
+    package var paceCheckSeconds = 0.25
+    /// Steps longer ago say nothing about now.
+    package var paceMemorySeconds: Double = 10
+    /// Others that a worker is compared with, at most about so many.
+    package var pacePeersMax = 16
+    /// An empty slow worker is tried again after so long, doubling with each time in a row up to the maximum. It gets one
+    /// sequence until it has made so many steps.
+    package var slowPauseSeconds: Double = 5
+    package var slowPauseSecondsMax: Double = 60
+    package var paceProbeSteps = 3
 
     /// Worker deaths with no token in between after which a choice is taken for their cause, if none of its neighbours
     /// can have been: they all made tokens there.

@@ -26,14 +26,14 @@ struct SlotMap<Element: Sendable>: Sendable {
 
     /// nil where there is none of that name. Setting nil takes it out; nothing can be put in by a name.
     subscript(name: UInt64) -> Element? {
-        _read {
+        @inline(__always) _read {
             guard let place = place(of: name) else {
                 yield nil
                 return
             }
             yield slots[place].element
         }
-        _modify {
+        @inline(__always) _modify {
             guard let place = place(of: name), slots[place].element != nil else {
                 var none: Element?
                 yield &none
@@ -62,7 +62,7 @@ struct SlotMap<Element: Sendable>: Sendable {
     /// In order of place.
     var elements: some Sequence<Element> { slots.lazy.compactMap(\.element) }
 
-    private func place(of name: UInt64) -> Int? {
+    @inline(__always) private func place(of name: UInt64) -> Int? {
         let place = Int(truncatingIfNeeded: name & 0xFFFF_FFFF)
         guard place < slots.count, UInt64(slots[place].generation) == name >> 32 else { return nil }
         return place

@@ -1,7 +1,7 @@
 import Inference
 
 /// Place in a line: higher priority first; then what has run before, since its client is in the middle of an answer
-/// and others wait behind what it will free; then who came first.
+/// and others wait behind what it will free; then who came first, among those of one tenant.
 struct LinePlace: Comparable, Sendable {
     var priority: Int
     var hasRun: Bool
@@ -45,7 +45,7 @@ struct NumericsGroup: Sendable {
 /// One model: its lines, its workers by numerics id, and what was learned of its answers.
 struct ModelQueue: Sendable {
     /// Choices without tokens: any worker of the model may take them.
-    var line = WaitingLine()
+    var line = FairLine()
     var groups: [String: NumericsGroup] = [:]
     /// Workers, the one with most pages first: the negative of its pages as tokens.
     var capacities = IndexedHeap<WorkerID, Int>()

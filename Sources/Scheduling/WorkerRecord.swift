@@ -26,6 +26,17 @@ struct WorkerRecord: Sendable {
     var refusalsInARow = 0
     var suspectSince: Instant?
 
+    private(set) var pace = StepPace()
+    /// Since when it has looked slow.
+    var slowSince: Instant?
+    /// When a slow one is tried again.
+    private(set) var slowUntil: Instant?
+    /// Times in a row that it was slow.
+    private(set) var slowCount = 0
+    /// Tried again: has to show its pace with one sequence.
+    private(set) var isProbing = false
+    private var busySince: Instant?
+
     private var usualStepSeconds: Double?
     private var peakStepSeconds: Double = 0
 
@@ -68,7 +79,7 @@ struct WorkerRecord: Sendable {
     var waitingPrefillTokens: Int { load.waitingPrefillTokens + unseenPrefillTokens }
 
     /// Takes sequences, and has a slot for one.
-    var isOffered: Bool { state == .ready && freeSlots > 0 }
+    var isOffered: Bool { state == .ready && freeSlots > 0 && !(isProbing && !assigned.isEmpty) }
 
     /// Nothing runs here and nothing is on its way.
     var isEmpty: Bool { assigned.isEmpty && unseen.isEmpty && load.runningSequences == 0 }
@@ -96,8 +107,11 @@ struct WorkerRecord: Sendable {
 
     mutating func countCommand() { commandsSent &+= 1 }
 
-    mutating func admitted(_ sequence: SequenceID, tokenCount: Int, prefillTokens: Int, reserving growth: Int) {
+    mutating func admitted(
+        _ sequence: SequenceID, tokenCount: Int, prefillTokens: Int, reserving growth: Int, at now: Instant
+    ) {
         countCommand()
+        if assigned.isEmpty { busySince = now }
         let admission = Admission(
             command: commandsSent, pages: pages(forTokens: tokenCount), prefillTokens: prefillTokens)
         unseen.append(admission)
@@ -146,8 +160,11 @@ struct WorkerRecord: Sendable {
     }
 
     /// A step took so long. The usual time follows quickly; the peak is forgotten over a thousand steps.
-    mutating func stepTook(microseconds: UInt32) {
+    mutating func stepTook(microseconds: UInt32, tokens: Int, at now: Instant) {
         let seconds = Double(microseconds) / 1e6
+        let (context, overflows) = usedPages.multipliedReportingOverflow(by: description.pageTokenCount)
+        pace.stepTook(
+            seconds, tokens: Self.bounded(tokens), context: overflows ? Self.figureMax : context, at: now)
         usualStepSeconds = usualStepSeconds.map { $0 * 0.9 + seconds * 0.1 } ?? seconds
         peakStepSeconds = max(seconds, peakStepSeconds * 0.999)
     }
@@ -157,6 +174,35 @@ struct WorkerRecord: Sendable {
         guard let usualStepSeconds else { return limits.firstStepSeconds }
         return max(
             limits.stallSecondsMin, limits.stallFactor * usualStepSeconds, limits.stallPeakFactor * peakStepSeconds)
+    }
+
+    // MARK: - Pace
+
+    /// Its pace while it has sequences, with the step that is being waited for.
+    func currentPace(_ now: Instant) -> StepPace? {
+        guard !assigned.isEmpty, let last = pace.lastStep else { return nil }
+        let waited = now.seconds(since: max(last, busySince ?? last))
+        return pace.waiting(waited, tokens: waitingPrefillTokens > 0 ? description.stepTokenBudget : nil)
+    }
+
+    mutating func setAside(until instant: Instant) {
+        slowUntil = instant
+        slowCount += 1
+        isProbing = false
+    }
+
+    /// Forgets how slow it was, and has to show how it is now.
+    mutating func startProbe() {
+        pace = StepPace()
+        isProbing = true
+    }
+
+    /// It was not slow just now.
+    mutating func keepsPace(isProven: Bool, provenAfter steps: Int) {
+        slowSince = nil
+        guard isProven, pace.stepCount >= steps else { return }
+        isProbing = false
+        slowCount = 0
     }
 
     /// - Returns: what cannot be, in words.

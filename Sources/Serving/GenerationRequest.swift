@@ -17,6 +17,8 @@ package struct GenerationRequest: Sendable {
     package var salt: UInt64 = 0
     /// The only numerics id that may compute it; nil for any.
     package var numericsID: String? = nil
+    /// Who asks. Workers are shared fairly between tenants; empty where nobody tells them apart.
+    package var tenant = ""
     /// Seconds a request may wait for admission, and live in all. nil, and more than that: the router's limits.
     package var queueTimeoutSeconds: Double? = nil
     package var requestTimeoutSeconds: Double? = nil
@@ -25,6 +27,17 @@ package struct GenerationRequest: Sendable {
         self.model = model
         self.prompts = prompts
         self.sampling = sampling
+    }
+
+    /// About what a router holds for it while it waits, besides its prompts' tokens: bytes of its parameters, and of
+    /// each choice's journal and text.
+    package var heldBytes: Int {
+        let parameters =
+            stopStrings.reduce(0) { $0 + $1.utf8.count } + MemoryLayout<LogitBias>.size * sampling.logitBias.count
+            + MemoryLayout<TokenID>.size * sampling.stopTokens.count
+        let (choices, overflows) = prompts.count.multipliedReportingOverflow(by: max(0, choiceCount))
+        let (bytes, bytesOverflow) = choices.multipliedReportingOverflow(by: 1024 + parameters)
+        return overflows || bytesOverflow ? .max : bytes
     }
 }
 

@@ -88,6 +88,10 @@ import Testing
     @Test(
         arguments: [
             (ServeError.queueFull(limit: 100, retryAfterSeconds: 7), 429, "rate_limit_error", "queue_full"),
+            (
+                .queueFull(limit: 50, of: .tokens, isTenantShare: true, retryAfterSeconds: 7), 429,
+                "rate_limit_error", "tenant_queue_full"
+            ),
             (.unavailable("No worker."), 503, "server_error", "unavailable"),
             (.shuttingDown, 503, "server_error", "shutting_down"),
             (.timedOut(afterSeconds: 30), 503, "server_error", "timeout"),

@@ -1,3 +1,4 @@
+import HTTP
 import Inference
 import Serving
 import Text
@@ -138,6 +139,24 @@ import Testing
         }
         #expect(salts[0] == salts[3])
         #expect(Set(salts).count == 3)
+    }
+
+    @Test func `the tenant is what the trusted header says, and nobody where none is trusted`() throws {
+        let chat = #"{"messages":[{"role":"user","content":"Hi"}]}"#
+        let named = [HTTPField("x-tenant", "acme")]
+        let careless = Desk()
+        careless.post("/v1/chat/completions", chat, headers: named)
+        let desk = Desk { $0.tenantHeader = "x-tenant" }
+        desk.post("/v1/chat/completions", chat, headers: named)
+        desk.post("/v1/chat/completions", chat)
+
+        let refused = desk.post(
+            "/v1/chat/completions", chat, headers: [HTTPField("x-tenant", String(repeating: "a", count: 129))])
+
+        #expect(careless.service.submitted.map(\.tenant) == [""])
+        #expect(desk.service.submitted.map(\.tenant) == ["acme", ""])
+        #expect(refused.status == 400)
+        #expect(try ErrorBody(refused).message == "The header x-tenant may have 128 bytes at most, but has 129.")
     }
 
     @Test func `requests without a seed get different ones`() {

@@ -33,7 +33,8 @@ import Testing
         let none = try Settings(environment: [:], yaml: nil, filePath: nil, known: keys)
         let numbers: [Key<Int>] = [
             RouterKeys.httpPort, RouterKeys.grpcPort, RouterKeys.adminPort, RouterKeys.queueLimit,
-            RouterKeys.queueTokenLimit, RouterKeys.maxBodyBytes, RouterKeys.resumeWindow, WorkerKeys.port,
+            RouterKeys.queueTokenLimit, RouterKeys.queueByteLimit, RouterKeys.maxBodyBytes, RouterKeys.resumeWindow,
+            WorkerKeys.port,
             WorkerKeys.metricsPort,
             WorkerKeys.slots, WorkerKeys.stepTokenBudget, ServeKeys.workers,
         ]

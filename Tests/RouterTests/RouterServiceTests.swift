@@ -209,6 +209,21 @@ import Text
         #expect(bench.metrics.render().contains("apus_requests_failed_total{reason=\"timed_out\"} 1"))
     }
 
+    @Test func `tenants take turns, whoever came first`() throws {
+        let bench = RouterBench(workers: 1, slots: 1)
+        func submit(_ tenant: String) throws -> RecordingReceiver {
+            var request = GenerationRequest.sample(max: 4)
+            request.tenant = tenant
+            return try bench.submit(request)
+        }
+        let many = try (0..<6).map { _ in try submit("many") }
+        let few = try (0..<2).map { _ in try submit("few") }
+
+        bench.run { few.allSatisfy(\.isOver) }
+
+        #expect(many.count { $0.isAdmitted } <= 4)
+    }
+
     @Test func `a poison request is out after two workers, the others go on`() throws {
         let bench = RouterBench(workers: 3, slots: 4)
         for link in bench.links { link.prefillBudget = 8 }

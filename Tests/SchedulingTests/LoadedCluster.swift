@@ -11,6 +11,7 @@ struct LoadedCluster {
         var slots = 32
         /// 24 are what a sequence comes to need.
         var pages = 2048
+        var tenants = 100
     }
 
     private struct Worker {
@@ -59,7 +60,7 @@ struct LoadedCluster {
             let own = (0..<128).map { _ in TokenID(random.below(1000)) }
             return RequestSpec(
                 id: RequestID(nextRequest), model: "m", prompts: [systemPrompts[random.below(16)] + own],
-                maxTokens: 256)
+                maxTokens: 256, tenant: "tenant \(random.below(shape.tenants))")
         }
         missing = 0
         var actions: [SchedulingAction] = []

@@ -103,6 +103,65 @@ import Testing
         #expect((counts[2] ?? 0) >= 3)
     }
 
+    @Test func `a warm worker does not grow into a hot spot while conversations come one after the other`() throws {
+        let wide = WorkerDescription.small(slots: 64, pages: 10_000, budget: 1000)
+        var scheduler = ClusterScheduler.with([wide, wide, wide])
+        Self.warm(&scheduler, 2, pages: 3)
+
+        var counts: [UInt64: Int] = [:]
+        var commands: [UInt64: UInt64] = [:]
+        for id in 1...90 as ClosedRange<UInt64> {
+            let now = Double(id) / 10
+            for admission in try scheduler.requestSubmitted(Self.request(id), now: .at(now)).admissions {
+                counts[admission.worker, default: 0] += 1
+                commands[admission.worker, default: 0] += 1
+            }
+            // Everything that was sent is computed by now, and all answers go on.
+            for worker in 1...3 as ClosedRange<UInt64> {
+                let count = counts[worker] ?? 0
+                let load = WorkerLoad(
+                    freeSlots: 64 - count, freePages: 10_000 - 5 * count, runningSequences: count,
+                    waitingPrefillTokens: 0)
+                _ = scheduler.report(worker, [], load: load, seen: commands[worker] ?? 0, at: now + 0.05)
+            }
+        }
+
+        // Warmth is worth three pages, which is what three neighbours cost: the lead stays as small as that.
+        let (most, least) = (counts[2] ?? 0, min(counts[1] ?? 0, counts[3] ?? 0))
+        #expect(counts.values.reduce(0, +) == 90)
+        #expect(most - least >= 1 && most - least <= 4, "\(counts)")
+    }
+
+    @Test func `a long prompt is not starved by short ones that keep a worker's prefill busy`() throws {
+        var limits = SchedulingLimits()
+        limits.headPatienceSeconds = 0.5
+        var scheduler = ClusterScheduler.with([.small(slots: 16, pages: 1000)], limits: limits)
+        var (waiting, commands, next): (Int, UInt64, UInt64) = (0, 0, 100)
+        var longAt: Double?
+        func take(_ actions: [SchedulingAction], _ now: Double) {
+            for admission in actions.admissions {
+                commands += 1
+                waiting += admission.request == 1 ? 240 : 60
+                if admission.request == 1 { longAt = now }
+            }
+        }
+        // 64 tokens a step, and a new short prompt of 60 at each: four steps' worth may wait.
+        for step in 0..<200 {
+            let now = Double(step) / 20
+            if step == 5 { take(try scheduler.requestSubmitted(.plain(1, tokens: 240, token: 9), now: .at(now)), now) }
+            next += 1
+            take(
+                try scheduler.requestSubmitted(.plain(next, tokens: 60, token: TokenID(next), max: 1), now: .at(now)),
+                now)
+            waiting = max(0, waiting - 64)
+            let load = WorkerLoad(freeSlots: 10, freePages: 900, runningSequences: 3, waitingPrefillTokens: waiting)
+            take(scheduler.report(1, [], load: load, seen: commands, at: now).actions, now)
+            take(scheduler.timePassed(.at(now)), now)
+        }
+
+        #expect(try #require(longAt) < 3)
+    }
+
     @Test func `cold requests of a burst spread over equal workers`() throws {
         var scheduler = ClusterScheduler.with((0..<4).map { _ in .small(slots: 8, pages: 640) })
 

@@ -98,7 +98,8 @@ struct RandomCluster {
         let limit = 1 + random.below(40)
         var spec = RequestSpec(
             id: id, model: "m", prompts: prompts, choiceCount: random.happens(0.2) ? 3 : 1, maxTokens: limit,
-            priority: random.below(3), queueTimeoutSeconds: random.happens(0.1) ? 0.5 : nil)
+            priority: random.below(3), tenant: ["", "a", "b"][random.below(3)],
+            queueTimeoutSeconds: random.happens(0.1) ? 0.5 : nil)
         if random.happens(0.1) { spec.numericsID = random.happens(0.5) ? "a" : "b" }
         outputLimits[id] = 1 + random.below(limit)
         do {

@@ -211,7 +211,8 @@ import Testing
     }
 
     @Test func `slow steps make patience longer, and a router that slept suspects nobody`() throws {
-        var scheduler = ClusterScheduler.with([.small(), .small()])
+        // Another model, so that nobody has a pace to compare with.
+        var scheduler = ClusterScheduler.with([.small(), .small(model: "other")])
         let first = try Self.running(try scheduler.requestSubmitted(.plain(1, max: 100), now: .at(0)))
         let slow = StepReport(
             number: 1, durationMicroseconds: 200_000, tokenCount: 1,

@@ -66,8 +66,10 @@ final class GenerationSession<Encoder: AnswerEncoder>: GenerationReceiver {
         if prepared.request.sampling.maxTokens == 0, prepared.request.sampling.promptLogprobs == nil {
             return answerWithoutService()
         }
+        var asked = prepared.request
+        do throws(APIError) { asked.tenant = try call.tenant() } catch { return call.refuse(error) }
         do {
-            request = try call.core.service.submit(prepared.request, receiver: self)
+            request = try call.core.service.submit(asked, receiver: self)
         } catch {
             return call.fail(ErrorTable.error(error, promptField: promptField, options: call.core.options))
         }

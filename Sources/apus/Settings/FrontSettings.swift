@@ -25,11 +25,14 @@ struct FrontSettings: Sendable {
         router.scheduling.queueRequestsMax = try settings.value(RouterKeys.queueLimit, flag: serving.queueLimit)
         router.scheduling.queueTokensMax = try settings.value(
             RouterKeys.queueTokenLimit, flag: serving.queueTokenLimit)
+        router.scheduling.queueBytesMax = try settings.value(
+            RouterKeys.queueByteLimit, flag: serving.queueByteLimit)
         router.scheduling.queueTimeoutSeconds = try settings.value(
             RouterKeys.queueTimeout, flag: serving.queueTimeout)
         router.scheduling.requestTimeoutSeconds = try settings.value(
             RouterKeys.requestTimeout, flag: serving.requestTimeout)
         api.bodyByteCountMax = try settings.value(RouterKeys.maxBodyBytes, flag: serving.maxBodyBytes)
+        api.tenantHeader = try settings.optional(RouterKeys.tenantHeader, flag: serving.tenantHeader)
         api.version = ApusVersion.text
         let window = try settings.value(RouterKeys.resumeWindow, flag: serving.resumeWindow)
         let keyFile = try settings.optional(RouterKeys.resumeKeyFile, flag: serving.resumeKeyFile)

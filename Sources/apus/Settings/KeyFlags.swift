@@ -54,6 +54,8 @@ struct FindingFlags: ParsableArguments {
 struct ServingFlags: ParsableArguments {
     @Option(RouterKeys.queueLimit) var queueLimit: String?
     @Option(RouterKeys.queueTokenLimit) var queueTokenLimit: String?
+    @Option(RouterKeys.queueByteLimit) var queueByteLimit: String?
+    @Option(RouterKeys.tenantHeader) var tenantHeader: String?
     @Option(RouterKeys.queueTimeout) var queueTimeout: String?
     @Option(RouterKeys.requestTimeout) var requestTimeout: String?
     @Option(RouterKeys.maxBodyBytes) var maxBodyBytes: String?

@@ -1,0 +1,104 @@
+import Inference
+
+/// Workers that take far longer for their steps than others of their model do.
+///
+/// Compared are steps by their rows and the context they read; the yardstick is the median of what the others would
+/// take. Where all have become slow nobody is: it is the machine, or the network. Of the workers that give equal bits
+/// half at most are set aside, so that whoever is bound to them goes on.
+///
+///     ready ──far slower for a while──▶ slow ──after a pause──▶ ready, with one sequence to show itself
+///       ▲                                │                        │
+///       └────── as fast as others ───────┴────────────────────────┘
+extension ClusterScheduler {
+    mutating func judgePaces(_ now: Instant, into actions: inout [SchedulingAction]) {
+        guard nextJudgement.map({ $0 <= now }) ?? true else { return }
+        nextJudgement = now.advanced(bySeconds: limits.paceCheckSeconds)
+        for model in models.keys.sorted() {
+            let groups = models[model]?.groups.mapValues { $0.workers.sorted() } ?? [:]
+            let all = groups.values.flatMap { $0 }.sorted()
+            let paces = all.compactMap { freshPace(of: $0, now) }
+            for numericsID in groups.keys.sorted() {
+                let usable = (groups[numericsID] ?? []).filter { isUsable($0) }
+                for id in usable { judge(id, among: paces, in: usable, now, &actions) }
+                // Others may have gone since.
+                for id in usable where slowCount(usable) > usable.count / 2 && workers[id]?.state == .slow {
+                    takeBack(id, now: now, into: &actions)
+                }
+            }
+        }
+    }
+
+    private mutating func judge(
+        _ id: WorkerID, among paces: [StepPace], in group: [WorkerID], _ now: Instant,
+        _ actions: inout [SchedulingAction]
+    ) {
+        guard let worker = workers[id] else { return }
+        let slowness = worker.currentPace(now).flatMap { self.slowness(of: $0, among: paces) }
+        switch worker.state {
+        case .slow:
+            if let slowness, slowness <= limits.paceRecoveredFactor, !worker.assigned.isEmpty {
+                takeBack(id, now: now, into: &actions)
+            } else if worker.assigned.isEmpty, worker.slowUntil.map({ $0 <= now }) ?? true {
+                workers[id]?.startProbe()
+                takeBack(id, now: now, into: &actions)
+            }
+        case .ready:
+            guard let slowness, slowness > limits.paceSlowFactor else {
+                workers[id]?.keepsPace(isProven: slowness != nil, provenAfter: limits.paceProbeSteps)
+                refresh(id)
+                return
+            }
+            let since = worker.slowSince ?? now
+            workers[id]?.slowSince = since
+            guard now.seconds(since: since) >= limits.paceSlowSeconds,
+                slowCount(group) < group.count / 2
+            else { return }
+            setAside(id, now: now, into: &actions)
+        case .connecting, .suspect, .draining, .gone: return
+        }
+    }
+
+    private func isUsable(_ id: WorkerID) -> Bool { [.ready, .slow].contains(workers[id]?.state) }
+
+    private func slowCount(_ group: [WorkerID]) -> Int { group.count { workers[$0]?.state == .slow } }
+
+    private mutating func setAside(_ id: WorkerID, now: Instant, into actions: inout [SchedulingAction]) {
+        let times = min(workers[id]?.slowCount ?? 0, 16)
+        let pause = min(limits.slowPauseSecondsMax, limits.slowPauseSeconds * Double(1 << times))
+        workers[id]?.state = .slow
+        workers[id]?.setAside(until: now.advanced(bySeconds: pause))
+        leaving.insert(id)
+        giveUpReservation(on: id)
+        refresh(id)
+        actions.append(.suspected(id))
+        evacuate(id, now: now, into: &actions)
+    }
+
+    private mutating func takeBack(_ id: WorkerID, now: Instant, into actions: inout [SchedulingAction]) {
+        workers[id]?.state = .ready
+        workers[id]?.slowSince = nil
+        leaving.remove(id)
+        refresh(id)
+        actions.append(.recovered(id))
+        admitWaiting(ofWorker: id, now: now, into: &actions)
+    }
+
+    private func freshPace(of id: WorkerID, _ now: Instant) -> StepPace? {
+        guard let pace = workers[id]?.pace, let last = pace.lastStep,
+            now.seconds(since: last) <= limits.paceMemorySeconds
+        else { return nil }
+        return pace
+    }
+
+    /// How much longer than at the median of the others, itself among them.
+    /// - Returns: nil where there are too few to tell, or where the difference is too short to matter.
+    private func slowness(of pace: StepPace, among paces: [StepPace]) -> Double? {
+        guard paces.count > 1 else { return nil }
+        let stride = max(1, paces.count / limits.pacePeersMax)
+        let others = Swift.stride(from: 0, to: paces.count, by: stride).map { paces[$0].seconds(forStepsOf: pace) }
+            .sorted()
+        let usual = others[(others.count - 1) / 2]
+        guard pace.seconds - usual > limits.paceSecondsMin, usual > 0 else { return 1 }
+        return pace.seconds / usual
+    }
+}

@@ -1,0 +1,68 @@
+import Inference
+
+/// Room in the queue, and what tenants are charged for: prompts when they are admitted for the first time, output as
+/// it comes. What a move costs is nobody's.
+extension ClusterScheduler {
+    private var queueLimit: QueueLoad {
+        QueueLoad(requests: limits.queueRequestsMax, tokens: limits.queueTokensMax, bytes: limits.queueBytesMax)
+    }
+
+    /// - Returns: why a request may not wait; nil when it may. One that finds the queue empty may always.
+    mutating func queueRefusal(of new: QueueLoad, from tenant: TenantID, now: Instant) -> ServeError? {
+        guard queue.requests > 0 else { return nil }
+        if let measure = queue.overfull(with: new, limit: queueLimit) {
+            return .queueFull(
+                limit: queueLimit[measure], of: measure,
+                retryAfterSeconds: drainRate.secondsToDrain(Double(queue[measure]), measure, at: now))
+        }
+        let share = queueLimit.share(limits.tenantQueueShare)
+        guard tenants.count > 1, let held = tenants[tenant]?.waiting, held.requests > 0,
+            let measure = held.overfull(with: new, limit: share)
+        else { return nil }
+        // It gets one turn in as many as there are tenants in the queue.
+        let amount = Double(held[measure]) * Double(max(1, tenants.waitingTenantCount))
+        return .queueFull(
+            limit: share[measure], of: measure, isTenantShare: true,
+            retryAfterSeconds: drainRate.secondsToDrain(amount, measure, at: now))
+    }
+
+    /// Finds the tenant of a request, and forgets others that have been gone for long.
+    mutating func tenant(of spec: RequestSpec, now: Instant) -> TenantID {
+        let weight = limits.tenantWeights[spec.tenant].flatMap { $0 > 0 ? $0 : nil } ?? 1
+        let id = tenants.seen(spec.tenant, weight: weight, now: now)
+        let oldest = now.advanced(bySeconds: -limits.tenantMemorySeconds)
+        for gone in tenants.forgetIdle(before: oldest, max: max(1, limits.tenantsMax)) {
+            for model in models.keys { models[model]?.line.forget(gone) }
+        }
+        return id
+    }
+
+    mutating func chargePrompt(_ count: Int, cached: Int, to tenant: TenantID, _ model: String) {
+        models[model]?.line.turn(of: tenant)
+        let found = min(count, cached)
+        charge(Double(count - found) + limits.cachedTokenWeight * Double(found), to: tenant, model)
+    }
+
+    /// The worker found less in its cache than was expected when the prompt was charged.
+    mutating func correctPrompt(_ sequence: SequenceID, cached: Int) {
+        guard let running = sequences[sequence.rawValue], cached < running.cachedTokenCount,
+            let model = workers[running.worker]?.description.model
+        else { return }
+        let missing = Double(running.cachedTokenCount - max(0, cached))
+        charge(missing * (1 - limits.cachedTokenWeight), to: running.tenant, model)
+    }
+
+    /// Charges for the tokens that a sequence has made since it was last charged for.
+    mutating func chargeOutput(_ sequence: SequenceID) {
+        guard let running = sequences[sequence.rawValue], running.tokenCount > running.chargedTokenCount,
+            let model = workers[running.worker]?.description.model
+        else { return }
+        sequences[sequence.rawValue]?.chargedTokenCount = running.tokenCount
+        let count = running.tokenCount - running.chargedTokenCount
+        charge(limits.outputTokenWeight * Double(count), to: running.tenant, model)
+    }
+
+    private mutating func charge(_ tokens: Double, to tenant: TenantID, _ model: String) {
+        models[model]?.line.charge(tenant, tokens / (tenants[tenant]?.weight ?? 1))
+    }
+}

@@ -1,0 +1,162 @@
+import Inference
+
+/// Waiting choices that any worker of a model may take, in the order in which they go: higher priority first; then
+/// what has run before; then tenants by turns, each in order of arrival.
+///
+/// The turn is that of the tenant that was served least, in tokens by weight: the virtual token counter of Sheng et al.,
+/// "Fairness in Serving Large Language Models", OSDI 2024. A tenant that comes back starts from where those who wait
+/// are, so that nobody saves up credit by staying away; a debt stays until the tenant is forgotten.
+/// Cost: O(log n) a change, and a look at the head of each priority in use.
+struct FairLine: Sendable {
+    /// One priority.
+    private struct Level: Sendable {
+        let priority: Int
+        /// Tenants that wait here by what they were served. Services only grow, so keys may lag behind; the first's
+        /// never does.
+        var turns = IndexedHeap<TenantID, Double>()
+        var queues: [TenantID: IndexedHeap<ChoiceID, UInt64>] = [:]
+    }
+
+    private struct Share: Sendable {
+        var served: Double
+        var waitingCount = 0
+    }
+
+    private var resumed = IndexedHeap<ChoiceID, LinePlace>()
+    /// Highest priority first; none is empty.
+    private var levels: [Level] = []
+    private var shares: [TenantID: Share] = [:]
+    /// What the tenant whose turn came last had been served then.
+    private var lastTurn = 0.0
+    private(set) var count = 0
+
+    var isEmpty: Bool { count == 0 }
+
+    /// In no order.
+    var ids: [ChoiceID] { Array(resumed.ids) + levels.flatMap { $0.queues.values.flatMap { Array($0.ids) } } }
+
+    // MARK: - Order
+
+    var first: (id: ChoiceID, key: LinePlace)? {
+        guard let level = levels.first, let tenant = level.turns.first?.id, let head = level.queues[tenant]?.first
+        else { return resumed.first }
+        let fresh = LinePlace(priority: level.priority, hasRun: false, ticket: head.key)
+        guard let back = resumed.first, back.key < fresh else { return (head.id, fresh) }
+        return back
+    }
+
+    /// The first, and those who would be next if those before them were not there: of each tenant one, then of each
+    /// another one.
+    func heads(_ limit: Int) -> [ChoiceID] {
+        var back = resumed.smallest(limit)[...]
+        var found: [ChoiceID] = []
+        for level in levels where found.count < limit {
+            while let id = back.first, let key = resumed.key(of: id), key.priority >= level.priority {
+                found.append(id)
+                back.removeFirst()
+            }
+            found += Self.heads(of: level, limit - found.count)
+        }
+        return Array((found + back).prefix(limit))
+    }
+
+    private static func heads(of level: Level, _ limit: Int) -> [ChoiceID] {
+        guard limit > 0 else { return [] }
+        let tenants = level.turns.smallest(limit)
+        let rounds = (limit + tenants.count - 1) / max(1, tenants.count)
+        let queues = tenants.map { level.queues[$0]?.smallest(rounds) ?? [] }
+        var found: [ChoiceID] = []
+        for round in 0..<limit where found.count < limit {
+            let next = queues.compactMap { round < $0.count ? $0[round] : nil }
+            guard !next.isEmpty else { break }
+            found += next
+        }
+        return Array(found.prefix(limit))
+    }
+
+    /// Whether fewer than `limit` choices go before this one, which is in and has not run.
+    func isAmongFirst(_ id: ChoiceID, priority: Int, of tenant: TenantID, _ limit: Int) -> Bool {
+        guard let queue = levels.first(where: { $0.priority == priority })?.queues[tenant],
+            queue.isAmongFirst(id, limit)
+        else { return false }
+        return count <= limit || heads(limit).contains(id)
+    }
+
+    // MARK: - Who comes and goes
+
+    /// Puts in a choice that is not in.
+    mutating func insert(_ id: ChoiceID, _ place: LinePlace, of tenant: TenantID) {
+        count += 1
+        guard !place.hasRun else { return resumed.set(id, place) }
+        let number = levels.firstIndex { $0.priority <= place.priority } ?? levels.count
+        if number == levels.count || levels[number].priority != place.priority {
+            levels.insert(Level(priority: place.priority), at: number)
+        }
+        var share = shares[tenant] ?? Share(served: 0)
+        if share.waitingCount == 0 { share.served = max(share.served, levels[number].turns.first?.key ?? lastTurn) }
+        share.waitingCount += 1
+        shares[tenant] = share
+        levels[number].queues[tenant, default: IndexedHeap()].set(id, place.ticket)
+        if !levels[number].turns.contains(tenant) { levels[number].turns.set(tenant, share.served) }
+    }
+
+    /// Takes out a choice that is in, at the place where it was put.
+    mutating func remove(_ id: ChoiceID, _ place: LinePlace, of tenant: TenantID) {
+        count -= 1
+        guard !place.hasRun else {
+            resumed.remove(id)
+            return
+        }
+        guard let number = levels.firstIndex(where: { $0.priority == place.priority }) else { return }
+        shares[tenant]?.waitingCount -= 1
+        levels[number].queues[tenant]?.remove(id)
+        guard levels[number].queues[tenant]?.isEmpty == true else { return }
+        levels[number].queues[tenant] = nil
+        levels[number].turns.remove(tenant)
+        if levels[number].turns.isEmpty { levels.remove(at: number) } else { bringFirstUpToDate(number) }
+    }
+
+    // MARK: - What tenants get
+
+    /// Its turn has come.
+    mutating func turn(of tenant: TenantID) {
+        if let served = shares[tenant]?.served { lastTurn = max(lastTurn, served) }
+    }
+
+    /// - Parameter tokens: weighted, and divided by the tenant's own weight.
+    mutating func charge(_ tenant: TenantID, _ tokens: Double) {
+        shares[tenant, default: Share(served: lastTurn)].served += tokens
+        for number in levels.indices where levels[number].turns.first?.id == tenant { bringFirstUpToDate(number) }
+    }
+
+    mutating func forget(_ tenant: TenantID) {
+        if shares[tenant]?.waitingCount == 0 { shares[tenant] = nil }
+    }
+
+    private mutating func bringFirstUpToDate(_ number: Int) {
+        while let (tenant, key) = levels[number].turns.first, let served = shares[tenant]?.served, served > key {
+            levels[number].turns.set(tenant, served)
+        }
+    }
+
+    /// - Returns: what cannot be, in words.
+    func violation() -> String? {
+        if ids.count != count { return "\(ids.count) choices wait, \(count) are counted" }
+        var waiting: [TenantID: Int] = [:]
+        for level in levels {
+            if level.turns.isEmpty { return "priority \(level.priority) is empty and kept" }
+            for tenant in level.turns.ids {
+                guard let queue = level.queues[tenant], !queue.isEmpty, let served = shares[tenant]?.served,
+                    let key = level.turns.key(of: tenant), key <= served
+                else { return "tenant \(tenant) has a turn for nothing, or too late" }
+                if level.turns.first?.id == tenant && key != served { return "the first turn is out of date" }
+                waiting[tenant, default: 0] += queue.count
+            }
+            if level.queues.count != level.turns.count { return "priority \(level.priority) has a queue without turn" }
+        }
+        if shares.contains(where: { $1.waitingCount != waiting[$0] ?? 0 }) {
+            return "a tenant counts others as waiting"
+        }
+        return nil
+    }
+}

@@ -1,0 +1,91 @@
+import Inference
+import Scheduling
+import Testing
+
+@Suite struct QueueBoundTests {
+    static func spec(_ id: UInt64, _ tenant: String = "", tokens: Int = 8, held: Int = 0) -> RequestSpec {
+        var spec = RequestSpec.plain(id, tokens: tokens)
+        spec.tenant = tenant
+        spec.heldBytes = held
+        return spec
+    }
+
+    @Test func `a queue full of bytes refuses and says so`() throws {
+        var limits = SchedulingLimits()
+        limits.queueBytesMax = 10_000
+        var (scheduler, _) = try QueueTests.busy(limits)
+        _ = try scheduler.requestSubmitted(Self.spec(2, held: 6000), now: .at(0))
+
+        #expect(throws: ServeError.queueFull(limit: 10_000, of: .bytes, retryAfterSeconds: 60)) {
+            _ = try scheduler.requestSubmitted(Self.spec(3, held: 6000), now: .at(0))
+        }
+        _ = try scheduler.requestSubmitted(Self.spec(4, held: 3000), now: .at(0))
+
+        #expect(scheduler.waitingRequests == 2)
+        #expect(scheduler.invariantViolation() == nil)
+    }
+
+    @Test func `figures beyond all bounds are refused and do not overflow`() throws {
+        var (scheduler, _) = try QueueTests.busy()
+        _ = try scheduler.requestSubmitted(Self.spec(2), now: .at(0))
+
+        #expect(throws: ServeError.self) {
+            _ = try scheduler.requestSubmitted(Self.spec(3, held: .max), now: .at(0))
+        }
+        #expect(throws: ServeError.self) {
+            _ = try scheduler.requestSubmitted(.plain(4, tokens: 8, choices: .max), now: .at(0))
+        }
+        #expect(scheduler.invariantViolation() == nil)
+    }
+
+    @Test func `retry-after of a queue full of tokens is the time its tokens take`() throws {
+        var limits = SchedulingLimits()
+        limits.queueTokensMax = 1000
+        var (scheduler, running) = try QueueTests.busy(limits)
+        for id in 2...10 as ClosedRange<UInt64> {
+            _ = try scheduler.requestSubmitted(Self.spec(id, tokens: 100), now: .at(0))
+        }
+        // Four requests of 100 tokens leave, after one of 8: 408 tokens in the ten seconds that are remembered.
+        for step in 1...4 {
+            let answer = scheduler.report(
+                1, [QueueTests.finish(running)], load: QueueTests.oneFree, at: Double(step))
+            running = try #require(answer.actions.admissions.first?.sequence)
+        }
+
+        // 500 tokens wait at 40.8 a second.
+        #expect(throws: ServeError.queueFull(limit: 1000, of: .tokens, retryAfterSeconds: 13)) {
+            _ = try scheduler.requestSubmitted(Self.spec(20, tokens: 600), now: .at(4.5))
+        }
+    }
+
+    @Test func `one tenant alone may fill the queue; beside others it may have half of each bound`() throws {
+        var limits = SchedulingLimits()
+        limits.queueRequestsMax = 10
+        limits.queueTokensMax = 1000
+        var (scheduler, _) = try QueueTests.busy(limits)
+        func submit(_ id: UInt64, _ tenant: String, tokens: Int = 8) throws {
+            _ = try scheduler.requestSubmitted(Self.spec(id, tenant, tokens: tokens), now: .at(1))
+        }
+        for id in 2...11 as ClosedRange<UInt64> { try submit(id, "") }
+        #expect(throws: ServeError.queueFull(limit: 10, retryAfterSeconds: 60)) { try submit(12, "other") }
+        // The other has been heard of: what leaves now is not filled up again by the first.
+        _ = scheduler.requestCancelled(RequestID(2), now: .at(1))
+        #expect(throws: ServeError.queueFull(limit: 5, isTenantShare: true, retryAfterSeconds: 60)) {
+            try submit(13, "")
+        }
+        try submit(14, "other")
+        for id in 3...8 as ClosedRange<UInt64> { _ = scheduler.requestCancelled(RequestID(id), now: .at(1)) }
+        for id in 15...18 as ClosedRange<UInt64> { try submit(id, "other") }
+        #expect(throws: ServeError.self) { try submit(19, "other") }
+        for id in 20...21 as ClosedRange<UInt64> { try submit(id, "") }
+        #expect(throws: ServeError.self) { try submit(22, "") }
+        #expect(scheduler.waitingRequests == 10)
+
+        // Tokens are shared as well.
+        _ = scheduler.requestCancelled(RequestID(20), now: .at(1))
+        #expect(throws: ServeError.queueFull(limit: 500, of: .tokens, isTenantShare: true, retryAfterSeconds: 60)) {
+            try submit(23, "", tokens: 490)
+        }
+        #expect(scheduler.invariantViolation() == nil)
+    }
+}
