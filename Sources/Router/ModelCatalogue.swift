@@ -20,9 +20,25 @@ struct ModelCatalogue {
 
     /// Lists a model, in place of one of the same name.
     mutating func list(_ description: WorkerDescription, _ tokenizer: Tokenizer, created: Int64, logger: Logger) {
-        byName[description.model] = ServedModel(
-            name: description.model, tokenizer: tokenizer, chatTemplate: Self.template(tokenizer, logger),
-            contextLength: description.contextLength, numericsID: description.numericsID, created: created)
+        put(
+            ServedModel(
+                name: description.model, tokenizer: tokenizer, chatTemplate: Self.template(tokenizer, logger),
+                contextLength: description.contextLength, numericsID: description.numericsID, created: created))
+    }
+
+    /// Says which numerics ids serve a name now. While it is none, what was listed stays.
+    mutating func serve(_ name: String, numericsIDs: Set<String>) {
+        guard let listed = byName[name], let one = numericsIDs.first else { return }
+        let id = numericsIDs.count == 1 ? one : nil
+        guard id != listed.numericsID else { return }
+        put(
+            ServedModel(
+                name: name, tokenizer: listed.tokenizer, chatTemplate: listed.chatTemplate,
+                contextLength: listed.contextLength, numericsID: id, created: listed.created))
+    }
+
+    private mutating func put(_ model: ServedModel) {
+        byName[model.name] = model
         all = byName.values.sorted { $0.name < $1.name }
     }
 

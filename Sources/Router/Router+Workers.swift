@@ -62,7 +62,9 @@ extension Router: WorkerDiscoveryObserver {
     /// What the peer had goes on elsewhere.
     private func lose(_ peer: WorkerPeer) {
         peersByID[peer.id] = nil
+        let before = peer.state
         peer.state = .dialling
+        if case .serving(let model, _) = before { updateCatalogue(model) }
         peer.series?.remove()
         peer.series = nil
         perform(scheduler.workerLost(peer.id, now: surroundings.now()))
@@ -98,9 +100,21 @@ extension Router: WorkerLinkDelegate {
         if catalogue[description.model] == nil || !catalogue.agrees(description, tokenizer) {
             catalogue.list(description, tokenizer, created: surroundings.unixSeconds(), logger: logger)
         }
-        peer.state = .serving
+        peer.state = .serving(model: description.model, numericsID: description.numericsID)
+        updateCatalogue(description.model)
         peer.series = metrics.worker(at: peer.address, model: description.model, now: surroundings.now())
         perform(scheduler.workerWelcomed(peer.id, description, now: surroundings.now()))
+    }
+
+    /// Lists a model with what its workers of now have in common.
+    private func updateCatalogue(_ model: String) {
+        catalogue.serve(
+            model,
+            numericsIDs: Set(
+                peersByID.values.compactMap { peer in
+                    guard case .serving(model, let numericsID) = peer.state else { return nil }
+                    return numericsID
+                }))
     }
 
     /// Whether any worker or request still goes by the model listed under a name.

@@ -8,7 +8,7 @@ final class WorkerPeer {
         /// Can become: serving, idle.
         case dialling
         /// The scheduler knows it. Can become: dialling.
-        case serving
+        case serving(model: String, numericsID: String)
         /// Linked, but its tokens are not those of the model listed under its name. Can become: serving, dialling.
         case idle(WorkerDescription, Tokenizer)
     }

@@ -37,12 +37,13 @@ package final class ServedModel: Sendable {
     /// nil when the model file has none: then chat requests are refused with a sentence that says so.
     package let chatTemplate: ChatTemplate?
     package let contextLength: Int
-    package let numericsID: String
+    /// What its tokens depend on besides the request; nil while workers of several serve the name, as in an upgrade.
+    package let numericsID: String?
     /// Seconds since 1970.
     package let created: Int64
 
     package init(
-        name: String, tokenizer: Tokenizer, chatTemplate: ChatTemplate?, contextLength: Int, numericsID: String,
+        name: String, tokenizer: Tokenizer, chatTemplate: ChatTemplate?, contextLength: Int, numericsID: String?,
         created: Int64
     ) {
         self.name = name

@@ -165,7 +165,7 @@ extension WireModelMetadataResponse {
         platform = ServerFacts.platform
         inputs = TextInput.allCases.map { Self.tensor($0.spec) }
         outputs = TextOutput.allCases.map { Self.tensor($0.spec) }
-        properties = ["context_length": String(model.contextLength), "numerics_id": model.numericsID]
+        properties = ["context_length": String(model.contextLength), "numerics_id": model.numericsID ?? ""]
     }
 
     private static func tensor(_ spec: TensorSpec) -> TensorMetadata {

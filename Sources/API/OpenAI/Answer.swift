@@ -125,10 +125,21 @@ struct AnswerEnvelope {
         buffer.writeStaticString(",\"model\":")
         buffer.writeJSON(model.name)
         buffer.writeStaticString(",\"system_fingerprint\":")
-        // Equal fingerprints mean equal bits for equal seeds: that is what the numerics id is.
-        buffer.writeJSON("fp_" + point.listedNumericsID.prefix(12))
+        if let fingerprint = fingerprint(point.listedNumericsID) {
+            buffer.writeJSON(fingerprint)
+        } else {
+            buffer.writeStaticString("null")
+        }
         buffer.writeStaticString(",\"choices\":[")
         return buffer
+    }
+
+    /// Equal fingerprints mean equal bits for equal seeds: the numerics id, its digest of the weights cut short.
+    /// - Parameter id: empty while workers of several numerics serve the model.
+    private static func fingerprint(_ id: String) -> String? {
+        guard !id.isEmpty else { return nil }
+        let digest = id.prefix { $0 != "-" }
+        return "fp_" + digest.prefix(12) + id[digest.endIndex...]
     }
 }
 

@@ -14,7 +14,7 @@ struct ResumePoint: Equatable, Sendable {
     var sentAt: Int64
     /// The client's, or the one that was drawn for it.
     var seed: UInt64
-    /// What `system_fingerprint` was made of.
+    /// What `system_fingerprint` was made of; empty while several serve the model.
     var listedNumericsID: String
     /// Of the workers that made the text; nil while there is none.
     var numericsID: String?

@@ -52,7 +52,7 @@ extension ResumePoint {
     init(name: (high: UInt64, low: UInt64), created: Int64, of prepared: PreparedGeneration) {
         self.init(
             name: name, created: created, sentAt: created, seed: prepared.request.sampling.seed,
-            listedNumericsID: prepared.model.numericsID, numericsID: nil, hasUsage: false,
+            listedNumericsID: prepared.model.numericsID ?? "", numericsID: nil, hasUsage: false,
             choices: Array(repeating: ChoiceProgress(), count: prepared.choiceCount))
     }
 }
