@@ -13,6 +13,8 @@ import asyncio
 import json
 import sys
 
+import cancellation
+import overload
 import report
 from clients import Load, ask, requests
 from faults import FAULTS, FREEZER, Burners, Disturbance, remove_freezer
@@ -131,7 +133,7 @@ async def run(options):
     if not options.short and not (FREEZER / "cgroup.procs").exists():
         skipped.append(f"frozen cgroups need a freezer of cgroup v1 at {FREEZER}")
     cluster = Cluster(options, has_networks)
-    phases = []
+    phases, figures = [], {}
     try:
         cluster.start()
         load = Load(cluster.send, options.clients, cluster.requests)
@@ -152,24 +154,30 @@ async def run(options):
             phases.append(await busy(cluster, options, reference))
             phases.append(await router_restarts(cluster, options, reference, ROUTER_RESTARTS))
             log(report.line(phases[-1]))
+            figures |= await cancellation.measure(cluster, options)
+            log(figures)
     finally:
         cluster.end()
-    return phases, skipped
+    if not options.short and not options.only:
+        figures |= await overload.measure()
+        log(figures)
+    return phases, figures, skipped
 
 
 def main():
     options = arguments()
     try:
-        phases, skipped = asyncio.run(run(options))
+        phases, figures, skipped = asyncio.run(run(options))
     except Failure as failure:
         sys.exit(f"chaos: {failure}")
     complaints = [text for phase in phases for text in phase.complaints(looks_at_times=not options.short)]
+    complaints += report.exceeded(figures)
     for sentence in skipped:
         log(f"left out: {sentence}")
     print(report.table(phases))
     print(json.dumps(report.totals(phases)))
     if not options.short and not options.only:
-        report.write(phases, skipped, options)
+        report.write(phases, figures, skipped, options)
     if complaints:
         sys.exit("\n".join(complaints))
 

@@ -49,8 +49,8 @@ class Phase:
 
     @property
     def added_gaps(self):
-        """The longest pause of a stream, less the longest that the same request sees undisturbed, of the share of streams
-        that moved. A client cannot tell which did; these are the worst."""
+        """The longest pause of a stream, less the longest that the same request sees undisturbed, of as many streams as
+        moved. A client cannot tell which did; these are the worst."""
         streams = [(index, answer) for index, answer in self.answers if answer.streams and not answer.error]
         gaps = [max(0.0, answer.longest_gap - self.reference[index].longest_gap) for index, answer in streams]
         moved = self.moved * len(streams) / max(1, len(self.answers))
@@ -74,5 +74,6 @@ class Phase:
             ("added gap", self.added_gaps, fault and fault.gap_limit),
         ):
             if limit is not None and percentile(values, 0.99) > limit:
-                found.append(f"{self.name}: the 99th percentile of {what} is {percentile(values, 0.99):.3f} s, over {limit} s")
+                seconds = percentile(values, 0.99)
+                found.append(f"{self.name}: the 99th percentile of {what} is {seconds:.3f} s, over {limit} s")
         return found
