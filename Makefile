@@ -1,6 +1,6 @@
 # make run    a router and two workers on this machine, serving a real model
 # make test   everything that CI runs
-.PHONY: run build test lint arm-kernels format model packages protos bench chaos clean
+.PHONY: run build test lint arm-kernels format model packages protos bench bench-router chaos clean
 
 MODEL ?= .models/SmolLM2-135M-Instruct.Q4_1.gguf
 NAME ?= smollm2-135m
@@ -91,6 +91,14 @@ CHAOS_FLAGS ?=
 chaos: $(APUS) model
 	Deploy/local/install-packages.sh nftables iproute2
 	python3 Deploy/chaos/chaos.py $(CHAOS_FLAGS)
+
+# The router alone, beside vllm-router, sglang-router and nginx. Writes Docs/router.md.
+ROUTER_ROUNDS ?= 3
+bench-router: $(APUS) model
+	Deploy/local/install-packages.sh nginx-light wrk linux-perf
+	Deploy/bench/make-venv.sh routers
+	python3 Deploy/bench/routers.py --rounds $(ROUTER_ROUNDS)
+	python3 Deploy/bench/router_report.py
 
 clean:
 	rm -rf .build .build-test

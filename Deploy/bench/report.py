@@ -3,12 +3,11 @@
     .bench/venv/bin/python Deploy/bench/report.py
 """
 
-import textwrap
-
 from common import ROOT, load
 from models import NAMES, format_of
 from peers import CELLS, ENGINES, OPENVINO_FORMATS
 from plot import draw
+from report_text import number, paragraph, table
 
 PAGE, PICTURE = ROOT / "Docs/benchmarks.md", ROOT / "Docs/benchmarks.svg"
 TITLES = {"135m": "SmolLM2-135M", "1.1b": "1.1B of random weights (TinyLlama's shape)"}
@@ -170,22 +169,6 @@ def speculation_table(speculation):
             (without the prefix cache, prefill included), without and with drafts; equal answers. `edit` and `code` repeat
             much of the prompt, `summary` some, `story` nothing."""),
         table(["prompt", "plain tokens/s", "with drafts", "ratio", "accepted of drafted"], rows, words=1)]
-
-
-def number(value):
-    """Three digits are what such figures are good for."""
-    return "-" if value is None else f"{value:.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def paragraph(text):
-    return textwrap.fill(" ".join(text.split()), 120, break_on_hyphens=False)
-
-
-def table(names, rows, words):
-    """In Markdown. @param words: the first so many columns are words, the others figures."""
-    rule = "|" + "---|" * words + "---:|" * (len(names) - words)
-    cells = ["| " + " | ".join(map(str, row)) + " |" for row in [names, *rows]]
-    return "\n".join([cells[0], rule, *cells[1:]])
 
 
 if __name__ == "__main__":

@@ -30,6 +30,22 @@ import Testing
         return Door(process: process, url: "127.0.0.1:\(httpPort)")
     }
 
+    @Test func `the bench's worker answers through a router as one with a model does`() throws {
+        let port = try Cluster.freePort()
+        let worker = try ApusProcess([
+            "bench", "worker", ApusProcess.model, "--name", "apart", "--port", "\(port)", "--metrics-port", "0",
+        ])
+        let door = try Self.router(port, [])
+        try eventually("a router that is linked") {
+            try Curl.run("http://\(door.url)/health", body: nil, extra: []).status == 200
+        }
+
+        let answer = try Curl.run("http://\(door.url)/v1/completions", body: Self.body, extra: [])
+
+        #expect(answer.status == 200, "\(answer.body) \(worker.text)")
+        #expect(answer.body.contains("\"completion_tokens\":40"))
+    }
+
     @Test func `a link with certificates serves several routers, and nobody without them`() throws {
         let files = try TestCertificates()
         func link(_ name: String, authority: String = "ca") -> [String] {

@@ -9,7 +9,8 @@ struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract:
             "Measure a running server, with --engine a model in this process, or with --limits the machine; prints one "
-            + "line of JSON.")
+            + "line of JSON.",
+        subcommands: [BenchWorker.self])
 
     @Option(help: ArgumentHelp("The server.", valueName: "url")) var url = "http://127.0.0.1:8000"
     @Option(help: ArgumentHelp("Name of the model to ask for.", valueName: "name")) var model = "smollm2-135m"

@@ -1,0 +1,254 @@
+"""Apus' router beside others, each alone on one CPU; clients and what answers at once are on the other.
+
+    Deploy/bench/routers.py [--rounds 3] [--seconds 3]
+
+Writes .bench/results/routers.json; router_report.py makes a page of it. Needs two CPUs, nginx and wrk.
+"""
+
+import argparse
+import contextlib
+import datetime
+import os
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+import router_profile
+from common import APUS, ROOT, Neighbours, save
+from machine import processor
+
+MODEL = ROOT / ".models/SmolLM2-135M-Instruct.Q4_1.gguf"
+VENV = ROOT / ".bench/router-venv/bin"
+HERE = Path(__file__).parent
+ROUTER_CPU, OTHER_CPU = "0", "1"
+PORT, BACKEND, WORKER = 29400, 29410, 29420
+ANSWER = (
+    '{"id":"chatcmpl-0","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":'
+    '{"role":"assistant","content":"our"},"finish_reason":"length"}],"usage":{"prompt_tokens":39,'
+    '"completion_tokens":1,"total_tokens":40}}')
+STREAMS, STREAM_TOKENS, IDLE = 256, 1000, 2000
+
+
+@contextlib.contextmanager
+def running(cpu, *command):
+    """A process on one CPU, killed at the end: nothing here has anything to lose."""
+    process = subprocess.Popen(
+        ["taskset", "-c", cpu, *map(str, command)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True)
+    try:
+        yield process.pid
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@contextlib.contextmanager
+def nginx(cpu, role, port, rules):
+    with tempfile.TemporaryDirectory() as folder:
+        text = (HERE / "router-nginx.conf").read_text()
+        for name, value in {"FOLDER": folder, "ROLE": role, "PORT": port, "BACKEND": BACKEND, "RULES": rules}.items():
+            text = text.replace(f"@{name}@", str(value))
+        # Written by root, read by workers who are not.
+        os.chmod(folder, 0o755)
+        path = Path(folder) / "nginx.conf"
+        path.write_text(text)
+        with running(cpu, shutil.which("nginx") or "/usr/sbin/nginx", "-c", path) as pid:
+            yield pid
+
+
+@contextlib.contextmanager
+def apus():
+    with running(OTHER_CPU, APUS, "bench", "worker", MODEL, "--name", "m", "--port", WORKER,
+                 "--metrics-port", WORKER + 1, "--log-level", "warning"), \
+            running(ROUTER_CPU, APUS, "router", "--http-port", PORT, "--grpc-port", PORT + 1, "--admin-port", PORT + 2,
+                    "--worker-address", f"127.0.0.1:{WORKER}", "--log-level", "warning") as pid:
+        yield pid
+
+
+@contextlib.contextmanager
+def backend():
+    rules = "location / { return 200 '" + ANSWER + "'; }"
+    with nginx(OTHER_CPU, "backend", BACKEND, rules) as pid:
+        yield pid
+
+
+@contextlib.contextmanager
+def vllm_router():
+    with backend(), running(
+            ROUTER_CPU, VENV / "vllm-router", "--port", PORT, "--host", "127.0.0.1", "--policy", "round_robin",
+            "--log-level", "warning", "--prometheus-port", PORT + 1, "--worker-urls",
+            f"http://127.0.0.1:{BACKEND}") as pid:
+        yield pid
+
+
+@contextlib.contextmanager
+def sglang_router():
+    with backend(), running(
+            ROUTER_CPU, VENV / "smg", "launch", "--port", PORT, "--host", "127.0.0.1", "--policy", "round_robin",
+            "--log-level", "warn", "--prometheus-port", PORT + 1, "--disable-health-check", "--worker-urls",
+            f"http://127.0.0.1:{BACKEND}") as pid:
+        yield pid
+
+
+@contextlib.contextmanager
+def nginx_proxy():
+    rules = ('location / { proxy_pass http://backend; proxy_http_version 1.1; proxy_set_header Connection "";'
+             " proxy_buffering off; }")
+    with backend(), nginx(ROUTER_CPU, "proxy", PORT, rules) as pid:
+        yield pid
+
+
+ROUTERS = {"Apus": apus, "vllm-router": vllm_router, "sglang-router": sglang_router, "nginx": nginx_proxy}
+
+
+def family(pid):
+    """A process and all below it."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid] + [each for child in children for each in family(int(child))]
+
+
+def cpu_seconds(pid):
+    total = 0
+    for member in family(pid):
+        for task in Path(f"/proc/{member}/task").iterdir():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                total += int((task / "schedstat").read_text().split()[0])
+    return total / 1e9
+
+
+def resident_bytes(pid):
+    pages = sum(int(Path(f"/proc/{member}/statm").read_text().split()[1]) for member in family(pid))
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def wait_for(port, seconds=30):
+    """Until a chat is answered."""
+    body = b'{"model":"m","messages":[{"role":"user","content":"hello"}],"max_tokens":1}'
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            request = urllib.request.Request(
+                f"http://127.0.0.1:{port}/v1/chat/completions", body, {"content-type": "application/json"})
+            urllib.request.urlopen(request, timeout=2).read()
+            return
+        except OSError:
+            if time.monotonic() > end:
+                raise RuntimeError(f"nothing answers on port {port}") from None
+            time.sleep(0.1)
+
+
+def wrk(port, connections, seconds, *arguments):
+    """Requests answered, seconds, median latency in µs."""
+    done = subprocess.run(
+        ["taskset", "-c", OTHER_CPU, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s",
+         HERE / "router.lua", f"http://127.0.0.1:{port}", "--", *map(str, arguments)],
+        capture_output=True, text=True, check=True)
+    line = next(line for line in done.stdout.splitlines() if line.startswith("RESULT"))
+    requests, microseconds, median, errors = map(int, line.split()[1:])
+    if errors:
+        raise RuntimeError(f"wrk saw {errors} errors")
+    return requests, microseconds / 1e6, median
+
+
+def load(pid, connections, seconds, *arguments):
+    before = cpu_seconds(pid)
+    requests, duration, median = wrk(PORT, connections, seconds, *arguments)
+    return {"rate": requests / duration, "median_us": median,
+            "cpu_us": (cpu_seconds(pid) - before) * 1e6 / max(1, requests)}
+
+
+def idle_bytes(pid):
+    """Memory for each of many connections that have asked once and wait."""
+    ask = b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\n\r\n"
+    before = resident_bytes(pid)
+    connections = []
+    try:
+        for _ in range(IDLE):
+            connection = socket.create_connection(("127.0.0.1", PORT))
+            connection.sendall(ask)
+            connection.recv(65536)
+            connections.append(connection)
+        time.sleep(1)
+        return (resident_bytes(pid) - before) / IDLE
+    finally:
+        for connection in connections:
+            connection.close()
+
+
+def measure(name, seconds):
+    with ROUTERS[name]() as pid:
+        wait_for(PORT)
+        wrk(PORT, 64, 1, 1)
+        result = {"one": load(pid, 1, seconds, 1), "many": load(pid, 64, seconds, 1)}
+        if name == "Apus":
+            wrk(PORT, 16, 1, STREAM_TOKENS, "true")
+            stream = load(pid, STREAMS, seconds + 2, STREAM_TOKENS, "true")
+            result["streams"] = {
+                "tokens_per_s": stream["rate"] * STREAM_TOKENS, "cpu_us_per_token": stream["cpu_us"] / STREAM_TOKENS}
+        else:
+            result["direct_median_us"] = wrk(BACKEND, 1, 1, 1)[2]
+    with ROUTERS[name]() as pid:
+        wait_for(PORT)
+        result["idle_bytes"] = idle_bytes(pid)
+    return result
+
+
+def profile(seconds=4):
+    """Shares of the router's time under load: chats of one token, and streams."""
+    shares = {}
+    with apus() as pid, tempfile.TemporaryDirectory() as folder:
+        wait_for(PORT)
+        for name, arguments in {"request": (64, seconds, 1), "token": (STREAMS, seconds, STREAM_TOKENS, "true")}.items():
+            data = Path(folder) / name
+            recorder = subprocess.Popen(
+                ["perf", "record", "-F", "1999", "-g", "-p", str(pid), "-o", data, "--", "sleep", str(seconds)],
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            wrk(PORT, *arguments)
+            recorder.wait()
+            shares[name] = router_profile.shares(data)
+    return shares
+
+
+def median(rounds, *keys):
+    values = []
+    for value in rounds:
+        for key in keys:
+            value = value[key]
+        values.append(value)
+    return statistics.median(values)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=3)
+    arguments = parser.parse_args()
+    rounds = {name: [] for name in ROUTERS}
+    with Neighbours() as neighbours:
+        for turn in range(arguments.rounds):
+            for name in ROUTERS:
+                rounds[name].append(measure(name, arguments.seconds))
+                print(turn + 1, name, rounds[name][-1], flush=True)
+    rows = {
+        name: {key: {part: median(results, key, part) for part in results[0][key]} for key in ("one", "many", "streams")
+               if key in results[0]}
+        | {key: median(results, key) for key in ("direct_median_us", "idle_bytes") if key in results[0]}
+        for name, results in rounds.items()}
+    save("routers", {
+        "date": datetime.date.today().isoformat(), "processor": processor(), "rounds": arguments.rounds,
+        "seconds": arguments.seconds, "others_share": neighbours.share, "streams": STREAMS,
+        "stream_tokens": STREAM_TOKENS, "idle": IDLE, "rows": rows,
+        "commit": subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty"], capture_output=True,
+                                 text=True).stdout.strip(),
+        "profile": profile() if shutil.which("perf") else None})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+import ArgumentParser
+import Configuration
+import Foundation
+import Models
+import NIOCore
+import NIOPosix
+import Telemetry
+import Text
+import Weights
+import Worker
+
+/// `apus bench worker`: a worker that answers at once, so that what is measured in front of it is the router.
+struct BenchWorker: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "worker",
+        abstract: "Run a worker without a model: it answers every request at once, with words that mean nothing.")
+
+    @Argument(help: ArgumentHelp("Where tokenizer and chat template come from: a GGUF file.", valueName: "model"))
+    var model: String
+    @Option(WorkerKeys.name) var name: String?
+    @Option(WorkerKeys.port) var port: String?
+    @Option(WorkerKeys.metricsPort) var metricsPort: String?
+    @Option(help: ArgumentHelp("Sequences that run at once.", valueName: "n")) var slots = 512
+    @Option(help: ArgumentHelp("Tokens of the vocabulary that are kept.", valueName: "n")) var vocabulary = 4096
+    @OptionGroup var common: CommonFlags
+
+    func validate() throws {
+        for (name, value, range) in [("slots", slots, 1...8192), ("vocabulary", vocabulary, 300...1_000_000)]
+        where !range.contains(value) {
+            throw ValidationError("--\(name) must be from \(range.lowerBound) to \(range.upperBound).")
+        }
+    }
+
+    func run() throws {
+        try Program.run {
+            let settings = try Settings.ofProcess(configFlag: common.config, known: WorkerKeys.names)
+            var options = WorkerOptions()
+            let name = try ModelName.of(settings.optional(WorkerKeys.name, flag: name), path: model)
+            options.servedName = name
+            options.port = try settings.value(WorkerKeys.port, flag: port)
+            options.metricsPort = try settings.value(WorkerKeys.metricsPort, flag: metricsPort)
+            options.slotCount = slots
+            options.stepTokenBudget = 8192
+            options.speculationEnabled = false
+            options.epoch = UInt64(max(0, Date().timeIntervalSince1970) * 1e9)
+            let logger = try Program.logger(settings, common, label: "worker")
+            let (command, started) = (self, options)
+            return { (signals: StopSignals) async throws in
+                let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+                let worker = try await WorkerService.start(
+                    started, eventLoop: group.next(), registry: MetricRegistry(engine: "worker"), logger: logger
+                ) {
+                    let tokenizer = try TokenizerSpec(metadata: try GGUFFile(path: command.model).metadata)
+                        .first(command.vocabulary)
+                    // Pages for all slots with 2,048 tokens each.
+                    let runtime = InstantRuntime(name: name, tokenizer: tokenizer, pageCount: command.slots * 128)
+                    return LoadedModel(runtime: runtime, tokenizer: tokenizer)
+                }
+                await Program.stop(signals, gently: { await worker.drain() }, atOnce: { await worker.stop() }) {
+                    await worker.waitUntilStopped()
+                }
+                try? await group.shutdownGracefully()
+            }
+        }
+    }
+}
