@@ -77,6 +77,7 @@ extension APICall {
 
     func respond(status: Int = 200, json: (inout ByteBuffer) -> Void) {
         var body = ByteBuffer()
+        body.reserveCapacity(1024)
         json(&body)
         respond(status: status, body: body)
     }
@@ -196,7 +197,9 @@ extension APICall {
             return .unsupportedMedia(
                 "The content-encoding \(coding.prefix(80)) is not supported: send the body uncompressed.")
         }
-        guard checksType, let type = exchange.request.header("content-type") else { return nil }
+        guard checksType, let type = exchange.request.header("content-type"), type != "application/json" else {
+            return nil
+        }
         let essence = type.prefix { $0 != ";" }.filter { $0 != " " }.lowercased()
         guard essence == "application/json" || essence.hasSuffix("+json") else {
             return .unsupportedMedia("The content-type must be application/json, but is \(type.prefix(80)).")

@@ -1,5 +1,6 @@
 import Glibc
 package import HTTP
+import Inference
 import NIOCore
 package import Serving
 package import Telemetry
@@ -72,12 +73,16 @@ package struct APISurroundings {
         self.randomWord = randomWord
     }
 
+    /// The system is asked for chance once: what names and seeds need of it costs no call each.
     package static var system: APISurroundings {
-        APISurroundings(
+        var generator = SystemRandomNumberGenerator()
+        let key = generator.next()
+        var index: UInt64 = 0
+        return APISurroundings(
             unixSeconds: { Int64(time(nil)) },
             randomWord: {
-                var generator = SystemRandomNumberGenerator()
-                return generator.next()
+                index &+= 1
+                return CounterRandom.word(key: key, index: index)
             })
     }
 }
@@ -165,9 +170,14 @@ final class APICore {
 
     /// In hexadecimal.
     static func text(_ words: (high: UInt64, low: UInt64)) -> String {
-        [words.high, words.low].map { word in
-            let digits = String(word, radix: 16)
-            return String(repeating: "0", count: 16 - digits.utf8.count) + digits
-        }.joined()
+        var digits: [UInt8] = []
+        digits.reserveCapacity(32)
+        for word in [words.high, words.low] {
+            for shift in stride(from: 60, through: 0, by: -4) {
+                let digit = UInt8(truncatingIfNeeded: word >> UInt64(shift) & 0xf)
+                digits.append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
+            }
+        }
+        return String(decoding: digits, as: UTF8.self)
     }
 }

@@ -13,6 +13,8 @@ enum HTTP1Encoder {
     static func responseHead(
         status: Int, headers: [HTTPField], framing: Framing, closes: Bool, date: String, into out: inout ByteBuffer
     ) {
+        // Most heads fit; without it the buffer would grow field by field.
+        out.reserveCapacity(minimumWritableBytes: 512)
         if status == 200 {
             out.writeStaticString("HTTP/1.1 200 OK\r\n")
         } else {
@@ -34,6 +36,7 @@ enum HTTP1Encoder {
     }
 
     static func chunk(_ bytes: ByteBuffer, into out: inout ByteBuffer) {
+        out.reserveCapacity(minimumWritableBytes: bytes.readableBytes + 16)
         writeHex(bytes.readableBytes, into: &out)
         out.writeStaticString("\r\n")
         out.writeImmutableBuffer(bytes)
@@ -62,11 +65,15 @@ enum HTTP1Encoder {
     }
 
     private static func writeHex(_ number: Int, into out: inout ByteBuffer) {
-        var shift = max(0, (Int.bitWidth - number.leadingZeroBitCount - 1) / 4 * 4)
-        while shift >= 0 {
-            out.writeInteger(Hex.digits[number >> shift & 0xf])
-            shift -= 4
+        // A buffer holds less than 4 GiB: eight digits are enough. The last stands in the highest byte.
+        var digits: UInt64 = 0
+        for shift in stride(from: 0, to: 32, by: 4) {
+            let digit = UInt64(number >> shift & 0xf)
+            digits = digits << 8 | (digit < 10 ? 0x30 + digit : 0x37 + digit)
         }
+        let digitCount = max(1, (Int.bitWidth - number.leadingZeroBitCount + 3) / 4)
+        // SAFETY: reads the local value's own eight bytes.
+        _ = withUnsafeBytes(of: digits.littleEndian) { out.writeBytes($0.suffix(digitCount)) }
     }
 
     static func reason(_ status: Int) -> String {

@@ -7,7 +7,8 @@ final class HTTP1Exchange: HTTPExchange {
     let eventLoop: any EventLoop
     var onClientGone: (() -> Void)?
     private(set) var body = RequestBody()
-    private weak var session: HTTP1Session?
+    /// Until the exchange is over, which it is at the latest when the session ends.
+    private var session: HTTP1Session?
     private var response = Response.none
     private var hasPromisedContinue = false
 

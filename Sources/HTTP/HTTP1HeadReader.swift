@@ -4,7 +4,7 @@ import NIOCore
 /// or NUL.
 enum HTTP1HeadReader {
     static func read(
-        _ head: ByteBufferView, limits: HTTPHeadLimits
+        _ head: ArraySlice<UInt8>, limits: HTTPHeadLimits
     ) throws(HTTP1Refusal) -> (HTTPRequestHead, HTTP1Framing) {
         var rest = head
         guard let requestLine = nextLine(&rest) else { throw .malformed("there is no request line") }
@@ -21,7 +21,7 @@ enum HTTP1HeadReader {
         return (request, try framing(request, minorVersion: minorVersion))
     }
 
-    private static func nextLine(_ rest: inout ByteBufferView) -> ByteBufferView? {
+    private static func nextLine(_ rest: inout ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
         guard let end = rest.firstIndex(of: UInt8(ascii: "\r")) else { return nil }
         let line = rest[rest.startIndex..<end]
         rest = rest[min(end + 2, rest.endIndex)..<rest.endIndex]
@@ -29,7 +29,7 @@ enum HTTP1HeadReader {
     }
 
     private static func readRequestLine(
-        _ line: ByteBufferView, _ limits: HTTPHeadLimits
+        _ line: ArraySlice<UInt8>, _ limits: HTTPHeadLimits
     ) throws(HTTP1Refusal) -> (HTTPRequestHead, minorVersion: Int) {
         let words = line.split(separator: UInt8(ascii: " "), maxSplits: 3, omittingEmptySubsequences: false)
         guard words.count == 3 else { throw .malformed("the request line is not \"METHOD /path HTTP/1.1\"") }

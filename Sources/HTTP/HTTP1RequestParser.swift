@@ -80,17 +80,37 @@ struct HTTP1RequestParser {
     private mutating func readHead(
         _ input: inout ByteBuffer, scanned: Int, lastByte: UInt8
     ) throws(HTTP1Refusal) -> Event {
-        let view = input.readableBytesView
         var position = scanned
         var previous = lastByte
-        var headEnd: Int?
-        for byte in view.dropFirst(scanned) {
+        let headEnd = try Self.findHeadEnd(input.readableBytesSpan, &position, &previous)
+        guard position <= limits.byteCountMax else { throw .headTooLarge(limits) }
+        guard let headEnd, let head = input.readBytes(length: headEnd) else {
+            state = .head(scanned: position, lastByte: previous)
+            return .needsMoreBytes
+        }
+        let (request, framing) = try HTTP1HeadReader.read(head[...], limits: limits)
+        switch framing.body {
+        case .none: state = .end
+        case .length(let length): state = .fixed(remaining: length)
+        case .chunked: state = .chunkSize
+        }
+        return .head(request, framing)
+    }
+
+    /// - Parameters:
+    ///   - position: bytes looked at before, and then.
+    ///   - previous: the byte before `position`.
+    /// - Returns: where the empty line ends, unless it is still to come.
+    private static func findHeadEnd(
+        _ bytes: RawSpan, _ position: inout Int, _ previous: inout UInt8
+    ) throws(HTTP1Refusal) -> Int? {
+        while position < bytes.byteCount {
+            let byte = bytes.unsafeLoad(fromByteOffset: position, as: UInt8.self)
             position += 1
             if byte == UInt8(ascii: "\n") {
                 guard previous == UInt8(ascii: "\r") else { throw .malformed("a line ends without CR") }
-                if position >= 4, view[view.startIndex + position - 3] == UInt8(ascii: "\n") {
-                    headEnd = position
-                    break
+                if position >= 4, bytes.unsafeLoad(fromByteOffset: position - 3, as: UInt8.self) == UInt8(ascii: "\n") {
+                    return position
                 }
             } else if previous == UInt8(ascii: "\r") {
                 throw .malformed("CR stands inside a line")
@@ -99,18 +119,7 @@ struct HTTP1RequestParser {
             }
             previous = byte
         }
-        guard position <= limits.byteCountMax else { throw .headTooLarge(limits) }
-        guard let headEnd, let head = input.readSlice(length: headEnd) else {
-            state = .head(scanned: position, lastByte: previous)
-            return .needsMoreBytes
-        }
-        let (request, framing) = try HTTP1HeadReader.read(head.readableBytesView, limits: limits)
-        switch framing.body {
-        case .none: state = .end
-        case .length(let length): state = .fixed(remaining: length)
-        case .chunked: state = .chunkSize
-        }
-        return .head(request, framing)
+        return nil
     }
 
     /// A line without its CRLF; of a chunk's size or a trailer, so it is short.

@@ -9,6 +9,8 @@ struct SessionOutput {
     private var handedByteCount = 0
     private var sentByteCount = 0
     private var stuckSince: NIODeadline?
+    /// False when the channel has said that it holds nothing, and was handed nothing since: asking it is slow.
+    private var mayBeBuffered = false
 
     /// True when the caller has to schedule a flush for this tick.
     mutating func mustSchedule() -> Bool {
@@ -25,11 +27,15 @@ struct SessionOutput {
         // A new buffer: the channel owns the old one's storage until it is written.
         bytes = ByteBuffer()
         handedByteCount += piece.readableBytes
+        mayBeBuffered = true
         return piece
     }
 
-    func unsentByteCount(_ context: ChannelHandlerContext?) -> Int {
-        bytes.readableBytes + Self.buffered(context)
+    mutating func unsentByteCount(_ context: ChannelHandlerContext?) -> Int {
+        guard mayBeBuffered else { return bytes.readableBytes }
+        let buffered = Self.buffered(context)
+        mayBeBuffered = buffered > 0
+        return bytes.readableBytes + buffered
     }
 
     private static func buffered(_ context: ChannelHandlerContext?) -> Int {

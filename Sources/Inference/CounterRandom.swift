@@ -37,6 +37,12 @@ package enum CounterRandom {
         return UInt64(a) << 32 | UInt64(b)
     }
 
+    /// Word `index` of the stream that belongs to `key`: for names, and seeds that nobody chose.
+    package static func word(key: UInt64, index: UInt64) -> UInt64 {
+        let (a, b, _, _) = philox4x32(key: halves(key), counter: (halves(index).0, halves(index).1, 0, 2))
+        return UInt64(a) << 32 | UInt64(b)
+    }
+
     private static func halves(_ x: UInt64) -> (UInt32, UInt32) {
         (UInt32(truncatingIfNeeded: x), UInt32(truncatingIfNeeded: x >> 32))
     }

@@ -133,11 +133,15 @@ package struct JSONParser {
     private mutating func string() throws(JSONError) -> String {
         at += 1
         let start = at
+        var allBits: UInt8 = 0
         while at < bytes.count, bytes[at] != UInt8(ascii: "\""), bytes[at] != UInt8(ascii: "\\"), bytes[at] >= 0x20 {
+            allBits |= bytes[at]
             at += 1
         }
         if peek() == UInt8(ascii: "\"") {
             defer { at += 1 }
+            // ASCII is valid as it is.
+            if allBits < 0x80 { return String(decoding: bytes[start..<at], as: UTF8.self) }
             return try text(bytes[start..<at], at: start)
         }
         return try escapedString(from: start)

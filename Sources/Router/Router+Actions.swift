@@ -37,9 +37,8 @@ extension Router {
         guard request.admittedAt == nil else { return }
         let now = surroundings.now()
         request.admittedAt = now
-        let series = metrics.model(request.model.name)
-        series.queueTime.observe(now.seconds(since: request.submittedAt))
-        series.promptTokens.add(request.usage.promptTokens)
+        request.series.queueTime.observe(now.seconds(since: request.submittedAt))
+        request.series.promptTokens.add(request.usage.promptTokens)
     }
 
     private func moved(_ id: ChoiceID, _ cause: MoveCause) {

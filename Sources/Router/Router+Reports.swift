@@ -17,8 +17,8 @@ extension Router {
 
     private func deliver(_ entry: StepEntry, to id: ChoiceID, now: Instant) {
         guard let request = requests[id.request], request.choices.indices.contains(id.index) else { return }
-        let series = metrics.model(request.model.name)
-        count(entry, of: request, id.index, series, now)
+        let series = request.series
+        count(entry, of: request, id.index, now)
         request.choices[id.index].advance(entry) { tell(request, $0) }
         guard let finish = request.choices[id.index].finish else { return }
         // The worker goes on after a stop string, which only we can see.
@@ -31,9 +31,8 @@ extension Router {
         tell(request, .finished(request.usage))
     }
 
-    private func count(
-        _ entry: StepEntry, of request: OpenRequest, _ index: Int, _ series: ModelMetrics, _ now: Instant
-    ) {
+    private func count(_ entry: StepEntry, of request: OpenRequest, _ index: Int, _ now: Instant) {
+        let series = request.series
         if let cached = entry.cachedTokenCount {
             let prompt = index / request.request.choiceCount
             let promptCount = request.choices[index].prompt.count

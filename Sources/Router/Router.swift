@@ -133,8 +133,10 @@ package final class Router: GenerationService {
                     request.requestTimeoutSeconds, options.scheduling.requestTimeoutSeconds)),
             now: now)
         lastRequestID += 1
-        requests[id] = OpenRequest(id: id, request, model: model, receiver: receiver, submittedAt: now)
-        metrics.model(model.name).accepted(request)
+        let series = metrics.model(model.name)
+        requests[id] = OpenRequest(
+            id: id, request, model: model, series: series, receiver: receiver, submittedAt: now)
+        series.accepted(request)
         perform(actions)
         tellSoon()
         return id
@@ -147,7 +149,7 @@ package final class Router: GenerationService {
         guard let request = requests.removeValue(forKey: id) else { return }
         request.isSilent = true
         let now = surroundings.now()
-        metrics.model(request.model.name).aborted.add(request.choices.count { $0.finish == nil })
+        request.series.aborted.add(request.choices.count { $0.finish == nil })
         log.ended(request, outcome: "cancelled", at: now)
         perform(scheduler.requestCancelled(id, now: now))
         tellSoon()

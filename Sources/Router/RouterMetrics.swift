@@ -3,8 +3,8 @@ import Scheduling
 import Serving
 import Telemetry
 
-/// Series of one model, found once.
-struct ModelMetrics {
+/// Series of one model, found once. An object, since requests hold on to it and copying two dozen references costs.
+final class ModelMetrics {
     let running: Gauge
     let waiting: Gauge
     let queueTokens: Gauge

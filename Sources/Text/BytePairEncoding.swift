@@ -7,7 +7,8 @@ final class BytePairEncoding: Sendable {
     /// Token of each single byte; -1 when the vocabulary has none.
     private let byteTokens: [TokenID]
     private let merges: MergeTable
-    private let words: VocabularyIndex?
+    /// Words that become one token: merging need not find out.
+    private let words: VocabularyIndex
 
     /// - Parameter bytes: what each token stands for.
     init(_ spec: TokenizerSpec, bytes: [[UInt8]]) throws(TokenizerError) {
@@ -15,9 +16,10 @@ final class BytePairEncoding: Sendable {
         var ids: [String: TokenID] = [:]
         ids.reserveCapacity(spec.tokens.count)
         for (index, token) in spec.tokens.enumerated() where ids[token] == nil { ids[token] = TokenID(index) }
-        byteTokens = ByteAlphabet.scalars.map { value in
+        let byteTokens = ByteAlphabet.scalars.map { value in
             Unicode.Scalar(value).flatMap { ids[String(Character($0))] } ?? -1
         }
+        self.byteTokens = byteTokens
         var merges = MergeTable(count: spec.merges.count)
         for (rank, merge) in spec.merges.enumerated() {
             let sides = merge.split(separator: " ", omittingEmptySubsequences: false)
@@ -27,22 +29,30 @@ final class BytePairEncoding: Sendable {
             merges.insert(left, right, .init(rank: UInt32(truncatingIfNeeded: rank), token: token))
         }
         self.merges = merges
-        words =
+        let normal = bytes.indices.filter { spec.tokenKinds[$0] == .normal }.map { (bytes[$0], TokenID($0)) }
+        words = VocabularyIndex(
             preTokenizer.takesWholeWords
-            ? VocabularyIndex(
-                bytes.enumerated().filter { spec.tokenKinds[$0.offset] == .normal }
-                    .map { ($0.element, TokenID($0.offset)) }) : nil
+                ? normal
+                : normal.filter { word, token in
+                    guard word.count <= Self.shortByteCount else { return false }
+                    var tokens: [TokenID] = []
+                    Self.encodeShort(word[...], byteTokens, merges, into: &tokens)
+                    return tokens == [token]
+                })
     }
+
+    /// Below, looking at all pairs each time beats a heap.
+    private static let shortByteCount = 24
 
     func encode(_ text: [UInt8], into tokens: inout [TokenID]) {
         preTokenizer.split(text) { word in encodeWord(text[word], into: &tokens) }
     }
 
     private func encodeWord(_ word: ArraySlice<UInt8>, into tokens: inout [TokenID]) {
-        if let whole = words?.find(word) {
+        if let whole = words.find(word) {
             tokens.append(whole)
-        } else if word.count <= 24 {
-            encodeShort(word, into: &tokens)
+        } else if word.count <= Self.shortByteCount {
+            Self.encodeShort(word, byteTokens, merges, into: &tokens)
         } else {
             let start = word.map { byteTokens[Int($0)] }.filter { $0 >= 0 }
                 .map { PairMerging.Piece(start: 0, token: $0) }
@@ -53,8 +63,10 @@ final class BytePairEncoding: Sendable {
         }
     }
 
-    /// Most words are short: looking at all pairs each time beats a heap, and gives the same.
-    private func encodeShort(_ word: ArraySlice<UInt8>, into tokens: inout [TokenID]) {
+    /// Most words are short; this gives what `PairMerging` gives.
+    private static func encodeShort(
+        _ word: ArraySlice<UInt8>, _ byteTokens: [TokenID], _ merges: MergeTable, into tokens: inout [TokenID]
+    ) {
         let start = tokens.count
         for byte in word where byteTokens[Int(byte)] >= 0 { tokens.append(byteTokens[Int(byte)]) }
         while tokens.count - start > 1 {

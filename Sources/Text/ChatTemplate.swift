@@ -46,12 +46,12 @@ package final class ChatTemplate: Sendable {
         _ messages: [ChatMessage], addsGenerationPrompt: Bool, variables: [String: TemplateValue] = [:],
         now: TemplateTime? = nil
     ) throws(ChatTemplateError) -> String {
-        var all: [String: TemplateValue] = [
-            "messages": .list(messages.map(\.value)), "tools": .none, "documents": .none,
-            "add_generation_prompt": .boolean(addsGenerationPrompt),
-            "bos_token": .string(bosToken), "eos_token": .string(eosToken),
+        var all: [(name: String, value: TemplateValue)] = [
+            ("messages", .list(messages.map(\.value))), ("tools", .none), ("documents", .none),
+            ("add_generation_prompt", .boolean(addsGenerationPrompt)),
+            ("bos_token", .string(bosToken)), ("eos_token", .string(eosToken)),
         ]
-        all.merge(variables) { $1 }
+        for (name, value) in variables { all.append((name, value)) }
         return try TemplateEvaluation(program, now: now).render(all)
     }
 }

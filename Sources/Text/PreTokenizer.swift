@@ -70,6 +70,16 @@ private struct ScalarScan {
         scalars.reserveCapacity(text.count)
         kinds.reserveCapacity(text.count)
         offsets.reserveCapacity(text.count + 1)
+        if text.allSatisfy({ $0 < 0x80 }) {
+            let kinds = Self.asciiKinds
+            for (offset, byte) in text.enumerated() {
+                scalars.append(UInt32(byte))
+                self.kinds.append(kinds[Int(byte)])
+                offsets.append(offset)
+            }
+            offsets.append(text.count)
+            return
+        }
         var offset = 0
         var decoder = UTF8()
         var bytes = text.makeIterator()
@@ -87,6 +97,8 @@ private struct ScalarScan {
     }
 
     func bytes(_ range: Range<Int>) -> Range<Int> { offsets[range.lowerBound]..<offsets[range.upperBound] }
+
+    private static let asciiKinds = (0..<0x80).map { kind(Unicode.Scalar(UInt8($0))) }
 
     private static func kind(_ scalar: Unicode.Scalar) -> Kind {
         switch scalar.value {

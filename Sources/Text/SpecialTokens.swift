@@ -5,11 +5,14 @@ struct SpecialTokens: Sendable {
     private let index: VocabularyIndex
     /// For each first byte the lengths of tokens that begin with it, longest first.
     private var lengths: [[Int]] = Array(repeating: [], count: 256)
+    /// Whether any token begins with a byte: few do.
+    private var begins = Array(repeating: false, count: 256)
 
     init(_ entries: [(bytes: [UInt8], id: TokenID)]) {
         index = VocabularyIndex(entries)
         for entry in entries {
             guard let first = entry.bytes.first else { continue }
+            begins[Int(first)] = true
             if !lengths[Int(first)].contains(entry.bytes.count) { lengths[Int(first)].append(entry.bytes.count) }
         }
         for first in 0..<256 { lengths[first].sort(by: >) }
@@ -20,6 +23,10 @@ struct SpecialTokens: Sendable {
         var start = 0
         var at = 0
         while at < text.count {
+            guard begins[Int(text[at])] else {
+                at += 1
+                continue
+            }
             let found = lengths[Int(text[at])].lazy.filter { at + $0 <= text.count }
                 .compactMap { length in index.find(text[at..<at + length]).map { (length, $0) } }.first
             if let (length, token) = found {

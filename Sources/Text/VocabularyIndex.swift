@@ -29,7 +29,11 @@ struct VocabularyIndex: Sendable {
         var slot = Self.hash(key) & (table.count - 1)
         while table[slot] != 0 {
             let index = Int(table[slot]) - 1
-            if bytes[starts[index]..<starts[index + 1]].elementsEqual(key) { return ids[index] }
+            if starts[index + 1] - starts[index] == key.count,
+                bytes[starts[index]..<starts[index + 1]].elementsEqual(key)
+            {
+                return ids[index]
+            }
             slot = (slot + 1) & (table.count - 1)
         }
         return nil

@@ -4,9 +4,8 @@ import SwiftProtobuf
 extension Message {
     /// Decodes with unknown fields passed over.
     static func decoded(from bytes: RawSpan, limit: Int = WireLimits.messageByteMax) throws(WireError) -> Self {
-        let name = String(describing: Self.self).dropFirst("Wire".count)
         guard bytes.byteCount <= limit else {
-            throw .tooLarge(message: "\(name) message", byteCount: bytes.byteCount, limit: limit)
+            throw .tooLarge(message: "\(plainName) message", byteCount: bytes.byteCount, limit: limit)
         }
         var options = BinaryDecodingOptions()
         options.discardUnknownFields = true
@@ -15,9 +14,12 @@ extension Message {
         do {
             return try Self(serializedBytes: bytes, options: options)
         } catch {
-            throw .undecodable(message: String(name))
+            throw .undecodable(message: plainName)
         }
     }
+
+    /// As worker.proto calls it.
+    private static var plainName: String { String(String(describing: Self.self).dropFirst("Wire".count)) }
 
     /// Nothing of ours can fail to encode: no field is required and no message comes near 2 GB. Should it, the empty
     /// message is what the peer gets, and refuses.

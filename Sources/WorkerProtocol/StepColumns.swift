@@ -14,21 +14,22 @@ extension StepReport {
         try optionalColumn("step.cached_plus_one", wire.cachedPlusOne.count, rowCount)
         var tokens = ColumnReader("step.tokens", wire.tokens)
         var failures = wire.failures[...]
-        var logprobs = try LogprobReader("step.logprobs", wire.hasLogprobs ? wire.logprobs : nil, rowCount)
-        var promptLogprobs = try LogprobReader(
-            "step.prompt_logprobs", wire.hasPromptLogprobs ? wire.promptLogprobs : nil, rowCount)
+        // Most steps have neither.
+        var logprobs = wire.hasLogprobs ? try LogprobReader("step.logprobs", wire.logprobs, rowCount) : nil
+        var promptLogprobs =
+            wire.hasPromptLogprobs ? try LogprobReader("step.prompt_logprobs", wire.promptLogprobs, rowCount) : nil
 
         var entries: [StepEntry] = []
         entries.reserveCapacity(rowCount)
         for row in 0..<rowCount {
             var entry = StepEntry(sequence: SequenceID(wire.sequences[row]))
             entry.tokens = try FieldChecks.tokens("step.tokens", try tokens.take(wire.tokenCounts[row]))
-            entry.logprobs = try logprobs.take(row)
+            entry.logprobs = try logprobs?.take(row) ?? []
             guard entry.logprobs.isEmpty || entry.logprobs.count == entry.tokens.count else {
                 throw .columnsDisagree(
                     field: "step.logprobs.row_counts", count: entry.logprobs.count, expected: entry.tokens.count)
             }
-            entry.promptLogprobs = try promptLogprobs.take(row)
+            entry.promptLogprobs = try promptLogprobs?.take(row) ?? []
             if !wire.cachedPlusOne.isEmpty, wire.cachedPlusOne[row] > 0 {
                 entry.cachedTokenCount = Int(wire.cachedPlusOne[row]) - 1
             }
@@ -36,8 +37,8 @@ extension StepReport {
             entries.append(entry)
         }
         try tokens.finish()
-        try logprobs.finish()
-        try promptLogprobs.finish()
+        try logprobs?.finish()
+        try promptLogprobs?.finish()
         try FieldChecks.count("step.failures", failures.endIndex, equals: failures.startIndex)
         return entries
     }
@@ -111,9 +112,8 @@ private struct LogprobReader {
     private var alternativeLogprobs: ColumnReader<Float>
 
     /// - Parameter sequenceCount: rows of the step around it.
-    init(_ field: String, _ wire: WireLogprobColumns?, _ sequenceCount: Int) throws(WireError) {
+    init(_ field: String, _ wire: WireLogprobColumns, _ sequenceCount: Int) throws(WireError) {
         self.field = field
-        let wire = wire ?? WireLogprobColumns()
         rowCounts = wire.rowCounts
         if !rowCounts.isEmpty { try FieldChecks.count("\(field).row_counts", rowCounts.count, equals: sequenceCount) }
         try FieldChecks.count("\(field).logprobs", wire.logprobs.count, equals: wire.tokens.count)

@@ -176,6 +176,8 @@ import Testing
         chat("\"user\":5", "user", "invalid_type"),
         chat("\"metadata\":\"x\"", "metadata", "invalid_type"),
         chat("\"add_generation_prompt\":\"no\"", "add_generation_prompt", "invalid_type"),
+        // Of two that are refused, the first of the table is named, wherever they stand.
+        chat("\"echo\":true,\"tools\":[{}]", "tools", "unsupported_parameter"),
     ]
 
     static let refused: [Row] = [

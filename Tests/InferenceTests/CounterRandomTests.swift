@@ -27,6 +27,11 @@ import Testing
         #expect(CounterRandom.uniform(seed: 8, position: 0) != draws[0])
     }
 
+    @Test func `words of one key differ by index, and from those of another key`() {
+        let words = [1, 2].flatMap { key in (0..<1000).map { CounterRandom.word(key: key, index: $0) } }
+        #expect(Set(words).count == 2000)
+    }
+
     @Test func `choice 0 keeps the seed and the others have their own`() {
         let seeds = (0..<100).map { CounterRandom.seed(42, choice: $0) }
         #expect(seeds[0] == 42)

@@ -78,13 +78,13 @@ extension TextModelRequest {
     }
 
     /// What completions refuse, and what only they have.
-    private static let refused =
-        RefusedFields.completion + [
+    private static let refused = RefusedFields.Table(
+        RefusedFields.completion.rows + [
             .init("echo", .isFalse, "set exclude_input_in_output to false"),
             .init("prompt_logprobs", .nothing, "no output holds them"),
             .init("stream_options", .nothing, "ask for the outputs num_input_tokens and num_output_tokens"),
             .init("details", .isFalse, "ask for the outputs finish_reason and logprobs"),
-        ]
+        ])
 
     private func streams(_ delivery: Delivery) throws(APIError) -> Bool {
         let stream = TextInput.stream.rawValue

@@ -94,32 +94,19 @@ protocol AnswerEncoder {
     func writeChoice(choice: Int, _ piece: AnswerPiece, _ reason: FinishReason?, into buffer: inout ByteBuffer)
 }
 
-/// What all chunks of an answer, and the answer in one, begin with.
-struct AnswerEnvelope {
-    private let fields: ByteBuffer
-    /// `data: {…,"choices":[`
-    let chunkHead: ByteBuffer
-
-    init<Encoder: AnswerEncoder>(_: Encoder.Type, _ point: ResumePoint, model: ServedModel) {
-        fields = Self.fields(Encoder.namePrefix, Encoder.object, point, model)
-        var head = ByteBuffer()
-        head.writeStaticString("data: ")
-        head.writeImmutableBuffer(Self.fields(Encoder.namePrefix, Encoder.chunkObject, point, model))
-        chunkHead = head
-    }
-
-    /// `{…,"choices":[`
-    func writeHead(into buffer: inout ByteBuffer) { buffer.writeImmutableBuffer(fields) }
-
-    private static func fields(
-        _ prefix: StaticString, _ object: StaticString, _ point: ResumePoint, _ model: ServedModel
+/// What the answer in one, or each chunk of a stream, begins with.
+enum AnswerEnvelope {
+    /// `{…,"choices":[`, of a stream `data: {…,"choices":[`
+    static func head<Encoder: AnswerEncoder>(
+        of _: Encoder.Type, streams: Bool, _ point: ResumePoint, model: ServedModel
     ) -> ByteBuffer {
         var buffer = ByteBuffer()
-        buffer.writeStaticString("{\"id\":\"")
-        buffer.writeStaticString(prefix)
+        buffer.reserveCapacity(256)
+        buffer.writeStaticString(streams ? "data: {\"id\":\"" : "{\"id\":\"")
+        buffer.writeStaticString(Encoder.namePrefix)
         buffer.writeString(APICore.text(point.name))
         buffer.writeStaticString("\",\"object\":\"")
-        buffer.writeStaticString(object)
+        buffer.writeStaticString(streams ? Encoder.chunkObject : Encoder.object)
         buffer.writeStaticString("\",\"created\":")
         buffer.writeJSON(point.created)
         buffer.writeStaticString(",\"model\":")

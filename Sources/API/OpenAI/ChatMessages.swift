@@ -73,10 +73,10 @@ enum ChatMessages {
         return text
     }
 
-    private static let refused: [RefusedFields] = [
+    private static let refused = RefusedFields.Table([
         .init("tool_calls", .empty, noTools), .init("function_call", .nothing, noTools),
         .init("tool_call_id", .nothing, noTools), .init("audio", .nothing, "messages are text"),
-    ]
+    ])
     private static let noTools = "there are no tool calls here"
 
     /// Bytes of text that a template gets.

@@ -13,7 +13,10 @@ final class GenerationSession<Encoder: AnswerEncoder>: GenerationReceiver {
     private let prepared: PreparedGeneration
     private let promptField: String
     private let encoder: Encoder
-    private let envelope: AnswerEnvelope
+    /// What the answer, or each of its chunks, begins with.
+    private let head: ByteBuffer
+    /// Where chunks are written, again and again.
+    private var chunk = ByteBuffer()
     private var choices: [AnswerChoice]
     private var progress: StreamProgress
     private var ids: EventIDs?
@@ -48,7 +51,7 @@ final class GenerationSession<Encoder: AnswerEncoder>: GenerationReceiver {
             before
             ?? ResumePoint(
                 name: call.core.freshWords(), created: call.core.surroundings.unixSeconds(), of: self.prepared)
-        envelope = AnswerEnvelope(Encoder.self, point, model: prepared.model)
+        head = AnswerEnvelope.head(of: Encoder.self, streams: prepared.streams, point, model: prepared.model)
         ids = call.eventIDs(of: prepared, point)
         progress =
             before.map { StreamProgress(after: $0.choices, hasUsage: $0.hasUsage) }
@@ -200,27 +203,26 @@ extension GenerationSession {
 
     /// - Parameter write: writes one choice; false when there is nothing to send.
     private func writeChunk(_ write: (inout ByteBuffer) -> Bool) {
-        var buffer = ByteBuffer()
-        buffer.reserveCapacity(envelope.chunkHead.readableBytes + 512)
-        writeHead(into: &buffer)
-        guard write(&buffer) else { return }
-        buffer.writeStaticString("]")
+        chunk.clear(minimumCapacity: head.readableBytes + 512)
+        writeHead(into: &chunk)
+        guard write(&chunk) else { return }
+        chunk.writeStaticString("]")
         if prepared.reportsUsageContinuously {
-            buffer.writeStaticString(",\"usage\":")
-            buffer.writeUsage(
+            chunk.writeStaticString(",\"usage\":")
+            chunk.writeUsage(
                 promptTokens: prepared.promptTokenCount,
                 completionTokens: choices.reduce(0) { $0 + $1.completionTokenCount }, cachedTokens: nil)
         } else if prepared.includesUsage {
-            buffer.writeStaticString(",\"usage\":null")
+            chunk.writeStaticString(",\"usage\":null")
         }
-        buffer.writeStaticString("}\n\n")
-        send(buffer)
+        chunk.writeStaticString("}\n\n")
+        send(chunk)
     }
 
     /// What an event begins with: its id, if streams have any, and what all of this stream's events share.
     private func writeHead(into buffer: inout ByteBuffer) {
         ids?.write(progress, now: call.core.surroundings.unixSeconds(), into: &buffer)
-        buffer.writeImmutableBuffer(envelope.chunkHead)
+        buffer.writeImmutableBuffer(head)
     }
 
     private func finishStream(_ usage: Usage) {
@@ -271,7 +273,7 @@ extension GenerationSession {
 extension GenerationSession {
     private func writeAnswer(_ usage: Usage) {
         call.respond { buffer in
-            envelope.writeHead(into: &buffer)
+            buffer.writeImmutableBuffer(head)
             for choice in choices.indices {
                 if choice > 0 { buffer.writeStaticString(",") }
                 encoder.writeChoice(choice: choice, choices[choice].folded, choices[choice].finish, into: &buffer)

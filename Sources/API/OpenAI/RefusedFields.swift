@@ -40,10 +40,29 @@ struct RefusedFields {
         self.reason = reason
     }
 
-    static func check(_ fields: FieldReader, against table: [RefusedFields]) throws(APIError) {
-        for row in table {
-            guard let value = fields.value(row.name), !row.harmless.allows(value) else { continue }
-            throw .unsupported(fields.parameter(row.name), row.reason)
+    /// - Throws: for the first row of `table` that is broken. Goes through what was sent, which is less than the table.
+    static func check(_ fields: FieldReader, against table: Table) throws(APIError) {
+        var first: Int?
+        for member in fields.object.members where member.value != .null {
+            guard let place = table.places[member.name], !table.rows[place].harmless.allows(member.value) else {
+                continue
+            }
+            first = min(first ?? place, place)
+        }
+        guard let first else { return }
+        let row = table.rows[first]
+        throw .unsupported(fields.parameter(row.name), row.reason)
+    }
+
+    struct Table {
+        let rows: [RefusedFields]
+        /// Index of each row by its name.
+        let places: [String: Int]
+
+        /// - Parameter rows: each with a name of its own.
+        init(_ rows: [RefusedFields]) {
+            self.rows = rows
+            places = Dictionary(rows.enumerated().map { ($1.name, $0) }) { first, _ in first }
         }
     }
 
@@ -69,7 +88,7 @@ struct RefusedFields {
         .init("lora", .empty, "adapters are not loaded by requests"),
     ]
 
-    static let chat: [RefusedFields] =
+    static let chat = Table(
         common + [
             .init("tools", .empty, noTools), .init("tool_choice", .word(["none"]), noTools),
             .init("functions", .empty, noTools), .init("function_call", .word(["none"]), noTools),
@@ -81,12 +100,12 @@ struct RefusedFields {
             .init("continue_final_message", .isFalse, "the last message is always complete"),
             .init("echo", .isFalse, "a chat's prompt is not repeated"),
             .init("best_of", .number(1), "use n"),
-        ]
+        ])
 
-    static let completion: [RefusedFields] =
+    static let completion = Table(
         common + [
             .init("suffix", .empty, "text is continued, never inserted")
-        ]
+        ])
 
     private static let noConstraint = "output cannot be constrained"
     private static let noSampler = "there is no such way of sampling here"

@@ -6,6 +6,7 @@ final class OpenRequest {
     let id: RequestID
     let request: GenerationRequest
     let model: ServedModel
+    let series: ModelMetrics
     let receiver: any GenerationReceiver
     let submittedAt: Instant
     var choices: [ChoiceJournal]
@@ -20,12 +21,13 @@ final class OpenRequest {
     var isSilent = false
 
     init(
-        id: RequestID, _ request: GenerationRequest, model: ServedModel, receiver: any GenerationReceiver,
-        submittedAt: Instant
+        id: RequestID, _ request: GenerationRequest, model: ServedModel, series: ModelMetrics,
+        receiver: any GenerationReceiver, submittedAt: Instant
     ) {
         self.id = id
         self.request = request
         self.model = model
+        self.series = series
         self.receiver = receiver
         self.submittedAt = submittedAt
         choices = (0..<request.prompts.count * request.choiceCount).map {

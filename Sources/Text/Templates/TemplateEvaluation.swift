@@ -20,7 +20,9 @@ final class TemplateEvaluation {
         self.now = now
     }
 
-    func render(_ variables: [String: TemplateValue]) throws(ChatTemplateError) -> String {
+    /// - Parameter variables: of equal names the last counts.
+    func render(_ variables: [(name: String, value: TemplateValue)]) throws(ChatTemplateError) -> String {
+        scopes[0].reserveCapacity(variables.count)
         for (name, value) in variables { scopes[0][name] = try runtimeValue(value, depth: 0) }
         _ = try run(program.body)
         return String(decoding: output, as: UTF8.self)
