@@ -33,6 +33,7 @@ def main():
 
 
 def head(result):
+    """With a remark of whoever measured, if one was put into the results by hand."""
     return [
         "# What the router costs",
         "`make bench-router` wrote this page; the commands are at its end.",
@@ -45,7 +46,7 @@ def head(result):
             reads it, renders the chat template, tokenizes, schedules, and speaks gRPC to its worker; the others
             forward bytes and read what their policy needs. Log levels are `warning` everywhere. Other processes took
             {result["others_share"]:.0%} of the machine's time meanwhile: rates suffer from that, CPU time a request
-            less so.""")]
+            less so.""")] + ([paragraph(result["remark"])] if "remark" in result else [])
 
 
 def requests_table(rows):
