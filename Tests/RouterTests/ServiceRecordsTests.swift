@@ -52,6 +52,12 @@ import Testing
         #expect(throws: ServiceRecords.Failure.malformed) { try ServiceRecords.parse(Self.message([record])) }
     }
 
+    @Test func `a record may not reach into the next`() {
+        let short = Self.record(type: 33, Self.word(0) + Self.word(0) + Self.word(8101))
+        let message = Self.message([short, Self.service(Self.name("a"), port: 1)])
+        #expect(throws: ServiceRecords.Failure.malformed) { try ServiceRecords.parse(message) }
+    }
+
     @Test(arguments: 0..<40 as Range<UInt64>)
     func `a damaged message is refused or read, and never traps or goes round`(seed: UInt64) {
         var random = SeededRandom(seed: seed)
