@@ -75,6 +75,10 @@ let package = Package(
             name: "Scheduling",
             dependencies: ["Inference", collections("DequeModule")],
             swiftSettings: safe),
+        .target(
+            name: "Simulation",
+            dependencies: ["Inference", "Scheduling", collections("DequeModule"), collections("HeapModule")],
+            swiftSettings: safe),
         .target(name: "Serving", dependencies: ["Inference", "Text"], swiftSettings: safe),
         .target(
             name: "Router",
@@ -96,7 +100,7 @@ let package = Package(
             name: "apus",
             dependencies: [
                 "Inference", "Text", "Weights", "Telemetry", "Configuration", "HTTP", "Kernels", "Models", "Engine",
-                "Worker", "Scheduling", "Router", "API", nio, nioPosix, logging,
+                "Worker", "Scheduling", "Simulation", "Router", "API", nio, nioPosix, logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: ours),
@@ -117,6 +121,7 @@ let package = Package(
             "Worker",
             ["Inference", "Text", "Telemetry", "HTTP", "WorkerProtocol", "Models", "Engine", nio, nioPosix, logging]),
         test("Scheduling", ["Inference"]),
+        test("Simulation", ["Inference", "Scheduling"]),
         test(
             "Router",
             [

@@ -146,11 +146,24 @@ extension ClusterScheduler {
             demand.tokenCount <= worker.description.contextLength,
             worker.reservation == nil || worker.reservation == demand.id,
             worker.pausedUntil.map({ $0 <= now }) ?? true,
-            worker.trial == nil || !demand.isOnTrial
+            worker.trial == nil || !demand.isOnTrial, couldEnd(demand, on: worker)
         else { return false }
         if worker.isEmpty { return true }
         let target = demand.promptCount + demand.output.target(margin: worker.description.pageTokenCount)
         return worker.pages(forTokens: target) <= worker.freePages
+    }
+
+    /// Whether a choice with all the output it may ask for fits the worker's pages. Where it does not, it goes to the
+    /// roomiest worker that could have it, which says so if even that is too small.
+    private func couldEnd(_ demand: Demand, on worker: WorkerRecord) -> Bool {
+        let output = min(demand.output.max, worker.description.contextLength)
+        if demand.promptCount + output <= worker.capacity { return true }
+        guard let queue = models[demand.model], let largest = queue.capacities.first, -largest.key > worker.capacity
+        else { return true }
+        let roomier = numericsIDs(for: demand).flatMap { queue.groups[$0]?.workers ?? [] }
+            .compactMap { workers[$0] }.filter { $0.capacity > worker.capacity }
+        if roomier.contains(where: { $0.state != .draining }) { return false }
+        return roomier.isEmpty || demand.tokenCount <= worker.capacity
     }
 
     /// A worker that has enough to compute gets no further long prompt: it waits here, where it can still go elsewhere.

@@ -148,7 +148,9 @@ extension ClusterScheduler {
             settle(sequence)
             guard let running = sequences[sequence.rawValue] else { continue }
             let deaths = countDeath(running, of: worker, now: now)
-            let others = min(max(0, deathTimes.count - deaths), limits.otherDeathsMax)
+            // A death that it was forgiven is its own all the same.
+            let own = deaths + (record(of: running.choice)?.isForgiven == true ? 1 : 0)
+            let others = min(max(0, deathTimes.count - own), limits.otherDeathsMax)
             let limit = (suspects > 1 ? limits.deathsInCompanyMax : limits.deathsMax) + others
             requeue(sequence, .workerLost, now: now, into: &actions)
             guard deaths >= limit else { continue }

@@ -36,8 +36,10 @@ import Testing
         }
     }
 
-    static let pureRooms: Set = ["Inference", "JSON", "Text", "Scheduling", "Serving"]
-    static let pureImports: Set = ["Inference", "Text", "OrderedCollections", "DequeModule", "HeapModule"]
+    static let pureRooms: Set = ["Inference", "JSON", "Text", "Scheduling", "Simulation", "Serving"]
+    static let pureImports: Set = [
+        "Inference", "Text", "Scheduling", "OrderedCollections", "DequeModule", "HeapModule",
+    ]
 
     @Test func `pure rooms know no IO, clock, threads or chance, and no pointers`() {
         for file in house.files where Self.pureRooms.contains(file.room) {

@@ -1,0 +1,104 @@
+import Inference
+
+/// What goes wrong, and how it is healed.
+extension SimulatedCluster {
+    mutating func scheduleFault(_ rate: SimulationPlan.FaultRate) {
+        let time = after(faultRandom.exponential(mean: rate.meanSeconds))
+        queue.schedule(.faultStruck(rate.kind), at: time)
+    }
+
+    mutating func count(_ kind: FaultKind) { report.faults[kind.rawValue, default: 0] += 1 }
+
+    mutating func strike(_ kind: FaultKind) {
+        guard !isCalm else { return }
+        if let rate = plan.faults.first(where: { $0.kind == kind }) { scheduleFault(rate) }
+        if kind == .routerRestart {
+            guard isRouterUp else { return }
+            count(kind)
+            stopRouter()
+            queue.schedule(.routerStarted, at: after(faultRandom.uniform(0.05...1.5)))
+            return
+        }
+        let living = machines.indices.filter { machines[$0].worker != nil }
+        guard !living.isEmpty else { return }
+        let victim = living[faultRandom.below(living.count)]
+        if kind != .drain { count(kind) }
+        switch kind {
+        case .crash: kill(victim)
+        case .crashAllButOne: for index in living where index != victim { kill(index) }
+        case .freeze: freeze(victim, seconds: faultRandom.logUniform(0.05...5))
+        case .hang: machines[victim].hungUntil = after(faultRandom.logUniform(0.05...8))
+        case .slow: machines[victim].slowUntil = after(faultRandom.logUniform(0.1...5))
+        case .partition: partition(victim, seconds: faultRandom.logUniform(0.02...5))
+        case .linkLoss:
+            guard machines[victim].isConnected else { return }
+            queue.schedule(.linkLost(machine: victim, link: machines[victim].link), at: now)
+        case .delay: machines[victim].delayedUntil = after(faultRandom.logUniform(0.1...3))
+        case .drain: drain(victim)
+        case .rollingRestart:
+            let pause = faultRandom.uniform(0.2...3)
+            for (place, index) in living.enumerated() {
+                queue.schedule(.drainBegan(machine: index), at: after(Double(place) * pause))
+            }
+        case .routerRestart, .poison: break
+        }
+        forgivePassing()
+    }
+
+    private mutating func freeze(_ index: Int, seconds: Double) {
+        let until = max(after(seconds), machines[index].frozenUntil ?? now)
+        machines[index].frozenUntil = until
+        queue.schedule(.thawed(machine: index, process: machines[index].process), at: until)
+        losePing(index, silence: seconds)
+    }
+
+    private mutating func partition(_ index: Int, seconds: Double) {
+        machines[index].partitionedUntil = max(after(seconds), machines[index].partitionedUntil ?? now)
+        losePing(index, silence: seconds)
+    }
+
+    private mutating func losePing(_ index: Int, silence seconds: Double) {
+        guard seconds > plan.pingSeconds, machines[index].isConnected else { return }
+        let time = after(plan.pingSeconds + 0.2 * faultRandom.unit())
+        queue.schedule(.linkLost(machine: index, link: machines[index].link), at: time)
+    }
+
+    // MARK: - Calm
+
+    /// Everything is healed; what is open must end, and soon.
+    mutating func beginCalm() {
+        isCalm = true
+        if !isRouterUp { startRouter() }
+        for id in requests.keys.sorted() where requests[id]?.isPoison == true { leave(id) }
+        for index in machines.indices {
+            machines[index].slowUntil = nil
+            machines[index].hungUntil = nil
+            machines[index].partitionedUntil = nil
+            machines[index].delayedUntil = nil
+            machines[index].dialPauseSeconds = 0.05
+            queue.schedule(.dialled(machine: index, link: machines[index].link), at: now)
+            if machines[index].frozenUntil != nil {
+                machines[index].frozenUntil = now
+                queue.schedule(.thawed(machine: index, process: machines[index].process), at: now)
+            }
+        }
+        scheduleProbes()
+        calmEnd = after(calmSeconds)
+    }
+
+    /// Twenty seconds for processes to come back and timers to pass, and three times what the work that is open would
+    /// take the slowest machine alone.
+    private var calmSeconds: Double {
+        let rows = machines.map(\.description.slotCount).min() ?? 1
+        let stepSeconds = plan.cost.seconds(decodeRows: rows, promptTokens: 0, attendedPairs: rows * 1024)
+        let work = requests.values.reduce(0.0) { sum, request in
+            request.choices.reduce(sum) { sum, choice in
+                let prompt = Double(choice.prompt.count + choice.output.count) * 2 * plan.cost.promptTokenSeconds
+                return sum + prompt + Double(choice.sampling.maxTokens) * stepSeconds / Double(rows)
+            }
+        }
+        return 20 + 3 * work + 300 * stepSeconds
+    }
+
+    var isOver: Bool { isCalm && probesLeft == 0 && requests.isEmpty && calmEnd.map { $0 <= now } ?? false }
+}

@@ -1,0 +1,382 @@
+package import Inference
+
+/// One worker process as Engine/ makes it, on virtual time: a step applies the commands that came, composes a batch
+/// (decode first, then prefill up to the budget), takes as long as ``StepCost`` says, and is reported.
+///
+///     receive* ─▶ begin ─▶ (time passes) ─▶ finish ─▶ events
+///
+/// One router at a time is connected, named by the number of its link.
+package struct SimulatedWorker: Sendable {
+    package enum Message: Sendable {
+        case command(WorkerCommand, link: Int)
+        case register(link: Int)
+        case unregister(link: Int)
+        case drain(deadline: Instant)
+    }
+
+    /// What a step boundary led to.
+    package enum Step: Equatable, Sendable {
+        /// Nothing to compute; there may be events to send.
+        case idle
+        case computing(seconds: Double)
+        /// The process dies in this step, of the poison of that number.
+        case dying(seconds: Double, of: Int)
+    }
+
+    package let description: WorkerDescription
+    package let cost: StepCost
+    /// How often a decode step yields more than a token.
+    private let draftRate: Double
+    /// In order of rank.
+    private(set) var sequences: [SimulatedSequence] = []
+    private(set) var pool: PageBook
+    private var mailbox: [Message] = []
+    package private(set) var link: Int?
+    private var commandsSeen: UInt64 = 0
+    private var entries: [StepEntry] = []
+    private var outbox: [WorkerEvent] = []
+    private var plan = Plan()
+    private var isInStep = false
+    private var stepNumber: UInt64 = 0
+    private var stepSeconds = 0.0
+    private var drainDeadline: Instant?
+    private var told: Told?
+    package private(set) var queriedTokenCount = 0
+    package private(set) var cachedTokenCount = 0
+    package private(set) var preemptionCount = 0
+
+    /// Seconds a step should take while sequences decode; as the engine's default.
+    static let stepSecondsTarget = 0.08
+    /// A step that only tells how sequences ended.
+    private static let emptyStepSeconds = 1e-4
+
+    private struct Plan: Sendable {
+        /// Place of a sequence and tokens of it that the step computes.
+        var slices: [(place: Int, count: Int)] = []
+        var preempted: [SequenceID] = []
+        var decodeRows = 0
+        var promptTokens = 0
+        var attendedPairs = 0
+
+        func seconds(_ cost: StepCost) -> Double {
+            cost.seconds(decodeRows: decodeRows, promptTokens: promptTokens, attendedPairs: attendedPairs)
+        }
+    }
+
+    private struct Told: Equatable, Sendable {
+        var load: WorkerLoad
+        var commandsSeen: UInt64
+    }
+
+    package init(_ description: WorkerDescription, cost: StepCost, draftRate: Double = 0) {
+        self.description = description
+        self.cost = cost
+        self.draftRate = draftRate
+        pool = PageBook(pageCount: description.pageCount, pageTokenCount: description.pageTokenCount)
+    }
+
+    package var isDraining: Bool { drainDeadline != nil }
+    package var hasMail: Bool { !mailbox.isEmpty }
+    package var hasWork: Bool { !sequences.isEmpty || !entries.isEmpty }
+    package var runningCount: Int { sequences.count }
+    package var usedPages: Int { pool.pageCount - pool.availableCount }
+
+    package var load: WorkerLoad {
+        let waiting = sequences.reduce(0) { $0 + $1.waitingPrefillCount }
+        return WorkerLoad(
+            freeSlots: isDraining ? 0 : max(0, description.slotCount - sequences.count),
+            freePages: pool.availableCount, runningSequences: sequences.count, waitingPrefillTokens: waiting)
+    }
+
+    /// - Returns: what cannot be, in words.
+    package func violation() -> String? {
+        if let stray = sequences.first(where: { $0.pages.count < pool.pagesNeeded(forTokens: $0.computedCount) }) {
+            return "\(stray.id) has \(stray.pages.count) pages for \(stray.computedCount) tokens"
+        }
+        return pool.violation(sequences.map(\.pages))
+    }
+
+    package mutating func receive(_ message: Message) { mailbox.append(message) }
+
+    // MARK: - Between steps
+
+    /// Applies what came and begins a step where there is something to do.
+    /// - Parameter slowness: by which the step takes longer than its cost.
+    package mutating func begin(now: Instant, slowness: Double = 1) -> Step {
+        let messages = mailbox
+        mailbox.removeAll(keepingCapacity: true)
+        for message in messages { apply(message) }
+        if let drainDeadline, drainDeadline <= now {
+            for place in sequences.indices.reversed() { giveBack(place) }
+        }
+        guard hasWork else {
+            tellPrefixChanges()
+            tellCredit()
+            return .idle
+        }
+        compose()
+        isInStep = true
+        stepSeconds = slowness * (plan.slices.isEmpty ? Self.emptyStepSeconds : plan.seconds(cost))
+        for (place, _) in plan.slices {
+            if let poison = sequences[place].poison { return .dying(seconds: stepSeconds / 2, of: poison) }
+        }
+        return .computing(seconds: stepSeconds)
+    }
+
+    /// Events that no step has to be waited for.
+    package mutating func takeEvents() -> [WorkerEvent] {
+        defer { outbox.removeAll() }
+        return outbox
+    }
+
+    private mutating func apply(_ message: Message) {
+        switch message {
+        case .register(let link):
+            forgetRouter()
+            tellPrefixChanges()
+            outbox.removeAll()
+            self.link = link
+            commandsSeen = 0
+            outbox.append(.welcome(description))
+            outbox.append(.prefix(added: pool.cachedHashes, removed: [], isSnapshot: true))
+            if isDraining { outbox.append(.draining) }
+            told = Told(load: load, commandsSeen: 0)
+        case .unregister(let link):
+            guard self.link == link else { return }
+            forgetRouter()
+        case .drain(let deadline):
+            if drainDeadline == nil { outbox.append(.draining) }
+            drainDeadline = min(drainDeadline ?? deadline, deadline)
+        case .command(let command, let link):
+            guard self.link == link else { return }
+            commandsSeen += 1
+            apply(command)
+        }
+    }
+
+    private mutating func apply(_ command: WorkerCommand) {
+        switch command {
+        case .admit(let sequence): admit(sequence)
+        case .cancel(let id):
+            if let place = sequences.firstIndex(where: { $0.id == id }) { remove(at: place) }
+        case .preempt(let id):
+            if let place = sequences.firstIndex(where: { $0.id == id }) { giveBack(place) }
+        case .drain: break
+        }
+    }
+
+    private mutating func forgetRouter() {
+        for place in sequences.indices.reversed() { remove(at: place) }
+        entries.removeAll()
+        outbox.removeAll()
+        link = nil
+    }
+
+    private mutating func remove(at place: Int) {
+        pool.release(&sequences[place].pages)
+        sequences.remove(at: place)
+    }
+
+    private mutating func giveBack(_ place: Int) {
+        preemptionCount += 1
+        outbox.append(.preempted(sequences[place].id))
+        remove(at: place)
+    }
+
+    /// - Returns: false when there was no room.
+    @discardableResult
+    package mutating func admit(_ admitted: AdmittedSequence) -> Bool {
+        if let objection = objection(to: admitted) {
+            entries.append(StepEntry(sequence: admitted.id, finish: .failed(objection)))
+            return true
+        }
+        var sequence = SimulatedSequence(admitted)
+        if let finish = sequence.finish(contextLength: description.contextLength) {
+            entries.append(StepEntry(sequence: admitted.id, finish: finish))
+            return true
+        }
+        guard load.freeSlots > 0, !sequences.contains(where: { $0.id == admitted.id }) else {
+            return refuse(admitted.id)
+        }
+        reusePrefix(of: &sequence)
+        let firstChunkEnd = sequence.computedCount + min(sequence.pendingCount, description.stepTokenBudget)
+        guard pool.extend(&sequence.pages, toCover: firstChunkEnd) else {
+            pool.release(&sequence.pages)
+            return refuse(admitted.id)
+        }
+        queriedTokenCount += sequence.tokens.count
+        cachedTokenCount += sequence.computedCount
+        sequence.unreportedCachedCount = min(sequence.computedCount, sequence.promptCount)
+        let place = sequences.firstIndex { $0.priority < sequence.priority } ?? sequences.endIndex
+        sequences.insert(sequence, at: place)
+        return true
+    }
+
+    private mutating func refuse(_ id: SequenceID) -> Bool {
+        outbox.append(.refused(id))
+        return false
+    }
+
+    private func objection(to admitted: AdmittedSequence) -> String? {
+        let count = admitted.tokens.count
+        let hasJournal = admitted.promptTokenCount < count
+        guard count < description.contextLength || (hasJournal && count == description.contextLength) else {
+            return "The sequence has \(count) tokens; the context holds \(description.contextLength), output included."
+        }
+        let needed = pool.pagesNeeded(forTokens: count)
+        guard needed <= pool.pageCount else {
+            return "The sequence needs \(needed) KV pages; there are \(pool.pageCount)."
+        }
+        return nil
+    }
+
+    private mutating func reusePrefix(of sequence: inout SimulatedSequence) {
+        guard sequence.computedCount == sequence.pages.hashes.count * pool.pageTokenCount else { return }
+        let limit = (sequence.tokens.count - 1) / pool.pageTokenCount
+        sequence.computedCount = pool.reuse(sequence.tokens, in: &sequence.pages, pageLimit: limit)
+    }
+
+    // MARK: - A step
+
+    private mutating func compose() {
+        plan = Plan()
+        var place = 0
+        while place < sequences.count {
+            if sequences[place].pendingCount == 1 { schedule(place, tokenCount: 1) }
+            place += 1
+        }
+        var budget = max(1, description.stepTokenBudget - plan.slices.count)
+        if !plan.slices.isEmpty {
+            let paced = cost.promptTokenMax(besideDecodeRows: plan.decodeRows, target: Self.stepSecondsTarget)
+            budget = min(budget, max(1, paced))
+        }
+        var arriving: Set<UInt64> = []
+        place = 0
+        while place < sequences.count && budget > 0 {
+            if sequences[place].pendingCount > 1 {
+                var sequence = sequences[place]
+                reusePrefix(of: &sequence)
+                sequences[place] = sequence
+                let next = nextReusableHash(place)
+                // Equal prompts that come together are computed once.
+                if let next, arriving.contains(next) {
+                    place += 1
+                    continue
+                }
+                let count = schedule(place, tokenCount: min(budget, sequences[place].pendingCount))
+                budget -= count
+                if let next, count >= pool.pageTokenCount { arriving.insert(next) }
+            }
+            place += 1
+        }
+    }
+
+    private func nextReusableHash(_ place: Int) -> UInt64? {
+        let sequence = sequences[place]
+        guard sequence.computedCount == sequence.pages.hashes.count * pool.pageTokenCount,
+            sequence.computedCount + pool.pageTokenCount < sequence.tokens.count
+        else { return nil }
+        return pool.nextHash(sequence.tokens, after: sequence.pages)
+    }
+
+    /// Puts up to `tokenCount` tokens of a sequence into the step, as many as there are pages for; the last in rank
+    /// gives its own back for it.
+    @discardableResult
+    private mutating func schedule(_ place: Int, tokenCount: Int) -> Int {
+        let start = sequences[place].computedCount
+        while !pool.extend(&sequences[place].pages, toCover: start + tokenCount) {
+            if sequences[place].pages.count * pool.pageTokenCount > start { break }
+            let last = sequences.count - 1
+            if last > place {
+                preempt(last)
+            } else if last == 0 {
+                entries.append(
+                    StepEntry(sequence: sequences[place].id, finish: .failed("The sequence outgrew this worker.")))
+                remove(at: place)
+                return 0
+            } else {
+                let canWait = tokenCount > 1 && !plan.slices.isEmpty
+                if !canWait { preempt(place) }
+                return 0
+            }
+        }
+        let end = min(start + tokenCount, sequences[place].pages.count * pool.pageTokenCount)
+        plan.slices.append((place, end - start))
+        if sequences[place].waitingPrefillCount > 1 {
+            plan.promptTokens += end - start
+        } else {
+            plan.decodeRows += 1
+        }
+        plan.attendedPairs += (start + end + 1) * (end - start) / 2
+        return end - start
+    }
+
+    private mutating func preempt(_ place: Int) {
+        plan.slices.removeAll { $0.place == place }
+        giveBack(place)
+    }
+
+    /// The step is done.
+    /// - Returns: what the router hears, in order.
+    package mutating func finish() -> [WorkerEvent] {
+        guard isInStep else { return takeEvents() }
+        isInStep = false
+        var tokenCount = 0
+        var ended: [Int] = []
+        for (place, count) in plan.slices {
+            tokenCount += count
+            var entry = StepEntry(sequence: sequences[place].id)
+            entry.cachedTokenCount = sequences[place].unreportedCachedCount
+            sequences[place].unreportedCachedCount = nil
+            if count == sequences[place].pendingCount {
+                entry.tokens = sequences[place].produce(
+                    draftRate: count == 1 ? draftRate : 0, contextLength: description.contextLength)
+            }
+            sequences[place].computedCount += count + max(0, entry.tokens.count - 1)
+            coverDrafts(place)
+            pool.publish(
+                sequences[place].tokens, computedCount: sequences[place].computedCount, of: &sequences[place].pages)
+            entry.finish = sequences[place].finish(contextLength: description.contextLength)
+            if entry.finish != nil { ended.append(place) }
+            entries.append(entry)
+        }
+        for place in ended.sorted().reversed() { remove(at: place) }
+        stepNumber += 1
+        tellPrefixChanges()
+        let told = Told(load: load, commandsSeen: commandsSeen)
+        self.told = told
+        if link != nil {
+            outbox.append(
+                .step(
+                    StepReport(
+                        number: stepNumber, durationMicroseconds: UInt32(clamping: Int(stepSeconds * 1e6)),
+                        tokenCount: tokenCount, entries: entries, load: told.load, commandsSeen: commandsSeen)))
+        }
+        entries.removeAll()
+        return takeEvents()
+    }
+
+    /// Drafts take no pages of their own: what does not fit is computed again in the next step.
+    private mutating func coverDrafts(_ place: Int) {
+        let covered = sequences[place].pages.count * pool.pageTokenCount
+        sequences[place].computedCount = min(sequences[place].computedCount, covered)
+    }
+
+    // MARK: - What the router hears
+
+    private mutating func tellPrefixChanges() {
+        let (added, removed) = pool.takeChanges()
+        guard link != nil, !added.isEmpty || !removed.isEmpty else { return }
+        outbox.append(.prefix(added: added, removed: removed, isSnapshot: false))
+    }
+
+    private mutating func tellCredit() {
+        let now = Told(load: load, commandsSeen: commandsSeen)
+        guard link != nil, told != now else { return }
+        told = now
+        outbox.append(
+            .credit(
+                slotCount: description.slotCount, pageCount: description.pageCount, load: now.load,
+                commandsSeen: commandsSeen))
+    }
+}

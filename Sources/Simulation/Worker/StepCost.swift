@@ -1,0 +1,38 @@
+/// How long a worker's step takes.
+///
+///     fixed + decode rows * each + prompt tokens * each + (row, token before it) pairs * each
+///
+/// The constants are those of one worker with two threads of the machine in Docs/benchmarks.md; Docs/scheduling.md says
+/// how they were fitted.
+package struct StepCost: Equatable, Sendable {
+    package var fixedSeconds: Double
+    package var decodeRowSeconds: Double
+    package var promptTokenSeconds: Double
+    /// For each row and each token that it attends to.
+    package var attentionSeconds: Double
+
+    package init(
+        fixedSeconds: Double, decodeRowSeconds: Double, promptTokenSeconds: Double, attentionSeconds: Double
+    ) {
+        self.fixedSeconds = fixedSeconds
+        self.decodeRowSeconds = decodeRowSeconds
+        self.promptTokenSeconds = promptTokenSeconds
+        self.attentionSeconds = attentionSeconds
+    }
+
+    /// SmolLM2-135M, Q4_1.
+    package static let measured = StepCost(
+        fixedSeconds: 1.5e-3, decodeRowSeconds: 5.5e-4, promptTokenSeconds: 3.6e-4, attentionSeconds: 2.5e-7)
+
+    func seconds(decodeRows: Int, promptTokens: Int, attendedPairs: Int) -> Double {
+        fixedSeconds + Double(decodeRows) * decodeRowSeconds + Double(promptTokens) * promptTokenSeconds
+            + Double(attendedPairs) * attentionSeconds
+    }
+
+    /// Prompt tokens that fit beside decode rows into a step of `target` seconds, as the engine learns to cut them.
+    func promptTokenMax(besideDecodeRows rows: Int, target: Double) -> Int {
+        let decodeSeconds = fixedSeconds + Double(rows) * decodeRowSeconds
+        let count = (target - decodeSeconds) / promptTokenSeconds
+        return count < 32 ? 32 : count < 1e6 ? Int(count) / 16 * 16 : .max
+    }
+}

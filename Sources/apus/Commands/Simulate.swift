@@ -1,0 +1,121 @@
+import ArgumentParser
+import Foundation
+import Simulation
+import Synchronization
+
+/// `apus simulate`: the scheduler on virtual time, with workers, networks and clients that fail as a seed says.
+struct Simulate: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Run the scheduler in a simulated cluster, with faults drawn from a seed; fails when a check does.",
+        discussion: """
+            A seed is one run: equal seeds give equal events, to the last one, and the hash that is printed says so. After \
+            every event it is checked that each request ends once, with its tokens in order, each once; that books add up; \
+            and after the faults, that everything ends.
+            """)
+
+    @Option(help: ArgumentHelp("Run one seed and print what happened.", valueName: "n")) var seed: UInt64?
+    @Option(help: ArgumentHelp("Run so many seeds and print those that fail.", valueName: "n")) var seeds: Int?
+    @Option(help: ArgumentHelp("The first of --seeds.", valueName: "n")) var first: UInt64 = 1
+    @Option(help: ArgumentHelp("Workers; without it, from 1 to 6.", valueName: "n")) var workers: Int?
+    @Option(help: ArgumentHelp("Requests; without it, from 20 to 80.", valueName: "n")) var requests: Int?
+    @Option(
+        help: ArgumentHelp(
+            "Only these faults: \(FaultKind.allCases.map(\.rawValue).joined(separator: ", ")); or none.",
+            valueName: "kind,…")) var faults: String?
+    @Option(help: ArgumentHelp("Count all books every so many events.", valueName: "n")) var checkInterval = 16
+    @Option(help: ArgumentHelp("Print so many events before a failure.", valueName: "n")) var trace = 0
+
+    func validate() throws {
+        guard seed == nil || seeds == nil else { throw ValidationError("--seed and --seeds exclude each other.") }
+        for (name, value, range) in [
+            ("seeds", seeds ?? 1, 1...1_000_000_000), ("workers", workers ?? 1, 1...1000),
+            ("requests", requests ?? 1, 1...1_000_000), ("check-interval", checkInterval, 1...1_000_000),
+            ("trace", trace, 0...100_000),
+        ] where !range.contains(value) {
+            throw ValidationError("--\(name) must be from \(range.lowerBound) to \(range.upperBound).")
+        }
+        _ = try faultKinds()
+    }
+
+    private func faultKinds() throws -> Set<FaultKind>? {
+        guard let faults else { return nil }
+        if faults == "none" { return [] }
+        return Set(
+            try faults.split(separator: ",").map { name in
+                guard let kind = FaultKind(rawValue: String(name)) else {
+                    let names = FaultKind.allCases.map(\.rawValue).joined(separator: ", ")
+                    throw ValidationError("--faults: \"\(name)\" is none of \(names).")
+                }
+                return kind
+            })
+    }
+
+    private func options(_ seed: UInt64) throws -> SimulationOptions {
+        var options = SimulationOptions(seed: seed)
+        options.workerCount = workers
+        options.requestCount = requests
+        options.faults = try faultKinds()
+        options.checkInterval = checkInterval
+        options.traceLength = trace
+        return options
+    }
+
+    func run() throws {
+        let command = self
+        try Program.run {
+            { signals in
+                guard let count = command.seeds else {
+                    try command.runOne(command.seed ?? command.first)
+                    return
+                }
+                try await command.runMany(count) { signals.wereRaised }
+            }
+        }
+    }
+
+    private func runOne(_ seed: UInt64) throws {
+        let start = ContinuousClock.now
+        let report = SimulatedCluster.run(try options(seed))
+        let seconds = (ContinuousClock.now - start) / .seconds(1)
+        for line in report.trace { print(line) }
+        print(SimulationText.summary(report, wallSeconds: seconds))
+        if let violation = report.violation { throw Sentence(description: SimulationText.sentence(violation, seed)) }
+    }
+
+    private func runMany(_ count: Int, isStopped: @escaping @Sendable () -> Bool) async throws {
+        let start = ContinuousClock.now
+        let command = self
+        let seeds = SeedCounter()
+        var total = SimulationTotal()
+        try await withThrowingTaskGroup(of: SimulationTotal.self) { group in
+            for _ in 0..<max(1, ProcessInfo.processInfo.activeProcessorCount) {
+                group.addTask {
+                    var part = SimulationTotal()
+                    while !isStopped() {
+                        let index = seeds.take()
+                        guard index < count else { break }
+                        let seed = command.first &+ UInt64(index)
+                        let report = SimulatedCluster.run(try command.options(seed))
+                        part.add(report)
+                        if let violation = report.violation { print(SimulationText.sentence(violation, seed)) }
+                    }
+                    return part
+                }
+            }
+            for try await part in group { total.add(part) }
+        }
+        print(total.summary(wallSeconds: (ContinuousClock.now - start) / .seconds(1)))
+        if !total.failedSeeds.isEmpty {
+            throw Sentence(
+                description: "\(total.failedSeeds.count) of \(total.runCount) seeds failed: "
+                    + total.failedSeeds.sorted().prefix(50).map { "\($0)" }.joined(separator: " "))
+        }
+    }
+}
+
+/// Hands out seeds to whoever is free.
+private final class SeedCounter: Sendable {
+    private let next = Atomic<Int>(0)
+
+    func take() -> Int { next.wrappingAdd(1, ordering: .relaxed).oldValue }
+}
