@@ -27,7 +27,7 @@ import Testing
     }
 
     /// Seeds that once found something wrong; what it was has a test of its own in SchedulingTests.
-    @Test(arguments: [14, 21, 121] as [UInt64])
+    @Test(arguments: [14, 21, 121, 422] as [UInt64])
     func `what was found stays found`(seed: UInt64) {
         let report = SimulatedCluster.run(SimulationOptions(seed: seed))
 

@@ -103,9 +103,7 @@ package struct SimulatedWorker: Sendable {
     /// Applies what came and begins a step where there is something to do.
     /// - Parameter slowness: by which the step takes longer than its cost.
     package mutating func begin(now: Instant, slowness: Double = 1) -> Step {
-        let messages = mailbox
-        mailbox.removeAll(keepingCapacity: true)
-        for message in messages { apply(message) }
+        applyMail()
         if let drainDeadline, drainDeadline <= now {
             for place in sequences.indices.reversed() { giveBack(place) }
         }
@@ -121,6 +119,13 @@ package struct SimulatedWorker: Sendable {
             if let poison = sequences[place].poison { return .dying(seconds: stepSeconds / 2, of: poison) }
         }
         return .computing(seconds: stepSeconds)
+    }
+
+    /// Applies what came; a step does it before all else.
+    package mutating func applyMail() {
+        let messages = mailbox
+        mailbox.removeAll(keepingCapacity: true)
+        for message in messages { apply(message) }
     }
 
     /// Events that no step has to be waited for.

@@ -25,8 +25,20 @@ struct Simulate: ParsableCommand {
     @Option(help: ArgumentHelp("Count all books every so many events.", valueName: "n")) var checkInterval = 16
     @Option(help: ArgumentHelp("Print so many events before a failure.", valueName: "n")) var trace = 0
 
+    @Flag(help: "Compare policies of balancing on made-up traces instead; prints a line of JSON for each run.")
+    var compare = false
+    @Option(help: ArgumentHelp("With --compare: sizes of clusters.", valueName: "n,…")) var sizes = "4,16"
+    @Option(help: ArgumentHelp("With --compare: requests a second for each worker.", valueName: "r,…")) var rates = "3"
+    @Option(help: ArgumentHelp("With --compare: length of the trace.", valueName: "n")) var seconds = 60.0
+
     func validate() throws {
         guard seed == nil || seeds == nil else { throw ValidationError("--seed and --seeds exclude each other.") }
+        guard try compareSizes().allSatisfy({ (1...4096).contains($0) }) else {
+            throw ValidationError("--sizes must be from 1 to 4096.")
+        }
+        guard try compareRates().allSatisfy({ $0 > 0 && $0 <= 1000 }), seconds > 0, seconds <= 86_400 else {
+            throw ValidationError("--rates must be over 0 and at most 1000, --seconds over 0 and at most 86400.")
+        }
         for (name, value, range) in [
             ("seeds", seeds ?? 1, 1...1_000_000_000), ("workers", workers ?? 1, 1...1000),
             ("requests", requests ?? 1, 1...1_000_000), ("check-interval", checkInterval, 1...1_000_000),
@@ -50,6 +62,20 @@ struct Simulate: ParsableCommand {
             })
     }
 
+    private func compareSizes() throws -> [Int] {
+        try sizes.split(separator: ",").map {
+            guard let size = Int($0) else { throw ValidationError("--sizes: \"\($0)\" is no whole number.") }
+            return size
+        }
+    }
+
+    private func compareRates() throws -> [Double] {
+        try rates.split(separator: ",").map {
+            guard let rate = Double($0) else { throw ValidationError("--rates: \"\($0)\" is no number.") }
+            return rate
+        }
+    }
+
     private func options(_ seed: UInt64) throws -> SimulationOptions {
         var options = SimulationOptions(seed: seed)
         options.workerCount = workers
@@ -64,6 +90,13 @@ struct Simulate: ParsableCommand {
         let command = self
         try Program.run {
             { signals in
+                if command.compare {
+                    try await PolicyComparison(
+                        sizes: command.compareSizes(), rates: command.compareRates(), seconds: command.seconds,
+                        seed: command.seed ?? command.first
+                    ).run { signals.wereRaised }
+                    return
+                }
                 guard let count = command.seeds else {
                     try command.runOne(command.seed ?? command.first)
                     return
@@ -85,7 +118,7 @@ struct Simulate: ParsableCommand {
     private func runMany(_ count: Int, isStopped: @escaping @Sendable () -> Bool) async throws {
         let start = ContinuousClock.now
         let command = self
-        let seeds = SeedCounter()
+        let seeds = Counter()
         var total = SimulationTotal()
         try await withThrowingTaskGroup(of: SimulationTotal.self) { group in
             for _ in 0..<max(1, ProcessInfo.processInfo.activeProcessorCount) {
@@ -113,8 +146,8 @@ struct Simulate: ParsableCommand {
     }
 }
 
-/// Hands out seeds to whoever is free.
-private final class SeedCounter: Sendable {
+/// Hands out work to whoever is free.
+final class Counter: Sendable {
     private let next = Atomic<Int>(0)
 
     func take() -> Int { next.wrappingAdd(1, ordering: .relaxed).oldValue }
