@@ -1,6 +1,6 @@
 # make run    a router and two workers on this machine, serving a real model
 # make test   everything that CI runs
-.PHONY: run build test lint arm-kernels format model packages protos bench bench-router chaos clean
+.PHONY: run build test lint arm-kernels format model packages protos bench bench-router chaos simulate clean
 
 MODEL ?= .models/SmolLM2-135M-Instruct.Q4_1.gguf
 NAME ?= smollm2-135m
@@ -99,6 +99,14 @@ bench-router: $(APUS) model
 	Deploy/bench/make-venv.sh routers
 	python3 Deploy/bench/routers.py --rounds $(ROUTER_ROUNDS)
 	python3 Deploy/bench/router_report.py
+
+# The scheduler on virtual time: many seeds with faults, then policies compared on traces. Writes the figures of
+# Docs/scheduling.md.
+SEEDS ?= 20000
+simulate: $(APUS)
+	$(APUS) simulate --seeds $(SEEDS)
+	Deploy/bench/make-venv.sh
+	$(BENCH)/scheduling.py
 
 clean:
 	rm -rf .build .build-test

@@ -9,6 +9,8 @@ package struct SimulationOptions: Equatable, Sendable {
     package var faults: Set<FaultKind>?
     /// Events between two counts of the scheduler's and the workers' books. 1 finds the very event that broke them.
     package var checkInterval = 16
+    /// How long after the faults everything must have ended. nil: as long as what is then open takes.
+    package var calmSeconds: Double?
     /// How many of the last events a failed run tells of.
     package var traceLength = 0
 

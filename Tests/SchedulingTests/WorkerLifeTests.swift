@@ -169,6 +169,19 @@ import Testing
         #expect(scheduler.workerLost(WorkerID(2), now: .at(1.002)).admissions.map(\.worker) == [3])
     }
 
+    @Test func `a death that a request was forgiven does not speak for it as another's would`() throws {
+        var scheduler = ClusterScheduler.with((0..<4).map { _ in .small(slots: 1) })
+        _ = try scheduler.requestSubmitted(.plain(1), now: .at(0))
+        var failures: [Int] = []
+        // The second follows too soon after the first to be held against it.
+        for (worker, seconds) in [(1, 1), (2, 1.002), (3, 2)] as [(UInt64, Double)] {
+            failures.append(scheduler.workerLost(WorkerID(worker), now: .at(seconds)).failures.count)
+        }
+
+        #expect(failures == [0, 0, 1])
+        #expect(scheduler.invariantViolation() == nil)
+    }
+
     @Test func `a worker that stalls is suspected within its patience and loses its sequences`() throws {
         var scheduler = ClusterScheduler.with([.small(), .small()])
         let first = try Self.running(try scheduler.requestSubmitted(.plain(1, max: 100), now: .at(0)))

@@ -57,4 +57,14 @@ import Testing
             #expect(report.moves["worker_lost"] == nil && report.moves["worker_stalled"] == nil)
         }
     }
+
+    @Test func `a run in which something is still open fails, and says what came before`() throws {
+        var options = SimulationOptions(seed: 1)
+        options.calmSeconds = 0.001
+        options.traceLength = 5
+        let report = SimulatedCluster.run(options)
+
+        #expect(try #require(report.violation).sentence.contains("open long after"))
+        #expect(report.trace.count == 5)
+    }
 }

@@ -83,7 +83,7 @@ extension SimulatedCluster {
             }
         }
         scheduleProbes()
-        calmEnd = after(calmSeconds)
+        calmEnd = after(options.calmSeconds ?? calmSeconds)
     }
 
     /// Twenty seconds for processes to come back and timers to pass, and three times what the work that is open would

@@ -26,21 +26,21 @@ package struct SimulatedWorker: Sendable {
     package let description: WorkerDescription
     package let cost: StepCost
     /// How often a decode step yields more than a token.
-    private let draftRate: Double
+    let draftRate: Double
     /// In order of rank.
-    private(set) var sequences: [SimulatedSequence] = []
-    private(set) var pool: PageBook
+    var sequences: [SimulatedSequence] = []
+    var pool: PageBook
     private var mailbox: [Message] = []
     package private(set) var link: Int?
-    private var commandsSeen: UInt64 = 0
-    private var entries: [StepEntry] = []
-    private var outbox: [WorkerEvent] = []
-    private var plan = Plan()
-    private var isInStep = false
-    private var stepNumber: UInt64 = 0
-    private var stepSeconds = 0.0
+    var commandsSeen: UInt64 = 0
+    var entries: [StepEntry] = []
+    var outbox: [WorkerEvent] = []
+    var plan = Plan()
+    var isInStep = false
+    var stepNumber: UInt64 = 0
+    var stepSeconds = 0.0
     private var drainDeadline: Instant?
-    private var told: Told?
+    var told: Told?
     package private(set) var queriedTokenCount = 0
     package private(set) var cachedTokenCount = 0
     package private(set) var preemptionCount = 0
@@ -50,7 +50,7 @@ package struct SimulatedWorker: Sendable {
     /// A step that only tells how sequences ended.
     private static let emptyStepSeconds = 1e-4
 
-    private struct Plan: Sendable {
+    struct Plan: Sendable {
         /// Place of a sequence and tokens of it that the step computes.
         var slices: [(place: Int, count: Int)] = []
         var preempted: [SequenceID] = []
@@ -63,7 +63,7 @@ package struct SimulatedWorker: Sendable {
         }
     }
 
-    private struct Told: Equatable, Sendable {
+    struct Told: Equatable, Sendable {
         var load: WorkerLoad
         var commandsSeen: UInt64
     }
@@ -177,12 +177,12 @@ package struct SimulatedWorker: Sendable {
         link = nil
     }
 
-    private mutating func remove(at place: Int) {
+    mutating func remove(at place: Int) {
         pool.release(&sequences[place].pages)
         sequences.remove(at: place)
     }
 
-    private mutating func giveBack(_ place: Int) {
+    mutating func giveBack(_ place: Int) {
         preemptionCount += 1
         outbox.append(.preempted(sequences[place].id))
         remove(at: place)
@@ -235,153 +235,9 @@ package struct SimulatedWorker: Sendable {
         return nil
     }
 
-    private mutating func reusePrefix(of sequence: inout SimulatedSequence) {
+    mutating func reusePrefix(of sequence: inout SimulatedSequence) {
         guard sequence.computedCount == sequence.pages.hashes.count * pool.pageTokenCount else { return }
         let limit = (sequence.tokens.count - 1) / pool.pageTokenCount
         sequence.computedCount = pool.reuse(sequence.tokens, in: &sequence.pages, pageLimit: limit)
-    }
-
-    // MARK: - A step
-
-    private mutating func compose() {
-        plan = Plan()
-        var place = 0
-        while place < sequences.count {
-            if sequences[place].pendingCount == 1 { schedule(place, tokenCount: 1) }
-            place += 1
-        }
-        var budget = max(1, description.stepTokenBudget - plan.slices.count)
-        if !plan.slices.isEmpty {
-            let paced = cost.promptTokenMax(besideDecodeRows: plan.decodeRows, target: Self.stepSecondsTarget)
-            budget = min(budget, max(1, paced))
-        }
-        var arriving: Set<UInt64> = []
-        place = 0
-        while place < sequences.count && budget > 0 {
-            if sequences[place].pendingCount > 1 {
-                var sequence = sequences[place]
-                reusePrefix(of: &sequence)
-                sequences[place] = sequence
-                let next = nextReusableHash(place)
-                // Equal prompts that come together are computed once.
-                if let next, arriving.contains(next) {
-                    place += 1
-                    continue
-                }
-                let count = schedule(place, tokenCount: min(budget, sequences[place].pendingCount))
-                budget -= count
-                if let next, count >= pool.pageTokenCount { arriving.insert(next) }
-            }
-            place += 1
-        }
-    }
-
-    private func nextReusableHash(_ place: Int) -> UInt64? {
-        let sequence = sequences[place]
-        guard sequence.computedCount == sequence.pages.hashes.count * pool.pageTokenCount,
-            sequence.computedCount + pool.pageTokenCount < sequence.tokens.count
-        else { return nil }
-        return pool.nextHash(sequence.tokens, after: sequence.pages)
-    }
-
-    /// Puts up to `tokenCount` tokens of a sequence into the step, as many as there are pages for; the last in rank
-    /// gives its own back for it.
-    @discardableResult
-    private mutating func schedule(_ place: Int, tokenCount: Int) -> Int {
-        let start = sequences[place].computedCount
-        while !pool.extend(&sequences[place].pages, toCover: start + tokenCount) {
-            if sequences[place].pages.count * pool.pageTokenCount > start { break }
-            let last = sequences.count - 1
-            if last > place {
-                preempt(last)
-            } else if last == 0 {
-                entries.append(
-                    StepEntry(sequence: sequences[place].id, finish: .failed("The sequence outgrew this worker.")))
-                remove(at: place)
-                return 0
-            } else {
-                let canWait = tokenCount > 1 && !plan.slices.isEmpty
-                if !canWait { preempt(place) }
-                return 0
-            }
-        }
-        let end = min(start + tokenCount, sequences[place].pages.count * pool.pageTokenCount)
-        plan.slices.append((place, end - start))
-        if sequences[place].waitingPrefillCount > 1 {
-            plan.promptTokens += end - start
-        } else {
-            plan.decodeRows += 1
-        }
-        plan.attendedPairs += (start + end + 1) * (end - start) / 2
-        return end - start
-    }
-
-    private mutating func preempt(_ place: Int) {
-        plan.slices.removeAll { $0.place == place }
-        giveBack(place)
-    }
-
-    /// The step is done.
-    /// - Returns: what the router hears, in order.
-    package mutating func finish() -> [WorkerEvent] {
-        guard isInStep else { return takeEvents() }
-        isInStep = false
-        var tokenCount = 0
-        var ended: [Int] = []
-        for (place, count) in plan.slices {
-            tokenCount += count
-            var entry = StepEntry(sequence: sequences[place].id)
-            entry.cachedTokenCount = sequences[place].unreportedCachedCount
-            sequences[place].unreportedCachedCount = nil
-            if count == sequences[place].pendingCount {
-                entry.tokens = sequences[place].produce(
-                    draftRate: count == 1 ? draftRate : 0, contextLength: description.contextLength)
-            }
-            sequences[place].computedCount += count + max(0, entry.tokens.count - 1)
-            coverDrafts(place)
-            pool.publish(
-                sequences[place].tokens, computedCount: sequences[place].computedCount, of: &sequences[place].pages)
-            entry.finish = sequences[place].finish(contextLength: description.contextLength)
-            if entry.finish != nil { ended.append(place) }
-            entries.append(entry)
-        }
-        for place in ended.sorted().reversed() { remove(at: place) }
-        stepNumber += 1
-        tellPrefixChanges()
-        let told = Told(load: load, commandsSeen: commandsSeen)
-        self.told = told
-        if link != nil {
-            outbox.append(
-                .step(
-                    StepReport(
-                        number: stepNumber, durationMicroseconds: UInt32(clamping: Int(stepSeconds * 1e6)),
-                        tokenCount: tokenCount, entries: entries, load: told.load, commandsSeen: commandsSeen)))
-        }
-        entries.removeAll()
-        return takeEvents()
-    }
-
-    /// Drafts take no pages of their own: what does not fit is computed again in the next step.
-    private mutating func coverDrafts(_ place: Int) {
-        let covered = sequences[place].pages.count * pool.pageTokenCount
-        sequences[place].computedCount = min(sequences[place].computedCount, covered)
-    }
-
-    // MARK: - What the router hears
-
-    private mutating func tellPrefixChanges() {
-        let (added, removed) = pool.takeChanges()
-        guard link != nil, !added.isEmpty || !removed.isEmpty else { return }
-        outbox.append(.prefix(added: added, removed: removed, isSnapshot: false))
-    }
-
-    private mutating func tellCredit() {
-        let now = Told(load: load, commandsSeen: commandsSeen)
-        guard link != nil, told != now else { return }
-        told = now
-        outbox.append(
-            .credit(
-                slotCount: description.slotCount, pageCount: description.pageCount, load: now.load,
-                commandsSeen: commandsSeen))
     }
 }

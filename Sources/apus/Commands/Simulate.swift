@@ -23,6 +23,10 @@ struct Simulate: ParsableCommand {
             "Only these faults: \(FaultKind.allCases.map(\.rawValue).joined(separator: ", ")); or none.",
             valueName: "kind,…")) var faults: String?
     @Option(help: ArgumentHelp("Count all books every so many events.", valueName: "n")) var checkInterval = 16
+    @Option(
+        help: ArgumentHelp(
+            "How long after the faults everything must have ended; without it, as long as the open work takes.",
+            valueName: "seconds")) var calmSeconds: Double?
     @Option(help: ArgumentHelp("Print so many events before a failure.", valueName: "n")) var trace = 0
 
     @Flag(help: "Compare policies of balancing on made-up traces instead; prints a line of JSON for each run.")
@@ -45,6 +49,9 @@ struct Simulate: ParsableCommand {
             ("trace", trace, 0...100_000),
         ] where !range.contains(value) {
             throw ValidationError("--\(name) must be from \(range.lowerBound) to \(range.upperBound).")
+        }
+        guard (calmSeconds ?? 1) > 0, (calmSeconds ?? 1) <= 86_400 else {
+            throw ValidationError("--calm-seconds must be over 0 and at most 86400.")
         }
         _ = try faultKinds()
     }
@@ -82,6 +89,7 @@ struct Simulate: ParsableCommand {
         options.requestCount = requests
         options.faults = try faultKinds()
         options.checkInterval = checkInterval
+        options.calmSeconds = calmSeconds
         options.traceLength = trace
         return options
     }

@@ -1,0 +1,86 @@
+"""Compares policies of balancing in the simulator; writes the figures of Docs/scheduling.md and its picture.
+
+    .bench/venv/bin/python Deploy/bench/scheduling.py          # measures
+    .bench/venv/bin/python Deploy/bench/scheduling.py --draw   # only writes again what was measured
+"""
+
+import json
+import sys
+
+import matplotlib
+
+matplotlib.use("svg")
+import matplotlib.pyplot as plt  # noqa: E402 (after the choice of output)
+
+from common import APUS, ROOT, load, output, save  # noqa: E402
+
+PAGE, PICTURE = ROOT / "Docs/scheduling.md", ROOT / "Docs/scheduling.svg"
+BEGIN, END = "<!-- figures: Deploy/bench/scheduling.py writes them -->", "<!-- end of figures -->"
+# Workers, requests a second for each, seconds measured: large clusters for shorter.
+CELLS = [("4", "2,3,4,5,6", 60), ("16", "2,3,4,5,6,7,8", 60), ("64", "4,5", 40), ("256", "4", 20)]
+POLICIES = ["apus", "cache aware", "least loaded", "round robin"]
+# Told apart by brightness and dashes too.
+STYLES = {"apus": ("#1b4965", "-"), "cache aware": ("#e07a1f", "-"), "least loaded": ("#7b8a94", "--"),
+          "round robin": ("#a9b4bd", ":")}
+
+
+def measure():
+    runs = []
+    for sizes, rates, seconds in CELLS:
+        lines = output(
+            APUS, "simulate", "--compare", "--sizes", sizes, "--rates", rates, "--seconds", seconds, timeout=7200)
+        runs += [json.loads(line) for line in lines.splitlines()]
+    return runs
+
+
+def table(runs):
+    lines = ["| workers | req/s each | policy | good | TTFT p50 s | TTFT p99 s | ITL p99 ms | Jain | hit rate |",
+             "|---:|---:|---|---:|---:|---:|---:|---:|---:|"]
+    order = {policy: place for place, policy in enumerate(POLICIES)}
+    for run in sorted(runs, key=lambda run: (run["workers"], run["rate"], order[run["policy"]])):
+        lines.append(
+            f"| {run['workers']} | {run['rate']:g} | {run['policy']} | {run['good']:.1%} | {run['ttft_p50']:.3f} | "
+            f"{run['ttft_p99']:.2f} | {run['itl_p99'] * 1000:.0f} | {run['fairness']:.3f} | {run['hit_rate']:.1%} |")
+    return "\n".join(lines)
+
+
+def draw(runs):
+    # The same file for the same figures: no random identifiers, no date.
+    plt.rcParams.update({"svg.hashsalt": "apus", "svg.fonttype": "none", "font.size": 8, "font.family": "sans-serif"})
+    sizes = [size for size in sorted({run["workers"] for run in runs})
+             if len({run["rate"] for run in runs if run["workers"] == size}) > 2]
+    panels = [("good", "good requests, %", 100, "linear"), ("ttft_p99", "TTFT p99, s", 1, "log"),
+              ("hit_rate", "prefix hit rate, %", 100, "linear")]
+    figure, axes = plt.subplots(len(sizes), len(panels), figsize=(9, 2.4 * len(sizes) + 0.4), squeeze=False)
+    for size, line in zip(sizes, axes):
+        for (key, title, factor, scale), axis in zip(panels, line):
+            for policy in POLICIES:
+                points = sorted((run["rate"], run[key] * factor) for run in runs
+                                if run["workers"] == size and run["policy"] == policy)
+                colour, dashes = STYLES[policy]
+                axis.plot(*zip(*points), dashes, color=colour, label=policy, marker=".")
+            axis.set_yscale(scale)
+            axis.set_title(f"{size} workers: {title}", fontsize=8)
+            axis.set_xlabel("requests a second for each worker")
+            axis.spines[["top", "right"]].set_visible(False)
+    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="lower center", ncols=len(POLICIES), frameon=False)
+    figure.tight_layout(rect=(0, 0.3 / figure.get_figheight(), 1, 1))
+    figure.savefig(PICTURE, metadata={"Date": None})
+    plt.close(figure)
+
+
+def main():
+    if "--draw" not in sys.argv:
+        save("scheduling", measure())
+    runs = load("scheduling")
+    if not runs:
+        sys.exit("Nothing was measured yet: run this without --draw.")
+    page = PAGE.read_text()
+    before, rest = page.split(BEGIN)
+    PAGE.write_text(before + BEGIN + "\n\n" + table(runs) + "\n\n" + END + rest.split(END)[1])
+    draw(runs)
+    print(f"{PAGE.relative_to(ROOT)} and {PICTURE.relative_to(ROOT)} are written")
+
+
+if __name__ == "__main__":
+    main()
