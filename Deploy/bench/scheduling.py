@@ -38,9 +38,11 @@ def table(runs):
              "|---:|---:|---|---:|---:|---:|---:|---:|---:|"]
     order = {policy: place for place, policy in enumerate(POLICIES)}
     for run in sorted(runs, key=lambda run: (run["workers"], run["rate"], order[run["policy"]])):
+        # Where next to nothing is good, its distribution says nothing.
+        fairness = f"{run['fairness']:.3f}" if run["good"] >= 0.05 else "-"
         lines.append(
             f"| {run['workers']} | {run['rate']:g} | {run['policy']} | {run['good']:.1%} | {run['ttft_p50']:.3f} | "
-            f"{run['ttft_p99']:.2f} | {run['itl_p99'] * 1000:.0f} | {run['fairness']:.3f} | {run['hit_rate']:.1%} |")
+            f"{run['ttft_p99']:.2f} | {run['itl_p99'] * 1000:.0f} | {fairness} | {run['hit_rate']:.1%} |")
     return "\n".join(lines)
 
 
