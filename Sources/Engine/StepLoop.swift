@@ -261,7 +261,9 @@ package final class StepLoop {
             let entries = shares[place].entries
             shares[place].entries = []
             let told = tellable(shares[place])
-            shares[place].told = told
+            // A report says nothing of the share itself: a change of it is still to be told.
+            shares[place].told?.load = told.load
+            shares[place].told?.commandsSeen = told.commandsSeen
             let report = StepReport(
                 number: stepNumber, durationMicroseconds: UInt32(clamping: microseconds), tokenCount: tokenCount,
                 entries: entries, load: told.load, commandsSeen: told.commandsSeen)
