@@ -144,7 +144,8 @@ extension SimulatedCluster {
         report.refused += 1
         checkRefusal(of: spec, error, waiting: waiting)
         switch error {
-        case .queueFull(_, let seconds): retry(client, after: min(1, Double(seconds)) * clientRandom.uniform(0.5...1.5))
+        case .queueFull(_, _, _, let seconds):
+            retry(client, after: min(1, Double(seconds)) * clientRandom.uniform(0.5...1.5))
         case .modelNotFound: retry(client, after: clientRandom.uniform(0.05...0.5))
         default: clients[client].turnsLeft = 0
         }
