@@ -77,7 +77,9 @@ final class TextInference: GenerationReceiver {
         guard !isOver else { return }
         switch event {
         case .admitted:
-            if times.admittedAt == nil { counters.pending(-1) }
+            // Told again for each choice, and when one has moved.
+            guard times.admittedAt == nil else { return }
+            counters.pending(-1)
             times.admittedAt = loop.now
         case .promptLogprobs: break
         case .delta(let choice, let text, let tokens, let logprobs):

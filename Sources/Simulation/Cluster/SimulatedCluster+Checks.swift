@@ -73,8 +73,7 @@ extension SimulatedCluster {
     // MARK: - Decisions
 
     mutating func checkAdmission(_ id: ChoiceID, as sequence: SequenceID, on worker: WorkerID) {
-        if let lastAdmitted, sequence <= lastAdmitted { violate("\(sequence) names two admissions.") }
-        lastAdmitted = sequence
+        if !admitted.insert(sequence).inserted { violate("\(sequence) names two admissions.") }
         guard let journal = requests[id.request]?.choices[id.index] else { return }
         if journal.isFinished { violate("\(id) was admitted after it had ended.") }
         if let other = journal.sequence { violate("\(id) was admitted as \(sequence) while it ran as \(other).") }

@@ -189,7 +189,7 @@ extension SimulatedCluster {
         isRouterUp = true
         scheduler = ClusterScheduler(limits: plan.limits)
         machinesByWorker.removeAll()
-        lastAdmitted = nil
+        admitted = []
         for index in machines.indices {
             machines[index].dialPauseSeconds = 0.05
             expectWorker(at: index)

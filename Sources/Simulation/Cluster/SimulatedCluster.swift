@@ -22,7 +22,7 @@ package struct SimulatedCluster: Sendable {
     var requests: [RequestID: OpenRequest] = [:]
     var lastRequest: UInt64 = 0
     var lastWorker: UInt64 = 0
-    var lastAdmitted: SequenceID?
+    var admitted: Set<SequenceID> = []
     var machinesByWorker: [WorkerID: Int] = [:]
 
     var machines: [SimulatedMachine]

@@ -3,6 +3,7 @@ import HTTP
 import Inference
 import InferenceProtocol
 import NIOCore
+import NIOEmbedded
 import Serving
 import SwiftProtobuf
 import Telemetry
@@ -90,7 +91,7 @@ import Testing
         let asked = try #require(desk.service.submitted.first)
         #expect(asked.prompts == [[0x48, 0x69]] && asked.sampling.maxTokens == 4 && asked.sampling.temperature == 0.5)
         desk.service.produce(
-            .admitted, .delta(choice: 0, text: "é", tokens: [1, 2], logprobs: []),
+            .admitted(choice: 0, numericsID: "x"), .delta(choice: 0, text: "é", tokens: [1, 2], logprobs: []),
             .choiceFinished(choice: 0, .stop(nil)), .finished(Self.usage))
 
         let response = try #require(call.responses(WireModelInferResponse.self).first)
@@ -250,7 +251,7 @@ import Testing
         desk.call("ModelInfer", Self.request { $0.parameters["n"] = .with { $0.int64Param = 3 } })
         desk.loop.advanceTime(by: .milliseconds(20))
         #expect(desk.metrics.gauge(.inferPending, labels: ["tiny", "1"]).value == 1)
-        desk.service.produce(.admitted)
+        desk.service.produce(.admitted(choice: 0, numericsID: "x"))
         #expect(desk.metrics.gauge(.inferPending, labels: ["tiny", "1"]).value == 0)
         desk.loop.advanceTime(by: .milliseconds(300))
         desk.service.produce(.finished(Self.usage))

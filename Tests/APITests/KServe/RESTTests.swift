@@ -2,7 +2,9 @@ import Foundation
 import HTTP
 import Inference
 import NIOCore
+import NIOEmbedded
 import Serving
+import Telemetry
 import TestSupport
 import Testing
 
@@ -73,7 +75,7 @@ import Testing
         let exchange = desk.post(
             Self.infer, Self.body(more.map { Self.flag("return_\($0)") }.joined(), rest: #","id":"q\"1""#))
         desk.service.produce(
-            .admitted,
+            .admitted(choice: 0, numericsID: "x"),
             .delta(
                 choice: 0, text: "yes\n", tokens: [121, 101], logprobs: [logged("y", -0.5), logged("es\n", -0.25)]),
             .choiceFinished(choice: 0, .stop(nil)), .finished(Self.usage))
@@ -147,7 +149,7 @@ import Testing
         #expect(exchange.header("content-type") == "text/event-stream")
         desk.loop.advanceTime(by: .seconds(10))
         desk.service.produce(
-            .admitted, .delta(choice: 0, text: "a", tokens: [1], logprobs: []),
+            .admitted(choice: 0, numericsID: "x"), .delta(choice: 0, text: "a", tokens: [1], logprobs: []),
             .delta(choice: 0, text: "b", tokens: [2], logprobs: []), .choiceFinished(choice: 0, .length),
             .finished(Self.usage))
         let head = #"data: {"model_name":"tiny","model_version":"1","text_output":"#
@@ -186,7 +188,7 @@ import Testing
             let desk = Desk()
             let exchange = desk.post(
                 "/v2/models/tiny/\(path)", path == "infer" ? Self.body() : #"{"text_input":"Hi"}"#)
-            desk.service.produce(.admitted)
+            desk.service.produce(.admitted(choice: 0, numericsID: "x"))
             exchange.onClientGone?()
             #expect(desk.service.cancelled == [RequestID(1)])
             let failures = desk.metrics.counter(.inferFailure, labels: ["tiny", "1", "CANCELED"])
