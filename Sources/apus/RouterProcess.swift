@@ -120,6 +120,7 @@ final class RouterProcess: Sendable {
             state.value.router.start(servesLocally ? [state.value.local] : [])
             eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: .milliseconds(100)) { _ in
                 health.update(from: state.value.router)
+                inference.follow(state.value.router)
                 connections.set(Double(listener.connectionCount))
             }
         }.get()

@@ -51,6 +51,15 @@ import Testing
                 """)
     }
 
+    @Test func `OpenMetrics calls a counter without its suffix unknown, as no other name for it is allowed`() {
+        let registry = MetricRegistry()
+        registry.counter(.inferSuccess, labels: ["m", "1"]).add(2)
+
+        #expect(registry.render(openMetrics: true).contains("# TYPE nv_inference_request_success unknown\n"))
+        #expect(registry.render().contains("# TYPE nv_inference_request_success counter\n"))
+        #expect(registry.render().contains("nv_inference_request_success{model=\"m\",version=\"1\"} 2\n"))
+    }
+
     @Test func `OpenMetrics names counter families without their suffix and ends with EOF`() {
         let registry = MetricRegistry()
         registry.counter(Self.requests, labels: ["/a"]).add(7)

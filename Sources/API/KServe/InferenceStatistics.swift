@@ -1,6 +1,7 @@
 import NIOCore
-package import Telemetry
+package import Serving
 import Synchronization
+package import Telemetry
 
 /// What v2 requests have cost, by model: Triton's metrics, and what its statistics tell beyond them.
 ///
@@ -10,6 +11,11 @@ package final class InferenceStatistics: Sendable {
     private let byModel = Mutex<[String: InferenceCounters]>([:])
 
     package init(_ metrics: MetricRegistry) { self.metrics = metrics }
+
+    /// Makes the series of each model that is served, so that they begin at 0 and not with the first request.
+    package func follow(_ service: any GenerationService) {
+        for model in service.models { _ = counters(model.name) }
+    }
 
     /// - Parameter model: one that the service has: its names are a closed set.
     func counters(_ model: String) -> InferenceCounters {
