@@ -60,6 +60,8 @@ import Testing
         #expect(status == 0, "\(said)")
         #expect(try cluster.metric("nv_inference_request_success") > 10)
         #expect(try cluster.metric("nv_inference_pending_request_count") == 0)
+        // The call whose deadline passed has left nothing behind.
+        try eventually("no running sequence") { try cluster.metric("vllm:num_requests_running") == 0 }
         #expect(try cluster.metric("apus_grpc_calls_total", label: "method=\"ModelInfer\",code=\"0\"") >= 5)
     }
 

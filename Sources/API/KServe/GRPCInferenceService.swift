@@ -189,7 +189,7 @@ extension WireModelConfig {
                 $0.name = input.rawValue
                 $0.dataType = Self.type(input.spec)
                 $0.dims = input.spec.shape.map { Int64($0) }
-                $0.optional = input.spec.isOptional
+                $0.optional = true
             }
         }
         output = TextOutput.allCases.map { output in

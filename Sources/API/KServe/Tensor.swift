@@ -44,7 +44,6 @@ struct TensorSpec: Sendable {
     var types: [TensorType]
     /// -1: any length.
     var shape: [Int]
-    var isOptional = true
 }
 
 /// Inputs of a text model: those of Triton's vLLM backend, and token ids.

@@ -61,6 +61,46 @@ import Testing
         }
     }
 
+    @Test func `the server and its models are told, by names with slashes and versions too`() throws {
+        let desk = Desk(models: [.tiny(), .tiny(name: "org/away")])
+        desk.service.unreadyModels = ["org/away"]
+        func json(_ path: String) throws -> [String: Any] {
+            let exchange = desk.get(path)
+            #expect(exchange.status == 200, "\(path)")
+            return try #require(try JSONSerialization.jsonObject(with: Data(exchange.written)) as? [String: Any])
+        }
+        #expect(try json("/v2")["version"] as? String == "1.2.3")
+        #expect(try json("/v2/models")["models"] as? [String] == ["tiny", "org/away"])
+        for path in ["/v2/models/org/away", "/v2/models/org%2Faway/versions/1"] {
+            #expect(try json(path)["name"] as? String == "org/away")
+        }
+        let tensors = try json("/v2/models/tiny")["inputs"] as? [[String: Any]]
+        #expect(tensors?.compactMap { $0["name"] as? String } == TextInput.allCases.map(\.rawValue))
+        #expect(tensors?.first?["datatype"] as? String == "BYTES")
+        let configured = try json("/v2/models/tiny/config")["output"] as? [[String: Any]]
+        #expect(configured?.first?["data_type"] as? String == "TYPE_STRING")
+        #expect(desk.get("/v2/models/tiny/ready").text == #"{"name":"tiny","ready":true}"#)
+        #expect(desk.get("/v2/models/org/away/ready").status == 503)
+        #expect(desk.get("/v2/models/tiny/trace/setting").text == #"{"trace_level":["OFF"]}"#)
+        #expect(desk.post("/v2/trace/setting", #"{"trace_level":["OFF"]}"#).status == 200)
+        #expect(
+            desk.post("/v2/repository/index", #"{"ready":true}"#).text
+                == #"[{"name":"tiny","version":"1","state":"READY","reason":""}]"#)
+        #expect(desk.send("POST", "/v2/repository/index", body: .success([])).text.contains("UNAVAILABLE"))
+    }
+
+    @Test(
+        arguments: [
+            ("GET", "/v2/models/tiny/infer", "POST"), ("POST", "/v2/models/tiny/ready", "GET, HEAD"),
+            ("GET", "/v2/models/tiny/versions/1/generate_stream", "POST"), ("POST", "/v2/models/tiny", "GET, HEAD"),
+            ("DELETE", "/v2/models/tiny/trace/setting", "GET, HEAD, POST"), ("PUT", "/v2", "GET, HEAD"),
+        ])
+    func `a path has its own methods, and says so in a sentence`(method: String, path: String, allow: String) throws {
+        let exchange = Desk().send(method, path, body: .success([]))
+        #expect(exchange.status == 405 && exchange.header("allow") == allow)
+        #expect(exchange.text.hasPrefix(#"{"error":""#))
+    }
+
     @Test func `numbers may be spelled as text, as Triton's clients do`() throws {
         let desk = Desk()
         desk.post(Self.infer, Self.sampling(#""temperature":"0.25","max_tokens":"3","ignore_eos":"True","stop":"7""#))
