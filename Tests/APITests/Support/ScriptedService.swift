@@ -34,6 +34,7 @@ final class ScriptedService: GenerationService {
 
     /// To one request, counted from 0.
     func produce(to request: Int, _ events: GenerationEvent...) {
+        guard receivers.indices.contains(request) else { return }
         for event in events { receivers[request].generationProduced(event) }
     }
 
