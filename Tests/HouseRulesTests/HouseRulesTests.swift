@@ -36,9 +36,9 @@ import Testing
         }
     }
 
-    static let pureRooms: Set = ["Inference", "JSON", "Text", "Scheduling", "Simulation", "Serving"]
+    static let pureRooms: Set = ["Inference", "JSON", "Text", "Grammar", "Scheduling", "Simulation", "Serving"]
     static let pureImports: Set = [
-        "Inference", "Text", "Scheduling", "OrderedCollections", "DequeModule", "HeapModule",
+        "Inference", "JSON", "Text", "Scheduling", "OrderedCollections", "DequeModule", "HeapModule",
     ]
 
     @Test func `pure rooms know no IO, clock, threads or chance, and no pointers`() {

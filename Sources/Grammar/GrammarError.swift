@@ -1,0 +1,38 @@
+/// Why a constraint cannot be compiled. `path` says where in a schema (`#/properties/age/pattern`); it is empty for what
+/// has no inner places. `reason` is a clause that ends without a full stop.
+package struct GrammarError: Error, Equatable, Sendable {
+    package var path: String
+    package var reason: String
+
+    package init(_ reason: String, path: String = "") {
+        self.reason = reason
+        self.path = path
+    }
+}
+
+/// What a constraint may cost, at compilation and later. Hostile ones end at these limits within milliseconds.
+package enum GrammarLimits {
+    /// Bytes of a schema, regular expression, grammar or list of choices.
+    package static let sourceByteMax = 64 << 10
+    /// Nested groups of an expression, or schemas in schemas.
+    static let depthMax = 48
+    static let schemaMax = 10_000
+    /// Nodes of the automaton. A schema of a hundred properties has about three thousand.
+    static let nodeMax = 40_000
+    static let ruleMax = 8_000
+    /// Of one `{m,n}`, and of such within each other taken together: more states than this are not told apart.
+    static let repetitionMax = 1_000
+    static let repetitionProductMax = 10_000
+    /// Counts of a schema (`maxLength`, `maxItems`), which are counted and not written out.
+    static let countMax = 100_000
+    package static let choiceMax = 2_000
+    /// Places the automaton may be in at once. Beyond it the constraint is too ambiguous to be followed.
+    static let placeMax = 4_096
+    /// Places looked at for one mask: what bounds a step's delay, about 50 ms.
+    static let workMax = 2_000_000
+    /// States and masks that are remembered. Beyond them all are forgotten and found again.
+    static let stateMax = 1 << 16
+    static let rememberedPlaceMax = 1 << 20
+    static let frameMax = 1 << 19
+    static let maskByteMax = 16 << 20
+}

@@ -1,0 +1,166 @@
+import JSON
+
+// Objects: their properties in the schema's order.
+extension SchemaCompiler {
+    private struct Property {
+        var name: String
+        var schema: JSONValue
+        var path: String
+        var isRequired: Bool
+    }
+
+    mutating func object(_ schema: JSONObject, _ path: String) throws(GrammarError) -> Pattern {
+        let properties = try properties(schema, path)
+        let further: Pattern?
+        switch schema["additionalProperties"] {
+        case nil where schema["properties"] == nil: further = try freeValue(depth: 1)
+        case nil, .bool(false)?: further = nil
+        case .bool(true)?: further = try freeValue(depth: 1)
+        case let value?:
+            let rule = try rules.reserve("\(path)/additionalProperties")
+            rules.patterns[rule] = try pattern(value, "\(path)/additionalProperties")
+            further = .rule(rule)
+        }
+        if properties.isEmpty {
+            guard let further else { return .text("{}") }
+            return try freeObject(of: further)
+        }
+        return try object(of: properties, further, path)
+    }
+
+    private func properties(_ schema: JSONObject, _ path: String) throws(GrammarError) -> [Property] {
+        var required: [String] = []
+        if let value = schema["required"] {
+            guard case .array(let names) = value else {
+                throw GrammarError("it must be a list of strings", path: "\(path)/required")
+            }
+            for name in names {
+                guard case .string(let name) = name else {
+                    throw GrammarError("it must be a list of strings", path: "\(path)/required")
+                }
+                required.append(name)
+            }
+        }
+        let isRequired = Set(required)
+        var properties: [Property] = []
+        if let value = schema["properties"] {
+            guard case .object(let object) = value else {
+                throw GrammarError("it must be an object, but is \(value.kind)", path: "\(path)/properties")
+            }
+            for member in object.members {
+                properties.append(
+                    Property(
+                        name: member.name, schema: member.value, path: "\(path)/properties/\(member.name)",
+                        isRequired: isRequired.contains(member.name)))
+            }
+        }
+        // Those that are required but not described come last.
+        var known = Set(properties.map(\.name))
+        let further = schema["additionalProperties"] ?? .bool(true)
+        for name in required where known.insert(name).inserted {
+            guard further != .bool(false) else {
+                throw GrammarError(
+                    "\(name) is required, but neither among properties nor allowed by additionalProperties",
+                    path: "\(path)/required")
+            }
+            properties.append(
+                Property(name: name, schema: further, path: "\(path)/additionalProperties", isRequired: true))
+        }
+        return properties
+    }
+
+    private mutating func object(
+        of properties: [Property], _ further: Pattern?, _ path: String
+    ) throws(GrammarError) -> Pattern {
+        var tail = Pattern.empty
+        var furtherEntry: Pattern?
+        if let further {
+            let key = JSONText.key(noneOf: properties.map(\.name))
+            let entry = Pattern.rule(
+                try rules.add("\(path)/additionalProperties", .sequence([key, JSONText.colon, further])))
+            furtherEntry = entry
+            tail = .any(.sequence([JSONText.comma, entry]))
+        }
+        // Behind each property what may follow it, so that an object may begin with any property before which none is
+        // required.
+        var beginnings: [Pattern] = []
+        for property in properties.reversed() {
+            let entry = try rules.reserve(property.path)
+            rules.patterns[entry] = .sequence([
+                .text(JSONText.quoted(property.name)), JSONText.colon, try pattern(property.schema, property.path),
+            ])
+            if property.isRequired { beginnings.removeAll() }
+            beginnings.append(.sequence([.rule(entry), tail]))
+            let another = Pattern.sequence([JSONText.comma, .rule(entry)])
+            let following = Pattern.sequence([property.isRequired ? another : .optional(another), tail])
+            tail = .rule(try rules.add("\(path)/properties", following))
+        }
+        var choices: [Pattern] = []
+        if !properties.contains(where: \.isRequired) {
+            choices.append(.text("{}"))
+            if let furtherEntry {
+                beginnings.append(.sequence([furtherEntry, .any(.sequence([JSONText.comma, furtherEntry]))]))
+            }
+        }
+        choices.append(
+            .sequence([
+                .text("{"), JSONText.space, .choice(of: beginnings.reversed()), JSONText.space, .text("}"),
+            ]))
+        return .choice(of: choices)
+    }
+}
+
+// Lists.
+extension SchemaCompiler {
+    mutating func array(_ schema: JSONObject, _ path: String) throws(GrammarError) -> Pattern {
+        let (least, most) = try schema.counts("minItems", "maxItems", path)
+        let item = try item(schema, path)
+        guard let prefix = schema["prefixItems"] else {
+            guard let item else { return least == 0 ? .text("[]") : .nothing }
+            return list(of: item, min: least, max: most)
+        }
+        guard case .array(let schemas) = prefix, schemas.count <= 256 else {
+            throw GrammarError("it must be a list of at most 256 schemas", path: "\(path)/prefixItems")
+        }
+        var first: [Pattern] = []
+        for (index, element) in schemas.enumerated().prefix(most ?? schemas.count) {
+            let rule = try rules.reserve("\(path)/prefixItems/\(index)")
+            rules.patterns[rule] = try pattern(element, "\(path)/prefixItems/\(index)")
+            first.append(.rule(rule))
+        }
+        guard !first.isEmpty else { return least == 0 ? .text("[]") : .nothing }
+        return tuple(first, item, least, most)
+    }
+
+    /// The schema of elements that have none of their own; nil where there are no such.
+    private mutating func item(_ schema: JSONObject, _ path: String) throws(GrammarError) -> Pattern? {
+        switch schema["items"] {
+        case nil where schema["prefixItems"] == nil: return try freeValue(depth: 1)
+        case nil, .bool(false)?: return nil
+        case .array?:
+            throw GrammarError("a list of schemas is not supported: use prefixItems", path: "\(path)/items")
+        case let value?:
+            let rule = try rules.reserve("\(path)/items")
+            rules.patterns[rule] = try pattern(value, "\(path)/items")
+            return .rule(rule)
+        }
+    }
+
+    /// - Parameter first: at most as many as `most`.
+    private func tuple(_ first: [Pattern], _ item: Pattern?, _ least: Int, _ most: Int?) -> Pattern {
+        var tail = Pattern.empty
+        let othersMin = max(least - first.count, 0)
+        if let item {
+            tail = .repeated(
+                .sequence([JSONText.comma, item]), min: othersMin, max: most.map { $0 - first.count })
+        } else if othersMin > 0 {
+            return .nothing
+        }
+        for index in first.indices.dropFirst().reversed() {
+            let rest = Pattern.sequence([JSONText.comma, first[index], tail])
+            tail = index < least ? rest : .optional(rest)
+        }
+        let list = Pattern.sequence([.text("["), JSONText.space, first[0], tail, JSONText.space, .text("]")])
+        return least == 0 ? .choice([.text("[]"), list]) : list
+    }
+}

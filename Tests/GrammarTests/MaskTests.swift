@@ -1,0 +1,66 @@
+import Inference
+import TestSupport
+import Testing
+
+@testable import Grammar
+
+/// Masks are what the automaton says of each token by itself, however they are found.
+@Suite struct MaskTests {
+    static let constraints: [OutputConstraint] =
+        AcceptanceTests.expressions.map { .init(.regex, $0.source) }
+        + AcceptanceTests.grammars.map { .init(.grammar, $0.source) }
+        + SchemaTests.rows.map { .init(.jsonSchema, $0.source) }
+        + [
+            .init(.jsonSchema, #"{"type":"string","minLength":40,"maxLength":90}"#),
+            .init(
+                .jsonSchema, #"{"type":"array","minItems":30,"maxItems":60,"items":{"type":"string","maxLength":20}}"#),
+            .init(.regex, "(ab){3,40}x{20,}"),
+        ]
+
+    @Test(arguments: constraints) func `a mask allows a token if and only if its bytes may follow`(
+        constraint: OutputConstraint
+    ) throws {
+        let grammar = try CompiledGrammar(constraint)
+        let matcher = GrammarMatcher(grammar, TinyVocabulary.vocabulary)
+        var random = SeededRandom(seed: UInt64(constraint.source.utf8.count))
+        for _ in 0..<3 {
+            var tokens: [TokenID] = []
+            for _ in 0..<60 {
+                let state = try matcher.follow(tokens[...])
+                let mask = try matcher.mask(state)
+                var allowed: [TokenID] = []
+                for token in 0..<TokenID(TinyVocabulary.bytes.count) {
+                    let isAllowed = matcher.allowedCount(of: [token], after: state) == 1
+                    #expect(mask.contains(token) == isAllowed, "\(constraint.source), \(tokens), \(token)")
+                    if isAllowed { allowed.append(token) }
+                }
+                #expect(mask.count == allowed.count)
+                #expect(
+                    mask.mayEnd == (try grammar.accepts(tokens.flatMap { TinyVocabulary.vocabulary.bytes(of: $0) })))
+                guard !allowed.isEmpty else { break }
+                tokens.append(allowed[random.below(allowed.count)])
+            }
+        }
+    }
+
+    @Test func `a long string needs few masks`() throws {
+        let matcher = GrammarMatcher(
+            try CompiledGrammar(.init(.jsonSchema, #"{"type":"string","minLength":500,"maxLength":1000}"#)),
+            TinyVocabulary.vocabulary)
+        var tokens = [TokenID(UInt8(ascii: "\""))]
+        var state = try matcher.follow(tokens[...])
+        for _ in 0..<900 {
+            tokens.append(TokenID(UInt8(ascii: "x")))
+            state = try matcher.follow(tokens[...], from: state)
+            _ = try matcher.mask(state)
+        }
+        #expect(matcher.maskWalkCount < 60)
+    }
+
+    @Test func `a vocabulary that cannot go on says so`() throws {
+        let matcher = GrammarMatcher(try CompiledGrammar(.init(.regex, "ab")), TokenVocabulary([Array("a".utf8)]))
+        let state = try matcher.follow([0])
+        #expect(throws: GrammarFailure.noToken) { try matcher.mask(state) }
+        #expect(throws: GrammarFailure.notAllowed(position: 1)) { try matcher.follow([0, 0]) }
+    }
+}
