@@ -12,6 +12,7 @@ package struct CompiledGrammar: Sendable {
         guard constraint.source.utf8.count <= limit else {
             throw GrammarError("it has \(constraint.source.utf8.count) bytes, but \(limit) are the most")
         }
+        guard !constraint.source.isEmpty else { throw GrammarError("it is empty") }
         let rules =
             switch constraint.kind {
             case .jsonSchema: try SchemaCompiler.rules(constraint.source)

@@ -27,7 +27,7 @@ import Testing
         (.grammar, "root ::= <think>", "tokens"), (.grammar, "root ::= \"\\q\"", "escape"),
         (.grammar, "root ::= [a", "not closed"),
         (.grammar, "root ::= \"a\" )", "end here"), (.grammar, "root ::= (\"a\"", "not closed"),
-        (.grammar, "root ::= (\"a\"{1000}){1000}", "10000"), (.grammar, "", "no rule root"),
+        (.grammar, "root ::= (\"a\"{1000}){1000}", "10000"), (.grammar, "", "empty"),
         (.choice, "[]", "at least one"), (.choice, "{}", "list"), (.choice, "[1]", "string"),
         (.choice, "[\"\"]", "not empty"),
         (.jsonSchema, String(repeating: #"{"items":"#, count: 5000), "not valid JSON"),

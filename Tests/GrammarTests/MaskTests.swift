@@ -28,12 +28,9 @@ import Testing
             for _ in 0..<60 {
                 let state = try matcher.follow(tokens[...])
                 let mask = try matcher.mask(state)
-                var allowed: [TokenID] = []
-                for token in 0..<TokenID(TinyVocabulary.bytes.count) {
-                    let isAllowed = matcher.allowedCount(of: [token], after: state) == 1
-                    #expect(mask.contains(token) == isAllowed, "\(constraint.source), \(tokens), \(token)")
-                    if isAllowed { allowed.append(token) }
-                }
+                let tokensOfAll = 0..<TokenID(TinyVocabulary.bytes.count)
+                let allowed = tokensOfAll.filter { matcher.allowedCount(of: [$0], after: state) == 1 }
+                #expect(tokensOfAll.filter(mask.contains) == allowed, "\(constraint.source), after \(tokens)")
                 #expect(mask.count == allowed.count)
                 #expect(
                     mask.mayEnd == (try grammar.accepts(tokens.flatMap { TinyVocabulary.vocabulary.bytes(of: $0) })))
