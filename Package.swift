@@ -63,11 +63,12 @@ let package = Package(
         // One step of one worker
         .target(name: "Kernels", dependencies: ["CKernels"], swiftSettings: ours),
         .target(name: "Models", dependencies: ["Inference", "Text", "Weights", "Kernels"], swiftSettings: ours),
-        .target(name: "Engine", dependencies: ["Inference", "Models"], swiftSettings: ours),
+        .target(name: "Engine", dependencies: ["Inference", "Grammar", "Models"], swiftSettings: ours),
         .target(
             name: "Worker",
             dependencies: [
-                "Inference", "Text", "Telemetry", "HTTP", "WorkerProtocol", "Models", "Engine", nio, nioPosix, logging,
+                "Inference", "Text", "Grammar", "Telemetry", "HTTP", "WorkerProtocol", "Models", "Engine", nio,
+                nioPosix, logging,
             ],
             swiftSettings: ours),
 
@@ -117,8 +118,8 @@ let package = Package(
         test("Kernels", []),
         test("HTTP", [nio, nioPosix]),
         test("WorkerProtocol", ["Inference", "Text", protobuf]),
-        test("Models", ["Inference", "Text", "Weights"]),
-        test("Engine", ["Inference", "Kernels", "Models"]),
+        test("Models", ["Inference", "Text", "Grammar", "Weights"]),
+        test("Engine", ["Inference", "Grammar", "Kernels", "Models"]),
         test(
             "Worker",
             ["Inference", "Text", "Telemetry", "HTTP", "WorkerProtocol", "Models", "Engine", nio, nioPosix, logging]),

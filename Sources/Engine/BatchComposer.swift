@@ -133,6 +133,11 @@ package struct BatchComposer: Sendable {
         sequences[place].append(token)
     }
 
+    /// Remembers where a sequence is in its grammar.
+    mutating func remember(_ constraintPlace: ConstraintPlace, of place: Int) {
+        sequences[place].constraintPlace = constraintPlace
+    }
+
     /// Lets others use the pages that became full. Not before the step's logits are known to be sound.
     package mutating func publish(_ place: Int) {
         let (tokens, computedCount) = (sequences[place].tokens, sequences[place].computedCount)

@@ -1,4 +1,5 @@
 import Glibc
+package import Grammar
 package import Inference
 package import Models
 import Synchronization
@@ -42,14 +43,18 @@ package final class EngineThread: Sendable {
     package static let waitingCommandsMax = 65_536
 
     /// Starts the thread. The runtime is used by it alone from now on, and let go of on it.
-    package init(runtime: sending any ModelRuntime, options: EngineOptions, observer: Observer) throws(EngineStartError)
-    {
+    /// - Parameter vocabulary: what constrained output is made of; without it constrained sequences fail.
+    package init(
+        runtime: sending any ModelRuntime, options: EngineOptions, vocabulary: TokenVocabulary? = nil,
+        observer: Observer
+    ) throws(EngineStartError) {
         model = runtime.description
         self.options = options.fitted(to: runtime.description)
         mailbox = Mailbox(capacity: Self.waitingCommandsMax)
         health = EngineHealth(now: MonotonicClock.now())
         let body = EngineThreadBody(
-            runtime: runtime, options: options, observer: observer, mailbox: mailbox, health: health)
+            runtime: runtime, options: options, vocabulary: vocabulary, observer: observer, mailbox: mailbox,
+            health: health)
         // SAFETY: the thread takes the reference over, once; if there is no thread it is taken back below.
         let context = Unmanaged.passRetained(body)
         var started = pthread_t()
@@ -120,16 +125,18 @@ enum EngineMessage: Sendable {
 private final class EngineThreadBody {
     private let runtime: any ModelRuntime
     private let options: EngineOptions
+    private let vocabulary: TokenVocabulary?
     private let observer: EngineThread.Observer
     private let mailbox: Mailbox<EngineMessage>
     private let health: EngineHealth
 
     init(
-        runtime: any ModelRuntime, options: EngineOptions, observer: EngineThread.Observer,
-        mailbox: Mailbox<EngineMessage>, health: EngineHealth
+        runtime: any ModelRuntime, options: EngineOptions, vocabulary: TokenVocabulary?,
+        observer: EngineThread.Observer, mailbox: Mailbox<EngineMessage>, health: EngineHealth
     ) {
         self.runtime = runtime
         self.options = options
+        self.vocabulary = vocabulary
         self.observer = observer
         self.mailbox = mailbox
         self.health = health
@@ -137,7 +144,7 @@ private final class EngineThreadBody {
 
     func run() {
         nameThread("apus-engine")
-        let loop = StepLoop(runtime: runtime, options: options)
+        let loop = StepLoop(runtime: runtime, options: options, vocabulary: vocabulary)
         var hasDrained = false
         while let messages = mailbox.take(waits: !loop.hasWork) {
             let wasIdle = loop.runningCount == 0

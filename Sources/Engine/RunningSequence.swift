@@ -29,6 +29,8 @@ package struct RunningSequence: Sendable {
     package internal(set) var unreportedCachedCount: Int?
     package internal(set) var counts: TokenCounts
     var draftPace = DraftPace()
+    /// nil until it is first asked for, and without a constraint.
+    var constraintPlace: ConstraintPlace?
 
     init(_ admitted: AdmittedSequence, router: Int) {
         key = SequenceKey(router: router, id: admitted.id)

@@ -1,9 +1,21 @@
+package import Grammar
 package import Inference
 
 /// Why a row of logits gives no token.
 package enum SamplingError: Error, Equatable, Sendable {
     /// The row holds a NaN or positive infinity, or nothing but negative infinities.
     case unsoundLogits
+    /// The output's constraint gives none; a sentence says why.
+    case constraint(String)
+
+    /// For the client.
+    /// - Parameter position: of the token that was to be chosen.
+    func sentence(position: Int) -> String {
+        switch self {
+        case .unsoundLogits: "The model's logits for position \(position) are not finite numbers."
+        case .constraint(let sentence): sentence
+        }
+    }
 }
 
 /// Chooses tokens from rows of logits, as ``SamplingParameters`` says, and reports log-probabilities.
@@ -19,35 +31,54 @@ package struct Sampler {
     private var candidates: [Candidate] = []
     private var reordered: [Candidate] = []
     private var wide = WideNucleus()
+    /// Logits of stop tokens while a mask is applied.
+    private var stopLogits: [Float] = []
 
     package init(vocabularySize: Int) { adjusted = Array(repeating: 0, count: vocabularySize) }
 
     /// Chooses the next token of a sequence; see below.
-    mutating func choose(_ logits: Span<Float>, for sequence: RunningSequence) throws(SamplingError) -> TokenID {
+    mutating func choose(
+        _ logits: Span<Float>, for sequence: RunningSequence, _ mask: TokenMask? = nil
+    ) throws(SamplingError) -> TokenID {
         try choose(
             logits, sequence.sampling, counts: sequence.counts, outputCount: sequence.outputCount,
-            position: sequence.tokens.count)
+            position: sequence.tokens.count, mask: mask)
     }
 
     /// Chooses the token for `position`.
     /// - Parameters:
     ///   - logits: (vocabularySize), raw.
     ///   - outputCount: tokens of output before this one.
+    ///   - mask: what the output's constraint allows.
     package mutating func choose(
-        _ logits: Span<Float>, _ sampling: SamplingParameters, counts: TokenCounts, outputCount: Int, position: Int
+        _ logits: Span<Float>, _ sampling: SamplingParameters, counts: TokenCounts, outputCount: Int, position: Int,
+        mask: TokenMask? = nil
     ) throws(SamplingError) -> TokenID {
         let masksStops = outputCount < sampling.minTokens && !sampling.stopTokens.isEmpty
-        guard sampling.hasPenalties || masksStops || !sampling.logitBias.isEmpty else {
-            return try choose(from: logits, sampling, position)
+        let adjusts = sampling.hasPenalties || masksStops || !sampling.logitBias.isEmpty
+        guard adjusts || mask != nil else { return try choose(from: logits, sampling, position) }
+        guard let maximum = scan.maximum(of: logits) else { throw .unsoundLogits }
+        if let mask, !adjusts, sampling.temperature <= 0 {
+            // The likeliest of all is the likeliest allowed one, if it is allowed.
+            let likeliest = scan.firstToken(with: maximum, in: logits)
+            if mask.contains(likeliest), !sampling.stopTokens.contains(likeliest) { return likeliest }
         }
-        guard scan.maximum(of: logits) != nil else { throw .unsoundLogits }
         for index in 0..<min(adjusted.count, logits.count) { adjusted[index] = logits[index] }
         for bias in sampling.logitBias { adjust(bias.token) { $0 + bias.bias } }
         for (token, count) in counts.outputCounts {
             adjust(token) { Self.penalized($0, sampling, outputCount: count) }
         }
-        if masksStops { for token in sampling.stopTokens { adjust(token) { _ in -.infinity } } }
-        return try chooseAdjusted(sampling, position)
+        guard let mask else {
+            if masksStops { for token in sampling.stopTokens { adjust(token) { _ in -.infinity } } }
+            return try chooseAdjusted(sampling, position)
+        }
+        // Where nothing but the end is left it comes, whatever `minTokens` says.
+        apply(mask, stopTokens: sampling.stopTokens, mayStop: mask.mayEnd && (!masksStops || mask.count == 0))
+        do throws(SamplingError) {
+            return try chooseAdjusted(sampling, position)
+        } catch {
+            throw .constraint("The tokens that the output's constraint allows here are all impossible.")
+        }
     }
 
     /// Log-probabilities of the raw row: of `token` and of the `topCount` likeliest, most likely first.
@@ -85,6 +116,34 @@ package struct Sampler {
             logit -= sampling.frequencyPenalty * Float(outputCount)
         }
         return logit
+    }
+
+    // MARK: - Constraint
+
+    /// Makes impossible what the mask does not allow. Stop tokens end the output, whatever text they stand for, so the
+    /// mask does not count for them.
+    private mutating func apply(_ mask: TokenMask, stopTokens: [TokenID], mayStop: Bool) {
+        stopLogits.removeAll(keepingCapacity: true)
+        for token in stopTokens where token >= 0 && Int(token) < adjusted.count {
+            stopLogits.append(mayStop ? adjusted[Int(token)] : -.infinity)
+        }
+        mask.words.withUnsafeBufferPointer { words in
+            adjusted.withUnsafeMutableBufferPointer { logits in
+                for start in stride(from: 0, to: logits.count, by: 64) {
+                    let word = start >> 6 < words.count ? words[start >> 6] : 0
+                    guard word != .max else { continue }
+                    let end = min(start + 64, logits.count)
+                    for index in start..<end where word >> UInt64(index - start) & 1 == 0 {
+                        logits[index] = -.infinity
+                    }
+                }
+            }
+        }
+        var place = 0
+        for token in stopTokens where token >= 0 && Int(token) < adjusted.count {
+            adjusted[Int(token)] = stopLogits[place]
+            place += 1
+        }
     }
 
     // MARK: - Choice

@@ -1,3 +1,4 @@
+package import Grammar
 package import Inference
 package import Models
 
@@ -14,6 +15,7 @@ package final class StepLoop {
     private let options: EngineOptions
     private var composer: BatchComposer
     private var sampler: Sampler
+    private var constraints: ConstraintTable
     private var shares: [RouterShare] = []
     private var outbox: [RoutedEvent] = []
     private var drainDeadline: Instant?
@@ -23,13 +25,15 @@ package final class StepLoop {
     private var prefillPace: PrefillPace
     private var lastTokenCounts = (all: 0, prefill: 0)
 
-    package init(runtime: any ModelRuntime, options: EngineOptions) {
+    /// - Parameter vocabulary: what constrained output is made of; without it constrained sequences fail.
+    package init(runtime: any ModelRuntime, options: EngineOptions, vocabulary: TokenVocabulary? = nil) {
         self.runtime = runtime
         model = runtime.description
         self.options = options.fitted(to: runtime.description)
         composer = BatchComposer(model: runtime.description, options: self.options)
         prefillPace = PrefillPace(target: self.options.stepSecondsTarget)
         sampler = Sampler(vocabularySize: runtime.description.vocabularySize)
+        constraints = ConstraintTable(vocabulary)
     }
 
     package var runningCount: Int { composer.sequences.count }
@@ -127,6 +131,10 @@ package final class StepLoop {
             outbox.append((share.router, .refused(sequence.id)))
             return
         }
+        if let constraint = sequence.sampling.constraint, let objection = constraints.objection(to: constraint) {
+            end(key, .failed(objection))
+            return
+        }
         switch composer.admit(sequence, router: share.router, pageLimit: load.freePages) {
         case .admitted: break
         case .refused: outbox.append((share.router, .refused(sequence.id)))
@@ -155,7 +163,8 @@ package final class StepLoop {
             composer.removeAll { _ in true }
         }
         if hasWork {
-            let plan = composer.plan(prefillMax: prefillPace.tokenMax)
+            var plan = composer.plan(prefillMax: prefillPace.tokenMax)
+            cutDrafts(of: &plan)
             for key in plan.preempted { tellPreempted(key) }
             for key in plan.outgrown {
                 let room = model.pageCount * model.pageTokenCount
@@ -197,7 +206,7 @@ package final class StepLoop {
                 entry.finish = composer.sequences[place].finish(contextLength: model.contextLength)
             } catch {
                 let position = composer.sequences[place].tokens.count
-                entry.finish = .failed("The model's logits for position \(position) are not finite numbers.")
+                entry.finish = .failed(error.sentence(position: position))
             }
             firstRow += slice.rowCount
             let key = composer.sequences[place].key
@@ -233,7 +242,7 @@ package final class StepLoop {
         while true {
             // A draft's slice has a row of logits for each token, another only for its last.
             let row = logits[firstRow + slice.rowCount - 1 - drafted + accepted].span
-            let token = try sampler.choose(row, for: composer.sequences[place])
+            let token = try sampler.choose(row, for: composer.sequences[place], try mask(for: place))
             if let topCount = composer.sequences[place].sampling.logprobs {
                 entry.logprobs.append(try sampler.logprobs(row, of: token, topCount: topCount))
             }
@@ -251,6 +260,33 @@ package final class StepLoop {
             drafts.accepted += accepted
         }
         return known + accepted
+    }
+
+    // MARK: - Constrained output
+
+    private func mask(for place: Int) throws(SamplingError) -> TokenMask? {
+        guard let constraint = composer.sequences[place].sampling.constraint else { return nil }
+        let constraintPlace = try constraints.place(of: composer.sequences[place], constraint)
+        composer.remember(constraintPlace, of: place)
+        return try constraints.mask(at: constraintPlace, constraint)
+    }
+
+    /// Takes from drafts what the sequences' grammars do not allow, and would not be chosen.
+    private func cutDrafts(of plan: inout StepPlan) {
+        for (index, place) in plan.places.enumerated() {
+            let sequence = composer.sequences[place]
+            let known = sequence.tokens.count - plan.slices[index].startPosition
+            guard let constraint = sequence.sampling.constraint, plan.slices[index].tokens.count > known else {
+                continue
+            }
+            let draft = Array(plan.slices[index].tokens[known...])
+            // Where the grammar cannot be followed no token will be chosen either, and the sequence fails then.
+            let allowed =
+                (try? constraints.allowedCount(
+                    of: draft, at: constraints.place(of: sequence, constraint), constraint)) ?? 0
+            plan.slices[index].tokens.removeLast(draft.count - allowed)
+            if allowed == 0 { plan.slices[index].logits = .last }
+        }
     }
 
     // MARK: - What routers hear

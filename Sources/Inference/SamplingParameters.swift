@@ -1,6 +1,6 @@
 /// How the next token is chosen. Already validated: every value is finite and in its range.
 ///
-/// Order of application: logit bias, penalties, (greedy stops here), temperature, top-k, top-p, min-p, draw.
+/// Order of application: logit bias, penalties, constraint, (greedy stops here), temperature, top-k, top-p, min-p, draw.
 /// Ties and sort order break by lower token id. Logprobs are of the raw logits, before all of this.
 package struct SamplingParameters: Equatable, Sendable {
     /// 0 is greedy: the highest logit, lowest id on a tie. Range 0...2.
@@ -31,6 +31,8 @@ package struct SamplingParameters: Equatable, Sendable {
     package var logprobs: Int? = nil
     /// The same for prompt tokens. Asking for it recomputes the prompt: its prefix is not taken from the cache.
     package var promptLogprobs: Int? = nil
+    /// What the whole output must be; nil is anything. Stop tokens are possible exactly where the output may end.
+    package var constraint: OutputConstraint? = nil
 
     package init() {}
 }

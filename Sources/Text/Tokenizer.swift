@@ -79,6 +79,21 @@ package final class Tokenizer: Sendable {
         return String(decoding: bytes, as: UTF8.self)
     }
 
+    /// The bytes of each token where it is text; empty for those that never are: control tokens and the like, and those
+    /// that end a text or a turn.
+    package static func textBytes(of spec: TokenizerSpec) -> [[UInt8]] {
+        let ends = Set(endTokens(of: spec))
+        return spec.tokens.indices.map { index in
+            guard spec.tokenKinds.indices.contains(index), !ends.contains(TokenID(truncatingIfNeeded: index)) else {
+                return []
+            }
+            switch spec.tokenKinds[index] {
+            case .control, .unknown, .unused: return []
+            case .normal, .userDefined, .byte: return bytes(of: index, in: spec)
+            }
+        }
+    }
+
     private static func check(_ spec: TokenizerSpec) throws(TokenizerError) {
         let count = spec.tokens.count
         guard count > 0, count <= Int(Int32.max) else { throw .malformed("the tokenizer has \(count) tokens") }

@@ -1,4 +1,5 @@
 import Engine
+import Grammar
 import HTTP
 package import Inference
 package import Logging
@@ -7,6 +8,7 @@ package import NIOCore
 import NIOPosix
 import Synchronization
 package import Telemetry
+import Text
 import WorkerProtocol
 
 /// One worker process: listens at once, loads its model, serves routers until it is told to stop.
@@ -163,6 +165,7 @@ package final class WorkerService: Sendable {
         _ registry: MetricRegistry, _ model: sending LoadedModel
     ) throws(WorkerStartError) -> (engine: EngineThread, tokenizer: [ByteBuffer]) {
         let tokenizer = TokenizerTransfer.chunks(model.tokenizer).map { ByteBuffer(bytes: $0) }
+        let vocabulary = TokenVocabulary(Tokenizer.textBytes(of: model.tokenizer))
         let description = model.runtime.description
         let engineOptions = EngineOptions(
             servedName: options.servedName, epoch: options.epoch, slotCount: options.slotCount,
@@ -184,7 +187,9 @@ package final class WorkerService: Sendable {
             statistics: { metrics.updated($0) },
             drained: { [weak self] in self?.drainEnded() })
         do throws(EngineStartError) {
-            return (try EngineThread(runtime: model.runtime, options: engineOptions, observer: observer), tokenizer)
+            let engine = try EngineThread(
+                runtime: model.runtime, options: engineOptions, vocabulary: vocabulary, observer: observer)
+            return (engine, tokenizer)
         } catch {
             switch error {
             case .noThread(let errorCode): throw .engine(errorCode: errorCode)

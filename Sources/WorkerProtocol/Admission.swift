@@ -49,6 +49,7 @@ extension SamplingParameters {
             promptLogprobs = try FieldChecks.integer(
                 "sampling.prompt_logprobs", wire.promptLogprobs, in: 0...WireLimits.alternativesMax)
         }
+        if wire.hasConstraint { constraint = try OutputConstraint(wire.constraint) }
     }
 
     private static func logitBias(_ wire: WireSampling) throws(WireError) -> [LogitBias] {
@@ -76,6 +77,25 @@ extension SamplingParameters {
         wire.stopTokens = stopTokens.map { UInt32(bitPattern: $0) }
         if let logprobs { wire.logprobs = UInt32(count: logprobs) }
         if let promptLogprobs { wire.promptLogprobs = UInt32(count: promptLogprobs) }
+        if let constraint { wire.constraint = constraint.wire }
+        return wire
+    }
+}
+
+extension OutputConstraint {
+    init(_ wire: WireConstraint) throws(WireError) {
+        guard let code = UInt8(exactly: wire.kind.rawValue), let kind = Kind(rawValue: code) else {
+            throw .unknownValue(field: "constraint.kind", value: wire.kind.rawValue)
+        }
+        self.init(
+            kind,
+            try FieldChecks.name("constraint.source", wire.source, byteMax: WireLimits.constraintByteMax))
+    }
+
+    var wire: WireConstraint {
+        var wire = WireConstraint()
+        wire.kind = WireConstraintKind(rawValue: Int(kind.rawValue)) ?? .unspecified
+        wire.source = source
         return wire
     }
 }

@@ -1,6 +1,7 @@
 /// Versions of the link's protocol. A version changes when a peer that ignores what it does not know would go wrong.
 package enum ProtocolVersion {
-    package static let supported: ClosedRange<UInt32> = 1...1
+    /// 2: constraints on output, which a worker that passed them over would break.
+    package static let supported: ClosedRange<UInt32> = 2...2
 
     /// The newest version that both sides speak.
     package static func agreed(

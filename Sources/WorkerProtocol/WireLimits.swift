@@ -7,6 +7,8 @@ package enum WireLimits {
     package static let nameByteMax = 256
     /// Alternatives per reported token; the API allows fewer.
     package static let alternativesMax = 1024
+    /// The source of a constraint on output; no grammar that compiles is longer.
+    package static let constraintByteMax = 64 << 10
     /// The largest context, vocabulary, page or budget that is believed.
     package static let tokensMax = 1 << 27
     package static let slotsMax = 1 << 20

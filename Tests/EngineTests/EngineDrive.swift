@@ -1,4 +1,5 @@
 import Engine
+import Grammar
 import Inference
 import Models
 import TestSupport
@@ -26,9 +27,9 @@ struct EngineDrive<Runtime: ModelRuntime> {
     private var admitted: [SequenceID: AdmittedSequence] = [:]
     private var now = Instant(nanoseconds: 0)
 
-    init(running runtime: Runtime, _ options: EngineOptions) {
+    init(running runtime: Runtime, _ options: EngineOptions, vocabulary: TokenVocabulary? = nil) {
         self.runtime = runtime
-        loop = StepLoop(runtime: runtime, options: options)
+        loop = StepLoop(runtime: runtime, options: options, vocabulary: vocabulary)
         loop.register(router: 0)
     }
 

@@ -21,9 +21,10 @@ import Text
     func `a damaged worker message is refused or taken whole`(seed: UInt64) {
         var random = SeededRandom(seed: seed)
         for _ in 0..<100 {
-            let damaged = random.damaged(WorkerMessage.bytes(random.workerEvent(), version: 1))
+            let damaged = random.damaged(
+                WorkerMessage.bytes(random.workerEvent(), version: ProtocolVersion.supported.upperBound))
             guard case .event(let event) = try? WorkerMessage(bytes: damaged.span.bytes) else { continue }
-            let again = WorkerMessage.bytes(event, version: 1)
+            let again = WorkerMessage.bytes(event, version: ProtocolVersion.supported.upperBound)
             #expect((try? WorkerMessage(bytes: again.span.bytes)) == .event(event))
         }
     }

@@ -25,6 +25,10 @@ extension SeededRandom {
         sampling.stopTokens = Set(tokens(0...5)).sorted()
         sampling.logprobs = bool() ? int(0...20) : nil
         sampling.promptLogprobs = bool() ? int(0...20) : nil
+        if bool() {
+            let kinds = OutputConstraint.Kind.allCases
+            sampling.constraint = OutputConstraint(kinds[int(0...kinds.count - 1)], word())
+        }
         return sampling
     }
 

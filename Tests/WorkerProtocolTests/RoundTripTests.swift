@@ -20,7 +20,10 @@ import Text
         var random = SeededRandom(seed: seed)
         let event = random.workerEvent()
 
-        #expect(try WorkerMessage(bytes: WorkerMessage.bytes(event, version: 1).span.bytes) == .event(event))
+        #expect(
+            try WorkerMessage(
+                bytes: WorkerMessage.bytes(event, version: ProtocolVersion.supported.upperBound).span.bytes)
+                == .event(event))
     }
 
     @Test(arguments: 0..<20 as Range<UInt64>)
@@ -28,9 +31,11 @@ import Text
         var random = SeededRandom(seed: seed)
         let description = random.description()
 
-        let bytes = WorkerMessage.bytes(.welcome(description), version: 1)
+        let bytes = WorkerMessage.bytes(.welcome(description), version: ProtocolVersion.supported.upperBound)
 
-        #expect(try WorkerMessage(bytes: bytes.span.bytes) == .welcome(description, version: 1))
+        #expect(
+            try WorkerMessage(bytes: bytes.span.bytes)
+                == .welcome(description, version: ProtocolVersion.supported.upperBound))
         #expect(try WorkerDescription(bytes: description.bytes.span.bytes) == description)
     }
 
@@ -66,6 +71,6 @@ import Text
             commandsSeen: 5100)
 
         // Two bytes of sequence, one of count, up to three of token each.
-        #expect(WorkerMessage.bytes(.step(report), version: 1).count < 660)
+        #expect(WorkerMessage.bytes(.step(report), version: ProtocolVersion.supported.upperBound).count < 660)
     }
 }

@@ -151,6 +151,17 @@ import Testing
                 $0.sampling.biases = [1, 2]
                 $0.sampling.biasTokens = [7, 7]
             }),
+        AdmitCase("a constraint of no kind", "constraint.kind", { $0.sampling.constraint.source = "a" }),
+        AdmitCase(
+            "a constraint of an unknown kind", "constraint.kind",
+            { $0.sampling.constraint.kind = .UNRECOGNIZED(99) }),
+        AdmitCase("a constraint without its source", "constraint.source", { $0.sampling.constraint.kind = .regex }),
+        AdmitCase(
+            "a constraint that is too long", "constraint.source",
+            {
+                $0.sampling.constraint.kind = .regex
+                $0.sampling.constraint.source = String(repeating: "a", count: (64 << 10) + 1)
+            }),
         AdmitCase("stop tokens out of order", "sampling.stop_tokens", { $0.sampling.stopTokens = [9, 3] }),
         AdmitCase("a stop token above Int32", "sampling.stop_tokens", { $0.sampling.stopTokens = [.max] }),
         AdmitCase("too many alternatives", "sampling.logprobs", { $0.sampling.logprobs = 5000 }),

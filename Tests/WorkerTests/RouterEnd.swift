@@ -52,7 +52,8 @@ final class RouterEnd {
     ) {
         let end = try await RouterEnd(rig)
         try await end.say(.hello(RouterHello(router: router, epoch: epoch)))
-        guard case .message(.welcome(let description, version: 1)) = await end.next() else {
+        guard case .message(.welcome(let description, version: ProtocolVersion.supported.upperBound)) = await end.next()
+        else {
             throw Unexpected()
         }
         return (end, description)

@@ -35,6 +35,56 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
+package nonisolated enum WireConstraintKind: SwiftProtobuf.Enum, Swift.CaseIterable {
+  package typealias RawValue = Int
+  case unspecified // = 0
+  case jsonSchema // = 1
+  case regex // = 2
+
+  /// GBNF.
+  case grammar // = 3
+
+  /// A JSON list of strings.
+  case choice // = 4
+  case UNRECOGNIZED(Int)
+
+  package init() {
+    self = .unspecified
+  }
+
+  package init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .jsonSchema
+    case 2: self = .regex
+    case 3: self = .grammar
+    case 4: self = .choice
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  package var rawValue: Int {
+    switch self {
+    case .unspecified: return 0
+    case .jsonSchema: return 1
+    case .regex: return 2
+    case .grammar: return 3
+    case .choice: return 4
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  package static let allCases: [WireConstraintKind] = [
+    .unspecified,
+    .jsonSchema,
+    .regex,
+    .grammar,
+    .choice,
+  ]
+
+}
+
 package nonisolated enum WireFinish: SwiftProtobuf.Enum, Swift.CaseIterable {
   package typealias RawValue = Int
   case none // = 0
@@ -207,48 +257,149 @@ package nonisolated struct WireHello: Sendable {
   package init() {}
 }
 
-package nonisolated struct WireAdmit: @unchecked Sendable {
+package nonisolated struct WireAdmit: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  package var sequence: UInt64 {
-    get {_storage._sequence}
-    set {_uniqueStorage()._sequence = newValue}
-  }
+  package var sequence: UInt64 = 0
 
   /// The prompt, then the tokens that were produced elsewhere.
-  package var tokens: [UInt32] {
-    get {_storage._tokens}
-    set {_uniqueStorage()._tokens = newValue}
-  }
+  package var tokens: [UInt32] = []
 
   /// How many of `tokens` are the prompt.
-  package var promptTokenCount: UInt32 {
-    get {_storage._promptTokenCount}
-    set {_uniqueStorage()._promptTokenCount = newValue}
-  }
+  package var promptTokenCount: UInt32 = 0
 
   package var sampling: WireSampling {
-    get {_storage._sampling ?? WireSampling()}
-    set {_uniqueStorage()._sampling = newValue}
+    get {_sampling ?? WireSampling()}
+    set {_sampling = newValue}
   }
   /// Returns true if `sampling` has been explicitly set.
-  package var hasSampling: Bool {_storage._sampling != nil}
+  package var hasSampling: Bool {self._sampling != nil}
   /// Clears the value of `sampling`. Subsequent reads from it will return its default value.
-  package mutating func clearSampling() {_uniqueStorage()._sampling = nil}
+  package mutating func clearSampling() {self._sampling = nil}
 
   /// Higher is preempted later.
-  package var priority: Int32 {
-    get {_storage._priority}
-    set {_uniqueStorage()._priority = newValue}
-  }
+  package var priority: Int32 = 0
 
   /// First link of the prefix hash chain.
-  package var salt: UInt64 {
-    get {_storage._salt}
-    set {_uniqueStorage()._salt = newValue}
+  package var salt: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _sampling: WireSampling? = nil
+}
+
+/// How the next token is chosen. Every value is finite and in its range.
+package nonisolated struct WireSampling: @unchecked Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// 0 … 2; 0 is greedy
+  package var temperature: Float {
+    get {_storage._temperature}
+    set {_uniqueStorage()._temperature = newValue}
   }
+
+  /// 0 keeps all
+  package var topK: UInt32 {
+    get {_storage._topK}
+    set {_uniqueStorage()._topK = newValue}
+  }
+
+  /// above 0, up to 1
+  package var topP: Float {
+    get {_storage._topP}
+    set {_uniqueStorage()._topP = newValue}
+  }
+
+  /// 0 … 1
+  package var minP: Float {
+    get {_storage._minP}
+    set {_uniqueStorage()._minP = newValue}
+  }
+
+  /// above 0
+  package var repetitionPenalty: Float {
+    get {_storage._repetitionPenalty}
+    set {_uniqueStorage()._repetitionPenalty = newValue}
+  }
+
+  /// -2 … 2
+  package var presencePenalty: Float {
+    get {_storage._presencePenalty}
+    set {_uniqueStorage()._presencePenalty = newValue}
+  }
+
+  /// -2 … 2
+  package var frequencyPenalty: Float {
+    get {_storage._frequencyPenalty}
+    set {_uniqueStorage()._frequencyPenalty = newValue}
+  }
+
+  /// Columns of one table; tokens ascend.
+  package var biasTokens: [UInt32] {
+    get {_storage._biasTokens}
+    set {_uniqueStorage()._biasTokens = newValue}
+  }
+
+  package var biases: [Float] {
+    get {_storage._biases}
+    set {_uniqueStorage()._biases = newValue}
+  }
+
+  package var seed: UInt64 {
+    get {_storage._seed}
+    set {_uniqueStorage()._seed = newValue}
+  }
+
+  package var maxTokens: UInt32 {
+    get {_storage._maxTokens}
+    set {_uniqueStorage()._maxTokens = newValue}
+  }
+
+  package var minTokens: UInt32 {
+    get {_storage._minTokens}
+    set {_uniqueStorage()._minTokens = newValue}
+  }
+
+  /// Ascending.
+  package var stopTokens: [UInt32] {
+    get {_storage._stopTokens}
+    set {_uniqueStorage()._stopTokens = newValue}
+  }
+
+  /// Absent: no log-probabilities. 0: of the chosen token only.
+  package var logprobs: UInt32 {
+    get {_storage._logprobs ?? 0}
+    set {_uniqueStorage()._logprobs = newValue}
+  }
+  /// Returns true if `logprobs` has been explicitly set.
+  package var hasLogprobs: Bool {_storage._logprobs != nil}
+  /// Clears the value of `logprobs`. Subsequent reads from it will return its default value.
+  package mutating func clearLogprobs() {_uniqueStorage()._logprobs = nil}
+
+  package var promptLogprobs: UInt32 {
+    get {_storage._promptLogprobs ?? 0}
+    set {_uniqueStorage()._promptLogprobs = newValue}
+  }
+  /// Returns true if `promptLogprobs` has been explicitly set.
+  package var hasPromptLogprobs: Bool {_storage._promptLogprobs != nil}
+  /// Clears the value of `promptLogprobs`. Subsequent reads from it will return its default value.
+  package mutating func clearPromptLogprobs() {_uniqueStorage()._promptLogprobs = nil}
+
+  /// What the whole output must be; absent: anything.
+  package var constraint: WireConstraint {
+    get {_storage._constraint ?? WireConstraint()}
+    set {_uniqueStorage()._constraint = newValue}
+  }
+  /// Returns true if `constraint` has been explicitly set.
+  package var hasConstraint: Bool {_storage._constraint != nil}
+  /// Clears the value of `constraint`. Subsequent reads from it will return its default value.
+  package mutating func clearConstraint() {_uniqueStorage()._constraint = nil}
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -257,72 +408,19 @@ package nonisolated struct WireAdmit: @unchecked Sendable {
   fileprivate var _storage = _StorageClass.defaultInstance
 }
 
-/// How the next token is chosen. Every value is finite and in its range.
-package nonisolated struct WireSampling: Sendable {
+package nonisolated struct WireConstraint: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// 0 … 2; 0 is greedy
-  package var temperature: Float = 0
+  package var kind: WireConstraintKind = .unspecified
 
-  /// 0 keeps all
-  package var topK: UInt32 = 0
-
-  /// above 0, up to 1
-  package var topP: Float = 0
-
-  /// 0 … 1
-  package var minP: Float = 0
-
-  /// above 0
-  package var repetitionPenalty: Float = 0
-
-  /// -2 … 2
-  package var presencePenalty: Float = 0
-
-  /// -2 … 2
-  package var frequencyPenalty: Float = 0
-
-  /// Columns of one table; tokens ascend.
-  package var biasTokens: [UInt32] = []
-
-  package var biases: [Float] = []
-
-  package var seed: UInt64 = 0
-
-  package var maxTokens: UInt32 = 0
-
-  package var minTokens: UInt32 = 0
-
-  /// Ascending.
-  package var stopTokens: [UInt32] = []
-
-  /// Absent: no log-probabilities. 0: of the chosen token only.
-  package var logprobs: UInt32 {
-    get {_logprobs ?? 0}
-    set {_logprobs = newValue}
-  }
-  /// Returns true if `logprobs` has been explicitly set.
-  package var hasLogprobs: Bool {self._logprobs != nil}
-  /// Clears the value of `logprobs`. Subsequent reads from it will return its default value.
-  package mutating func clearLogprobs() {self._logprobs = nil}
-
-  package var promptLogprobs: UInt32 {
-    get {_promptLogprobs ?? 0}
-    set {_promptLogprobs = newValue}
-  }
-  /// Returns true if `promptLogprobs` has been explicitly set.
-  package var hasPromptLogprobs: Bool {self._promptLogprobs != nil}
-  /// Clears the value of `promptLogprobs`. Subsequent reads from it will return its default value.
-  package mutating func clearPromptLogprobs() {self._promptLogprobs = nil}
+  /// Up to 64 KiB; the router has compiled it once.
+  package var source: String = String()
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
-
-  fileprivate var _logprobs: UInt32? = nil
-  fileprivate var _promptLogprobs: UInt32? = nil
 }
 
 package nonisolated struct WireCancel: Sendable {
@@ -832,6 +930,10 @@ package nonisolated struct WireTokenizer: Sendable {
 
 fileprivate nonisolated let _protobuf_package = "apus.worker.v1"
 
+nonisolated extension WireConstraintKind: SwiftProtobuf._ProtoNameProviding {
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0CONSTRAINT_KIND_UNSPECIFIED\0\u{1}CONSTRAINT_KIND_JSON_SCHEMA\0\u{1}CONSTRAINT_KIND_REGEX\0\u{1}CONSTRAINT_KIND_GRAMMAR\0\u{1}CONSTRAINT_KIND_CHOICE\0")
+}
+
 nonisolated extension WireFinish: SwiftProtobuf._ProtoNameProviding {
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0FINISH_NONE\0\u{1}FINISH_STOP\0\u{1}FINISH_LENGTH\0\u{1}FINISH_FAILED\0")
 }
@@ -1007,13 +1109,82 @@ nonisolated extension WireAdmit: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
   package static let protoMessageName: String = _protobuf_package + ".Admit"
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}sequence\0\u{1}tokens\0\u{3}prompt_token_count\0\u{1}sampling\0\u{1}priority\0\u{1}salt\0")
 
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.sequence) }()
+      case 2: try { try decoder.decodeRepeatedUInt32Field(value: &self.tokens) }()
+      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.promptTokenCount) }()
+      case 4: try { try decoder.decodeSingularMessageField(value: &self._sampling) }()
+      case 5: try { try decoder.decodeSingularSInt32Field(value: &self.priority) }()
+      case 6: try { try decoder.decodeSingularFixed64Field(value: &self.salt) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.sequence != 0 {
+      try visitor.visitSingularUInt64Field(value: self.sequence, fieldNumber: 1)
+    }
+    if !self.tokens.isEmpty {
+      try visitor.visitPackedUInt32Field(value: self.tokens, fieldNumber: 2)
+    }
+    if self.promptTokenCount != 0 {
+      try visitor.visitSingularUInt32Field(value: self.promptTokenCount, fieldNumber: 3)
+    }
+    try { if let v = self._sampling {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+    } }()
+    if self.priority != 0 {
+      try visitor.visitSingularSInt32Field(value: self.priority, fieldNumber: 5)
+    }
+    if self.salt != 0 {
+      try visitor.visitSingularFixed64Field(value: self.salt, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireAdmit, rhs: WireAdmit) -> Bool {
+    if lhs.sequence != rhs.sequence {return false}
+    if lhs.tokens != rhs.tokens {return false}
+    if lhs.promptTokenCount != rhs.promptTokenCount {return false}
+    if lhs._sampling != rhs._sampling {return false}
+    if lhs.priority != rhs.priority {return false}
+    if lhs.salt != rhs.salt {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireSampling: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Sampling"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}temperature\0\u{3}top_k\0\u{3}top_p\0\u{3}min_p\0\u{3}repetition_penalty\0\u{3}presence_penalty\0\u{3}frequency_penalty\0\u{3}bias_tokens\0\u{1}biases\0\u{1}seed\0\u{3}max_tokens\0\u{3}min_tokens\0\u{3}stop_tokens\0\u{1}logprobs\0\u{3}prompt_logprobs\0\u{1}constraint\0")
+
   fileprivate class _StorageClass {
-    var _sequence: UInt64 = 0
-    var _tokens: [UInt32] = []
-    var _promptTokenCount: UInt32 = 0
-    var _sampling: WireSampling? = nil
-    var _priority: Int32 = 0
-    var _salt: UInt64 = 0
+    var _temperature: Float = 0
+    var _topK: UInt32 = 0
+    var _topP: Float = 0
+    var _minP: Float = 0
+    var _repetitionPenalty: Float = 0
+    var _presencePenalty: Float = 0
+    var _frequencyPenalty: Float = 0
+    var _biasTokens: [UInt32] = []
+    var _biases: [Float] = []
+    var _seed: UInt64 = 0
+    var _maxTokens: UInt32 = 0
+    var _minTokens: UInt32 = 0
+    var _stopTokens: [UInt32] = []
+    var _logprobs: UInt32? = nil
+    var _promptLogprobs: UInt32? = nil
+    var _constraint: WireConstraint? = nil
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -1024,12 +1195,22 @@ nonisolated extension WireAdmit: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
     private init() {}
 
     init(copying source: _StorageClass) {
-      _sequence = source._sequence
-      _tokens = source._tokens
-      _promptTokenCount = source._promptTokenCount
-      _sampling = source._sampling
-      _priority = source._priority
-      _salt = source._salt
+      _temperature = source._temperature
+      _topK = source._topK
+      _topP = source._topP
+      _minP = source._minP
+      _repetitionPenalty = source._repetitionPenalty
+      _presencePenalty = source._presencePenalty
+      _frequencyPenalty = source._frequencyPenalty
+      _biasTokens = source._biasTokens
+      _biases = source._biases
+      _seed = source._seed
+      _maxTokens = source._maxTokens
+      _minTokens = source._minTokens
+      _stopTokens = source._stopTokens
+      _logprobs = source._logprobs
+      _promptLogprobs = source._promptLogprobs
+      _constraint = source._constraint
     }
   }
 
@@ -1048,12 +1229,22 @@ nonisolated extension WireAdmit: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
         // allocates stack space for every case branch when no optimizations are
         // enabled. https://github.com/apple/swift-protobuf/issues/1034
         switch fieldNumber {
-        case 1: try { try decoder.decodeSingularUInt64Field(value: &_storage._sequence) }()
-        case 2: try { try decoder.decodeRepeatedUInt32Field(value: &_storage._tokens) }()
-        case 3: try { try decoder.decodeSingularUInt32Field(value: &_storage._promptTokenCount) }()
-        case 4: try { try decoder.decodeSingularMessageField(value: &_storage._sampling) }()
-        case 5: try { try decoder.decodeSingularSInt32Field(value: &_storage._priority) }()
-        case 6: try { try decoder.decodeSingularFixed64Field(value: &_storage._salt) }()
+        case 1: try { try decoder.decodeSingularFloatField(value: &_storage._temperature) }()
+        case 2: try { try decoder.decodeSingularUInt32Field(value: &_storage._topK) }()
+        case 3: try { try decoder.decodeSingularFloatField(value: &_storage._topP) }()
+        case 4: try { try decoder.decodeSingularFloatField(value: &_storage._minP) }()
+        case 5: try { try decoder.decodeSingularFloatField(value: &_storage._repetitionPenalty) }()
+        case 6: try { try decoder.decodeSingularFloatField(value: &_storage._presencePenalty) }()
+        case 7: try { try decoder.decodeSingularFloatField(value: &_storage._frequencyPenalty) }()
+        case 8: try { try decoder.decodeRepeatedUInt32Field(value: &_storage._biasTokens) }()
+        case 9: try { try decoder.decodeRepeatedFloatField(value: &_storage._biases) }()
+        case 10: try { try decoder.decodeSingularFixed64Field(value: &_storage._seed) }()
+        case 11: try { try decoder.decodeSingularUInt32Field(value: &_storage._maxTokens) }()
+        case 12: try { try decoder.decodeSingularUInt32Field(value: &_storage._minTokens) }()
+        case 13: try { try decoder.decodeRepeatedUInt32Field(value: &_storage._stopTokens) }()
+        case 14: try { try decoder.decodeSingularUInt32Field(value: &_storage._logprobs) }()
+        case 15: try { try decoder.decodeSingularUInt32Field(value: &_storage._promptLogprobs) }()
+        case 16: try { try decoder.decodeSingularMessageField(value: &_storage._constraint) }()
         default: break
         }
       }
@@ -1066,39 +1257,79 @@ nonisolated extension WireAdmit: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
       // allocates stack space for every if/case branch local when no optimizations
       // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
       // https://github.com/apple/swift-protobuf/issues/1182
-      if _storage._sequence != 0 {
-        try visitor.visitSingularUInt64Field(value: _storage._sequence, fieldNumber: 1)
+      if _storage._temperature.bitPattern != 0 {
+        try visitor.visitSingularFloatField(value: _storage._temperature, fieldNumber: 1)
       }
-      if !_storage._tokens.isEmpty {
-        try visitor.visitPackedUInt32Field(value: _storage._tokens, fieldNumber: 2)
+      if _storage._topK != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._topK, fieldNumber: 2)
       }
-      if _storage._promptTokenCount != 0 {
-        try visitor.visitSingularUInt32Field(value: _storage._promptTokenCount, fieldNumber: 3)
+      if _storage._topP.bitPattern != 0 {
+        try visitor.visitSingularFloatField(value: _storage._topP, fieldNumber: 3)
       }
-      try { if let v = _storage._sampling {
-        try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+      if _storage._minP.bitPattern != 0 {
+        try visitor.visitSingularFloatField(value: _storage._minP, fieldNumber: 4)
+      }
+      if _storage._repetitionPenalty.bitPattern != 0 {
+        try visitor.visitSingularFloatField(value: _storage._repetitionPenalty, fieldNumber: 5)
+      }
+      if _storage._presencePenalty.bitPattern != 0 {
+        try visitor.visitSingularFloatField(value: _storage._presencePenalty, fieldNumber: 6)
+      }
+      if _storage._frequencyPenalty.bitPattern != 0 {
+        try visitor.visitSingularFloatField(value: _storage._frequencyPenalty, fieldNumber: 7)
+      }
+      if !_storage._biasTokens.isEmpty {
+        try visitor.visitPackedUInt32Field(value: _storage._biasTokens, fieldNumber: 8)
+      }
+      if !_storage._biases.isEmpty {
+        try visitor.visitPackedFloatField(value: _storage._biases, fieldNumber: 9)
+      }
+      if _storage._seed != 0 {
+        try visitor.visitSingularFixed64Field(value: _storage._seed, fieldNumber: 10)
+      }
+      if _storage._maxTokens != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._maxTokens, fieldNumber: 11)
+      }
+      if _storage._minTokens != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._minTokens, fieldNumber: 12)
+      }
+      if !_storage._stopTokens.isEmpty {
+        try visitor.visitPackedUInt32Field(value: _storage._stopTokens, fieldNumber: 13)
+      }
+      try { if let v = _storage._logprobs {
+        try visitor.visitSingularUInt32Field(value: v, fieldNumber: 14)
       } }()
-      if _storage._priority != 0 {
-        try visitor.visitSingularSInt32Field(value: _storage._priority, fieldNumber: 5)
-      }
-      if _storage._salt != 0 {
-        try visitor.visitSingularFixed64Field(value: _storage._salt, fieldNumber: 6)
-      }
+      try { if let v = _storage._promptLogprobs {
+        try visitor.visitSingularUInt32Field(value: v, fieldNumber: 15)
+      } }()
+      try { if let v = _storage._constraint {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 16)
+      } }()
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  package static func ==(lhs: WireAdmit, rhs: WireAdmit) -> Bool {
+  package static func ==(lhs: WireSampling, rhs: WireSampling) -> Bool {
     if lhs._storage !== rhs._storage {
       let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
         let _storage = _args.0
         let rhs_storage = _args.1
-        if _storage._sequence != rhs_storage._sequence {return false}
-        if _storage._tokens != rhs_storage._tokens {return false}
-        if _storage._promptTokenCount != rhs_storage._promptTokenCount {return false}
-        if _storage._sampling != rhs_storage._sampling {return false}
-        if _storage._priority != rhs_storage._priority {return false}
-        if _storage._salt != rhs_storage._salt {return false}
+        if _storage._temperature != rhs_storage._temperature {return false}
+        if _storage._topK != rhs_storage._topK {return false}
+        if _storage._topP != rhs_storage._topP {return false}
+        if _storage._minP != rhs_storage._minP {return false}
+        if _storage._repetitionPenalty != rhs_storage._repetitionPenalty {return false}
+        if _storage._presencePenalty != rhs_storage._presencePenalty {return false}
+        if _storage._frequencyPenalty != rhs_storage._frequencyPenalty {return false}
+        if _storage._biasTokens != rhs_storage._biasTokens {return false}
+        if _storage._biases != rhs_storage._biases {return false}
+        if _storage._seed != rhs_storage._seed {return false}
+        if _storage._maxTokens != rhs_storage._maxTokens {return false}
+        if _storage._minTokens != rhs_storage._minTokens {return false}
+        if _storage._stopTokens != rhs_storage._stopTokens {return false}
+        if _storage._logprobs != rhs_storage._logprobs {return false}
+        if _storage._promptLogprobs != rhs_storage._promptLogprobs {return false}
+        if _storage._constraint != rhs_storage._constraint {return false}
         return true
       }
       if !storagesAreEqual {return false}
@@ -1108,9 +1339,9 @@ nonisolated extension WireAdmit: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
   }
 }
 
-nonisolated extension WireSampling: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  package static let protoMessageName: String = _protobuf_package + ".Sampling"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}temperature\0\u{3}top_k\0\u{3}top_p\0\u{3}min_p\0\u{3}repetition_penalty\0\u{3}presence_penalty\0\u{3}frequency_penalty\0\u{3}bias_tokens\0\u{1}biases\0\u{1}seed\0\u{3}max_tokens\0\u{3}min_tokens\0\u{3}stop_tokens\0\u{1}logprobs\0\u{3}prompt_logprobs\0")
+nonisolated extension WireConstraint: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Constraint"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{1}source\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1118,95 +1349,26 @@ nonisolated extension WireSampling: SwiftProtobuf.Message, SwiftProtobuf._Messag
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularFloatField(value: &self.temperature) }()
-      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.topK) }()
-      case 3: try { try decoder.decodeSingularFloatField(value: &self.topP) }()
-      case 4: try { try decoder.decodeSingularFloatField(value: &self.minP) }()
-      case 5: try { try decoder.decodeSingularFloatField(value: &self.repetitionPenalty) }()
-      case 6: try { try decoder.decodeSingularFloatField(value: &self.presencePenalty) }()
-      case 7: try { try decoder.decodeSingularFloatField(value: &self.frequencyPenalty) }()
-      case 8: try { try decoder.decodeRepeatedUInt32Field(value: &self.biasTokens) }()
-      case 9: try { try decoder.decodeRepeatedFloatField(value: &self.biases) }()
-      case 10: try { try decoder.decodeSingularFixed64Field(value: &self.seed) }()
-      case 11: try { try decoder.decodeSingularUInt32Field(value: &self.maxTokens) }()
-      case 12: try { try decoder.decodeSingularUInt32Field(value: &self.minTokens) }()
-      case 13: try { try decoder.decodeRepeatedUInt32Field(value: &self.stopTokens) }()
-      case 14: try { try decoder.decodeSingularUInt32Field(value: &self._logprobs) }()
-      case 15: try { try decoder.decodeSingularUInt32Field(value: &self._promptLogprobs) }()
+      case 1: try { try decoder.decodeSingularEnumField(value: &self.kind) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.source) }()
       default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    if self.temperature.bitPattern != 0 {
-      try visitor.visitSingularFloatField(value: self.temperature, fieldNumber: 1)
+    if self.kind != .unspecified {
+      try visitor.visitSingularEnumField(value: self.kind, fieldNumber: 1)
     }
-    if self.topK != 0 {
-      try visitor.visitSingularUInt32Field(value: self.topK, fieldNumber: 2)
+    if !self.source.isEmpty {
+      try visitor.visitSingularStringField(value: self.source, fieldNumber: 2)
     }
-    if self.topP.bitPattern != 0 {
-      try visitor.visitSingularFloatField(value: self.topP, fieldNumber: 3)
-    }
-    if self.minP.bitPattern != 0 {
-      try visitor.visitSingularFloatField(value: self.minP, fieldNumber: 4)
-    }
-    if self.repetitionPenalty.bitPattern != 0 {
-      try visitor.visitSingularFloatField(value: self.repetitionPenalty, fieldNumber: 5)
-    }
-    if self.presencePenalty.bitPattern != 0 {
-      try visitor.visitSingularFloatField(value: self.presencePenalty, fieldNumber: 6)
-    }
-    if self.frequencyPenalty.bitPattern != 0 {
-      try visitor.visitSingularFloatField(value: self.frequencyPenalty, fieldNumber: 7)
-    }
-    if !self.biasTokens.isEmpty {
-      try visitor.visitPackedUInt32Field(value: self.biasTokens, fieldNumber: 8)
-    }
-    if !self.biases.isEmpty {
-      try visitor.visitPackedFloatField(value: self.biases, fieldNumber: 9)
-    }
-    if self.seed != 0 {
-      try visitor.visitSingularFixed64Field(value: self.seed, fieldNumber: 10)
-    }
-    if self.maxTokens != 0 {
-      try visitor.visitSingularUInt32Field(value: self.maxTokens, fieldNumber: 11)
-    }
-    if self.minTokens != 0 {
-      try visitor.visitSingularUInt32Field(value: self.minTokens, fieldNumber: 12)
-    }
-    if !self.stopTokens.isEmpty {
-      try visitor.visitPackedUInt32Field(value: self.stopTokens, fieldNumber: 13)
-    }
-    try { if let v = self._logprobs {
-      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 14)
-    } }()
-    try { if let v = self._promptLogprobs {
-      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 15)
-    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  package static func ==(lhs: WireSampling, rhs: WireSampling) -> Bool {
-    if lhs.temperature != rhs.temperature {return false}
-    if lhs.topK != rhs.topK {return false}
-    if lhs.topP != rhs.topP {return false}
-    if lhs.minP != rhs.minP {return false}
-    if lhs.repetitionPenalty != rhs.repetitionPenalty {return false}
-    if lhs.presencePenalty != rhs.presencePenalty {return false}
-    if lhs.frequencyPenalty != rhs.frequencyPenalty {return false}
-    if lhs.biasTokens != rhs.biasTokens {return false}
-    if lhs.biases != rhs.biases {return false}
-    if lhs.seed != rhs.seed {return false}
-    if lhs.maxTokens != rhs.maxTokens {return false}
-    if lhs.minTokens != rhs.minTokens {return false}
-    if lhs.stopTokens != rhs.stopTokens {return false}
-    if lhs._logprobs != rhs._logprobs {return false}
-    if lhs._promptLogprobs != rhs._promptLogprobs {return false}
+  package static func ==(lhs: WireConstraint, rhs: WireConstraint) -> Bool {
+    if lhs.kind != rhs.kind {return false}
+    if lhs.source != rhs.source {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

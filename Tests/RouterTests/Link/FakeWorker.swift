@@ -71,7 +71,7 @@ final class FakeWorker: Sendable {
         }
 
         func send(_ event: WorkerEvent, on call: GRPCServerCall) {
-            call.send(ByteBuffer(bytes: WorkerMessage.bytes(event, version: 1)))
+            call.send(ByteBuffer(bytes: WorkerMessage.bytes(event, version: ProtocolVersion.supported.upperBound)))
         }
 
         func tokenizer(_ call: GRPCServerCall) {

@@ -147,7 +147,10 @@ import WorkerProtocol
 
     static let nonsense: [(String, [UInt8])] = [
         ("no message", [0xFF]),
-        ("a second welcome", WorkerMessage.bytes(.welcome(FakeWorker.description), version: 1)),
+        (
+            "a second welcome",
+            WorkerMessage.bytes(.welcome(FakeWorker.description), version: ProtocolVersion.supported.upperBound)
+        ),
         ("a welcome in another version", WorkerMessage.bytes(.welcome(FakeWorker.description), version: 9)),
     ]
 
