@@ -94,7 +94,8 @@ let package = Package(
         .target(
             name: "API",
             dependencies: [
-                "Inference", "JSON", "Text", "Telemetry", "HTTP", "InferenceProtocol", "Serving", nio, protobuf,
+                "Inference", "JSON", "Text", "Grammar", "Telemetry", "HTTP", "InferenceProtocol", "Serving", nio,
+                protobuf,
             ],
             swiftSettings: ours),
 

@@ -182,16 +182,55 @@ import Testing
 
     static let refused: [Row] = [
         ("tools", "[{\"type\":\"function\"}]"), ("tool_choice", "\"auto\""), ("functions", "[{}]"),
-        ("function_call", "\"auto\""), ("response_format", "{\"type\":\"json_object\"}"),
-        ("response_format", "\"text\""), ("guided_json", "{}"), ("guided_regex", "\"a\""),
-        ("guided_choice", "[\"a\"]"), ("guided_grammar", "\"x\""), ("structured_outputs", "{}"),
+        ("function_call", "\"auto\""), ("guided_decoding_backend", "\"outlines\""),
+        ("guided_whitespace_pattern", "\" \""),
         ("audio", "{}"), ("modalities", "[\"text\",\"audio\"]"), ("chat_template", "\"x\""),
         ("chat_template_kwargs", "{\"a\":1}"), ("continue_final_message", "true"), ("best_of", "2"),
         ("use_beam_search", "true"), ("length_penalty", "2"), ("web_search_options", "{}"), ("echo", "true"),
         ("truncate_prompt_tokens", "5"),
-        ("allowed_token_ids", "[1]"), ("bad_words", "[\"x\"]"), ("documents", "[{}]"), ("grammar", "\"root\""),
+        ("allowed_token_ids", "[1]"), ("bad_words", "[\"x\"]"), ("documents", "[{}]"),
         ("logits_processors", "[\"x\"]"), ("mirostat", "2"), ("typical_p", "0.5"),
     ].map { chat("\"\($0)\":\($1)", $0, "unsupported_parameter", says: $0) }
+
+    /// Constraints on the answer: field, its value, parameter named, code, what the message says.
+    static let constraints: [Row] = [
+        (#""response_format":"text""#, "response_format", "invalid_type", ""),
+        (#""response_format":{}"#, "response_format.type", "missing_required_parameter", ""),
+        (#""response_format":{"type":"xml"}"#, "response_format.type", "unsupported_parameter", "json_schema"),
+        (
+            #""response_format":{"type":"json_schema"}"#, "response_format.json_schema", "missing_required_parameter",
+            ""
+        ),
+        (
+            #""response_format":{"type":"json_schema","json_schema":{"name":"a"}}"#,
+            "response_format.json_schema.schema", "missing_required_parameter", ""
+        ),
+        (
+            #""response_format":{"type":"json_schema","json_schema":{"schema":{"properties":{"a":{"not":{}}}}}}"#,
+            "response_format.json_schema.schema", "unsupported_constraint",
+            "at #/properties/a/not: not is not supported"
+        ),
+        (#""guided_json":[]"#, "guided_json", "invalid_type", ""),
+        (#""guided_json":"{""#, "guided_json", "unsupported_constraint", "not valid JSON"),
+        (#""guided_regex":7"#, "guided_regex", "invalid_type", ""),
+        (#""guided_regex":"a(""#, "guided_regex", "unsupported_constraint", "a group is not closed (character 3)"),
+        (#""guided_regex":"(a{1000}){1000}""#, "guided_regex", "unsupported_constraint", "more than 10000"),
+        (#""guided_choice":[]"#, "guided_choice", "unsupported_constraint", "at least one"),
+        (#""guided_choice":["a",2]"#, "guided_choice", "unsupported_constraint", "[1]"),
+        (#""guided_grammar":"x""#, "guided_grammar", "unsupported_constraint", "::="),
+        (#""grammar":"root ::= root""#, "grammar", "unsupported_constraint", ""),
+        (#""structured_outputs":{}"#, "structured_outputs", "invalid_value", "json, regex"),
+        (
+            #""structured_outputs":{"structural_tag":"x"}"#, "structured_outputs.structural_tag",
+            "unsupported_parameter", ""
+        ),
+        (
+            #""structured_outputs":{"json":{"type":"odd"}}"#, "structured_outputs.json", "unsupported_constraint",
+            "#/type"
+        ),
+        (#""guided_regex":"a","guided_choice":["a"]"#, "guided_choice", "invalid_value", "guided_regex"),
+        (#""guided_regex":"a","ignore_eos":true"#, "guided_regex", "invalid_value", "ignore_eos"),
+    ].map { chat($0.0, $0.1, $0.2, says: $0.3) }
 
     static let completions: [Row] = [
         Row(
@@ -246,7 +285,7 @@ import Testing
         Row(path: "/detokenize", body: "{\"tokens\":[1,999]}", parameter: "tokens[1]", code: "integer_above_max_value"),
     ]
 
-    @Test(arguments: [bodies, conversations, sampling, refused, completions, tokens].flatMap(\.self))
+    @Test(arguments: [bodies, conversations, sampling, refused, constraints, completions, tokens].flatMap(\.self))
     func `a bad request is refused at once, naming what and how much`(row: Row) throws {
         let desk = Desk()
         let exchange = desk.post(row.path, row.body)

@@ -12,7 +12,6 @@ struct RefusedFields {
         case number(Double)
         case word([String])
         case textOnly
-        case textFormat
 
         func allows(_ value: JSONValue) -> Bool {
             switch (self, value) {
@@ -24,7 +23,6 @@ struct RefusedFields {
             case (.number(let neutral), .double(let number)): number == neutral
             case (.word(let words), .string(let word)): words.contains(word)
             case (.textOnly, .array(let array)): array == [.string("text")]
-            case (.textFormat, .object(let object)): object["type"] == .string("text")
             default: false
             }
         }
@@ -68,12 +66,8 @@ struct RefusedFields {
 
     /// For chats and completions alike.
     static let common: [RefusedFields] = [
-        .init("guided_json", .nothing, noConstraint), .init("guided_regex", .nothing, noConstraint),
-        .init("guided_choice", .nothing, noConstraint), .init("guided_grammar", .nothing, noConstraint),
-        .init("guided_decoding_backend", .nothing, noConstraint),
-        .init("structured_outputs", .nothing, noConstraint), .init("grammar", .empty, noConstraint),
-        .init("json_schema", .nothing, noConstraint),
-        .init("response_format", .textFormat, "only {\"type\":\"text\"} is"),
+        .init("guided_decoding_backend", .word(["auto"]), "there is one way to constrain output here"),
+        .init("guided_whitespace_pattern", .nothing, "white space in JSON is the server's choice"),
         .init("allowed_token_ids", .empty, "use logit_bias"), .init("bad_words", .empty, "use logit_bias"),
         .init("logits_processors", .empty, noSampler), .init("use_beam_search", .isFalse, noSampler),
         .init("length_penalty", .number(1), noSampler), .init("early_stopping", .isFalse, noSampler),
@@ -107,7 +101,6 @@ struct RefusedFields {
             .init("suffix", .empty, "text is continued, never inserted")
         ])
 
-    private static let noConstraint = "output cannot be constrained"
     private static let noSampler = "there is no such way of sampling here"
     private static let noTools = "there are no tool calls here"
 }

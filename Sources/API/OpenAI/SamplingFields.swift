@@ -25,6 +25,7 @@ struct SamplingFields {
             try fields.integer("seed", in: Int.min...Int.max).map { UInt64(bitPattern: Int64($0)) } ?? preparation.seed
         sampling.logitBias = try Self.logitBias(fields, model, countMax: options.logitBiasCountMax)
         sampling.stopTokens = try Self.stopTokens(fields, model, countMax: options.stopTokenCountMax)
+        sampling.constraint = try ConstraintFields.read(fields, ends: sampling.stopTokens)
         stopStrings = try Self.stopStrings(fields, options)
         choiceCount = try fields.integer("n", in: 1...options.choiceCountMax) ?? 1
         includesStopString = try fields.bool("include_stop_str_in_output") ?? false
