@@ -140,8 +140,8 @@ let package = Package(
             ]),
         .testTarget(name: "HouseRulesTests", swiftSettings: ours),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["apus", "TestSupport"],
-            exclude: ["openai_client.py", "triton_client.py"],
+            name: "EndToEndTests", dependencies: ["apus", "Grammar", "Inference", "TestSupport"],
+            exclude: ["check_constraints.py", "constrained_client.py", "openai_client.py", "triton_client.py"],
             swiftSettings: ours),
     ]
 )
