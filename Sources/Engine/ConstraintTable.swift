@@ -13,7 +13,7 @@ struct ConstraintPlace: Equatable, Sendable {
 /// changes none. Belongs to the engine's thread.
 struct ConstraintTable {
     /// Grammars kept. Sequences of more than these in turn compile theirs anew at each token.
-    static let capacity = 64
+    static let capacity = 32
 
     private struct Entry {
         var matcher: GrammarMatcher

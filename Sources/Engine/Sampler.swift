@@ -130,11 +130,16 @@ package struct Sampler {
         mask.words.withUnsafeBufferPointer { words in
             adjusted.withUnsafeMutableBufferPointer { logits in
                 for start in stride(from: 0, to: logits.count, by: 64) {
-                    let word = start >> 6 < words.count ? words[start >> 6] : 0
-                    guard word != .max else { continue }
-                    let end = min(start + 64, logits.count)
-                    for index in start..<end where word >> UInt64(index - start) & 1 == 0 {
-                        logits[index] = -.infinity
+                    let count = min(64, logits.count - start)
+                    var missing = start >> 6 < words.count ? ~words[start >> 6] : .max
+                    if count < 64 { missing &= 1 << UInt64(count) - 1 }
+                    if missing == .max {
+                        for index in start..<start + 64 { logits[index] = -.infinity }
+                    } else {
+                        while missing != 0 {
+                            logits[start + missing.trailingZeroBitCount] = -.infinity
+                            missing &= missing - 1
+                        }
                     }
                 }
             }

@@ -28,11 +28,11 @@ package enum GrammarLimits {
     package static let choiceMax = 2_000
     /// Places the automaton may be in at once. Beyond it the constraint is too ambiguous to be followed.
     static let placeMax = 4_096
-    /// Places looked at for one mask: what bounds a step's delay, about 50 ms.
-    static let workMax = 2_000_000
-    /// States and masks that are remembered. Beyond them all are forgotten and found again.
-    static let stateMax = 1 << 16
-    static let rememberedPlaceMax = 1 << 20
-    static let frameMax = 1 << 19
-    static let maskByteMax = 16 << 20
+    /// Places looked at for one mask: what bounds a step's delay, some 20 ms.
+    static let workMax = 500_000
+    /// What is remembered of one constraint's states and masks, 16 MB in all. Beyond it all is forgotten and found again.
+    static let transitionMax = 1 << 20
+    static let rememberedPlaceMax = 1 << 18
+    static let frameMax = 1 << 16
+    static let maskByteMax = 4 << 20
 }

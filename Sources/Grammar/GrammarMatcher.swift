@@ -42,6 +42,7 @@ package final class GrammarMatcher {
             known = State(generation: generation, number: try table.start(), tokenCount: 0)
         }
         for token in tokens.dropFirst(known.tokenCount) {
+            table.beginWork()
             guard let next = try advance(known.number, token) else { throw .notAllowed(position: known.tokenCount) }
             known.number = next
             known.tokenCount += 1

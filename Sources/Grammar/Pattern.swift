@@ -31,7 +31,6 @@ indirect enum Pattern: Sendable {
 
     static func optional(_ pattern: Pattern) -> Pattern { .repeated(pattern, min: 0, max: 1) }
     static func any(_ pattern: Pattern) -> Pattern { .repeated(pattern, min: 0, max: nil) }
-    static func some(_ pattern: Pattern) -> Pattern { .repeated(pattern, min: 1, max: nil) }
 
     static let digit = Pattern.bytes(ByteSet(UInt8(ascii: "0")...UInt8(ascii: "9")))
     static let digitFrom1 = Pattern.bytes(ByteSet(UInt8(ascii: "1")...UInt8(ascii: "9")))

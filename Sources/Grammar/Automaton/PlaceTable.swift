@@ -38,7 +38,7 @@ struct PlaceTable {
     init(_ program: Program) { self.program = program }
 
     var isFull: Bool {
-        states.count > GrammarLimits.stateMax || placeCount > GrammarLimits.rememberedPlaceMax
+        transitions.count > GrammarLimits.transitionMax || placeCount > GrammarLimits.rememberedPlaceMax
             || frames.count > GrammarLimits.frameMax
     }
 

@@ -80,12 +80,6 @@ package struct TokenMask: Equatable, Sendable {
         return words.indices.contains(word) && words[word] >> UInt64(token & 63) & 1 != 0
     }
 
-    /// The only token that may come, where there is but one.
-    package var only: TokenID? {
-        guard count == 1, let word = words.firstIndex(where: { $0 != 0 }) else { return nil }
-        return TokenID(truncatingIfNeeded: word * 64 + words[word].trailingZeroBitCount)
-    }
-
     fileprivate mutating func insert(_ token: TokenID) {
         words[Int(token) >> 6] |= 1 << UInt64(token & 63)
         count += 1
