@@ -1,5 +1,6 @@
 """Constrained answers as users of the openai package ask for them: python3 constrained_client.py BASE_URL"""
 
+import datetime
 import enum
 import json
 import re
@@ -70,18 +71,22 @@ class Color(enum.Enum):
     BLUE = "blue"
 
 
-class Node(pydantic.BaseModel):
+class Leaf(pydantic.BaseModel):
     label: str = pydantic.Field(max_length=12)
-    color: Color
+    color: Color | None
+
+
+class Tree(pydantic.BaseModel):
     weight: float = pydantic.Field(ge=0, le=1)
-    children: list["Node"] = pydantic.Field(max_length=2)
+    born: datetime.date
+    leaves: list[Leaf] = pydantic.Field(max_length=2)
 
 
 parsed = client.beta.chat.completions.parse(
-    model=model, messages=[{"role": "user", "content": "A small tree."}], response_format=Node, seed=3,
+    model=model, messages=[{"role": "user", "content": "A small tree."}], response_format=Tree, seed=3,
     temperature=0.7, max_tokens=900,
 ).choices[0]
-assert isinstance(parsed.message.parsed, Node), parsed
+assert isinstance(parsed.message.parsed, Tree), parsed
 
 text = ""
 for chunk in client.chat.completions.create(
