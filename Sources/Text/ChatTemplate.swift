@@ -1,12 +1,31 @@
 /// One message of a chat, as templates see it.
 package struct ChatMessage: Equatable, Sendable {
     package var role: String
-    package var content: String
+    /// nil where an assistant only called tools.
+    package var content: String?
     package var name: String?
-    package init(role: String, content: String, name: String? = nil) {
+    /// What the assistant called.
+    package var toolCalls: [ToolCall] = []
+    /// Of a tool's message: the call that it answers.
+    package var toolCallID: String?
+
+    package init(role: String, content: String?, name: String? = nil) {
         self.role = role
         self.content = content
         self.name = name
+    }
+}
+
+/// A call of a tool in an earlier message.
+package struct ToolCall: Equatable, Sendable {
+    package var id: String
+    package var name: String
+    package var arguments: TemplateValue
+
+    package init(id: String, name: String, arguments: TemplateValue) {
+        self.id = id
+        self.name = name
+        self.arguments = arguments
     }
 }
 
@@ -27,12 +46,15 @@ package final class ChatTemplate: Sendable {
     private let program: TemplateProgram
     private let bosToken: String
     private let eosToken: String
+    /// How the model calls tools; nil when the template has no place for them.
+    package let toolDialect: ToolDialect?
 
     /// - Parameters:
     ///   - bosToken, eosToken: what the template writes where it names them; empty when the model has none.
     /// - Throws: when the template cannot be parsed. What it uses of filters, tests and functions shows when it gets there.
     package init(source: String, bosToken: String, eosToken: String) throws(ChatTemplateError) {
         program = try TemplateParser.parse(source)
+        toolDialect = ToolDialect(template: source)
         self.bosToken = bosToken
         self.eosToken = eosToken
     }
@@ -59,9 +81,25 @@ package final class ChatTemplate: Sendable {
 extension ChatMessage {
     fileprivate var value: TemplateValue {
         var entries: [TemplateValue.Entry] = [
-            .init(key: "role", value: .string(role)), .init(key: "content", value: .string(content)),
+            .init(key: "role", value: .string(role)),
+            .init(key: "content", value: content.map { .string($0) } ?? .none),
         ]
         if let name { entries.append(.init(key: "name", value: .string(name))) }
+        if let toolCallID { entries.append(.init(key: "tool_call_id", value: .string(toolCallID))) }
+        if !toolCalls.isEmpty { entries.append(.init(key: "tool_calls", value: .list(toolCalls.map(\.value)))) }
         return .mapping(entries)
+    }
+}
+
+extension ToolCall {
+    fileprivate var value: TemplateValue {
+        .mapping([
+            .init(key: "id", value: .string(id)), .init(key: "type", value: .string("function")),
+            .init(
+                key: "function",
+                value: .mapping([
+                    .init(key: "name", value: .string(name)), .init(key: "arguments", value: arguments),
+                ])),
+        ])
     }
 }

@@ -82,7 +82,10 @@ import Testing
         messages("[{\"role\":1,\"content\":\"\"}]", "messages[0].role", "invalid_type"),
         messages("[{\"role\":\"wizard\",\"content\":\"x\"}]", "messages[0].role", "invalid_value", says: "wizard"),
         messages("[{\"role\":\"User\",\"content\":\"x\"}]", "messages[0].role", "invalid_value"),
-        messages("[{\"role\":\"tool\",\"content\":\"x\"}]", "messages[0].role", "unsupported_parameter"),
+        messages(
+            "[{\"role\":\"tool\",\"content\":\"x\"}]", "messages[0].tool_call_id", "missing_required_parameter"),
+        messages(
+            "[{\"role\":\"tool\",\"tool_call_id\":\"a\"}]", "messages[0].content", "missing_required_parameter"),
         messages("[{\"role\":\"function\",\"content\":\"x\"}]", "messages[0].role", "unsupported_parameter"),
         messages("[{\"role\":\"user\"}]", "messages[0].content", "missing_required_parameter"),
         messages("[{\"role\":\"user\",\"content\":null}]", "messages[0].content", "missing_required_parameter"),
@@ -102,8 +105,15 @@ import Testing
                 + "{\"type\":\"image_url\",\"image_url\":{\"url\":\"http://x/\"}}]}]",
             "messages[0].content[1].type", "unsupported_value", says: "image_url"),
         messages(
-            "[{\"role\":\"assistant\",\"content\":\"x\",\"tool_calls\":[{}]}]", "messages[0].tool_calls",
-            "unsupported_parameter"),
+            "[{\"role\":\"assistant\",\"content\":\"x\",\"tool_calls\":[{}]}]",
+            "messages[0].tool_calls[0].function", "missing_required_parameter"),
+        messages(
+            "[{\"role\":\"assistant\",\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":\"[1]\"}}]}]",
+            "messages[0].tool_calls[0].function.arguments", "invalid_value"),
+        messages(
+            "[{\"role\":\"assistant\",\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":7}}]}]",
+            "messages[0].tool_calls[0].function.arguments", "invalid_type"),
+        messages("[{\"role\":\"assistant\",\"tool_calls\":[]}]", "messages[0].content", "missing_required_parameter"),
         messages("[{\"role\":\"user\",\"content\":\"x\",\"name\":[]}]", "messages[0].name", "invalid_type"),
         messages(
             "[{\"role\":\"user\",\"content\":\"\(String(repeating: "x", count: 300))\"}]", "messages",
@@ -177,11 +187,11 @@ import Testing
         chat("\"metadata\":\"x\"", "metadata", "invalid_type"),
         chat("\"add_generation_prompt\":\"no\"", "add_generation_prompt", "invalid_type"),
         // Of two that are refused, the first of the table is named, wherever they stand.
-        chat("\"echo\":true,\"tools\":[{}]", "tools", "unsupported_parameter"),
+        chat("\"echo\":true,\"functions\":[{}]", "functions", "unsupported_parameter"),
     ]
 
     static let refused: [Row] = [
-        ("tools", "[{\"type\":\"function\"}]"), ("tool_choice", "\"auto\""), ("functions", "[{}]"),
+        ("functions", "[{}]"),
         ("function_call", "\"auto\""), ("guided_decoding_backend", "\"outlines\""),
         ("guided_whitespace_pattern", "\" \""),
         ("audio", "{}"), ("modalities", "[\"text\",\"audio\"]"), ("chat_template", "\"x\""),

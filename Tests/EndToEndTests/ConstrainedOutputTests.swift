@@ -10,7 +10,8 @@ import Testing
 
     @Test func `the openai package gets what it asks for`() throws {
         let cluster = try Cluster()
-        let (status, said) = try Self.run("constrained_client.py", ["http://127.0.0.1:\(cluster.port)/v1"])
+        let (status, said) = try PythonEnvironment.outcome(
+            "constrained_client.py", ["http://127.0.0.1:\(cluster.port)/v1"], packages: Self.packages)
         #expect(status == 0, "\(said)")
     }
 
@@ -66,7 +67,7 @@ import Testing
         let file = FileManager.default.temporaryDirectory.appending(path: "apus-constraints-\(getpid()).json")
         try JSONSerialization.data(withJSONObject: cases).write(to: file)
         defer { try? FileManager.default.removeItem(at: file) }
-        let (status, said) = try Self.run("check_constraints.py", [file.path])
+        let (status, said) = try PythonEnvironment.outcome("check_constraints.py", [file.path], packages: Self.packages)
         #expect(status == 0, "\(said)")
     }
 
@@ -93,19 +94,5 @@ import Testing
             state = try matcher.follow(tokens[...], from: state)
         }
         return nil
-    }
-
-    private static func run(_ script: String, _ arguments: [String]) throws -> (status: Int32, said: String) {
-        let process = Process()
-        process.executableURL = try PythonEnvironment.python(packages: packages)
-        process.arguments =
-            [ApusProcess.repository.appending(path: "Tests/EndToEndTests/\(script)").path] + arguments
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        process.standardError = pipe
-        try process.run()
-        let said = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        return (process.terminationStatus, said)
     }
 }

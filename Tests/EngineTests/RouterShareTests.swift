@@ -94,11 +94,11 @@ import Testing
 
         #expect(events.allSatisfy { $0.router == 1 })
         #expect(loop.runningCount == 1 && loop.invariantViolation() == nil)
-        guard case .step(let report) = events.last?.event else {
-            Issue.record("no report")
-            return
-        }
-        #expect(report.load.freeSlots == 7)
+        let loads = events.compactMap { if case .step(let report) = $0.event { report.load.freeSlots } else { nil } }
+        #expect(loads == [7])
+        // A report tells what is free, and not that the share has grown.
+        let shares = events.compactMap { if case .credit(let slots, _, _, _) = $0.event { slots } else { nil } }
+        #expect(shares == [8])
         loop.unregister(router: 1)
         #expect(loop.runningCount == 0 && loop.statistics.usedPageCount == 0 && Self.step(loop).isEmpty)
     }

@@ -198,8 +198,10 @@ import Testing
                     .admit(ChoiceID(RequestID(1), 0), as: again.sequence, on: WorkerID(2)),
                 ],
             ])
-        #expect(abs((seen.first?.at ?? 0) - 1.1) < 0.06)
-        #expect(abs((seen.last?.at ?? 0) - 1.6) < 0.11)
+        let limits = scheduler.limits
+        let suspected = 0.1 + limits.stallSecondsMin
+        #expect(abs((seen.first?.at ?? 0) - suspected) < 0.06)
+        #expect(abs((seen.last?.at ?? 0) - suspected - limits.suspicionSeconds) < 0.11)
         #expect(scheduler.workerState(WorkerID(1)) == .suspect)
         #expect(scheduler.invariantViolation() == nil)
 

@@ -16,10 +16,21 @@ struct PlacedToken: Equatable, Sendable {
 struct AnswerPiece: Equatable, Sendable {
     var text = ""
     var tokens: [PlacedToken] = []
+    /// What of the text is calls of tools, and no part of `text` then.
+    var calls: [CalledPiece] = []
+
+    var isEmpty: Bool { text.isEmpty && tokens.isEmpty && calls.isEmpty }
 
     mutating func append(_ piece: AnswerPiece) {
         text += piece.text
         tokens += piece.tokens
+        for call in piece.calls {
+            if call.name == nil, calls.last?.index == call.index {
+                calls[calls.count - 1].arguments += call.arguments
+            } else {
+                calls.append(call)
+            }
+        }
     }
 }
 
@@ -89,7 +100,10 @@ protocol AnswerEncoder {
     /// - Returns: false when this dialect has none.
     func writeOpening(choice: Int, into buffer: inout ByteBuffer) -> Bool
     func writeDelta(choice: Int, _ piece: AnswerPiece, into buffer: inout ByteBuffer)
-    func writeFinish(choice: Int, _ reason: FinishReason, into buffer: inout ByteBuffer)
+    /// The last chunk of a choice, with what was held back till then.
+    /// - Parameter hasCalled: whether it called tools, here or before.
+    func writeFinish(
+        choice: Int, _ piece: AnswerPiece, _ reason: FinishReason, hasCalled: Bool, into buffer: inout ByteBuffer)
     /// A whole choice, without the brace that closes it.
     func writeChoice(choice: Int, _ piece: AnswerPiece, _ reason: FinishReason?, into buffer: inout ByteBuffer)
 }
@@ -147,9 +161,9 @@ extension ByteBuffer {
         writeStaticString("}")
     }
 
-    mutating func writeFinishReason(_ reason: FinishReason?) {
+    mutating func writeFinishReason(_ reason: FinishReason?, hasCalled: Bool = false) {
         switch reason {
-        case .stop: writeStaticString("\"stop\"")
+        case .stop: writeStaticString(hasCalled ? "\"tool_calls\"" : "\"stop\"")
         case .length: writeStaticString("\"length\"")
         case nil: writeStaticString("null")
         }

@@ -8,9 +8,12 @@ struct ChatEncoder: AnswerEncoder {
     static let chunkObject: StaticString = "chat.completion.chunk"
     static let putsPromptLogprobsIntoChoices = false
     private let showsLogprobs: Bool
+    /// What ids of calls begin with: the answer's own name.
+    private let name: String
 
-    init(_ prepared: PreparedGeneration) {
+    init(_ prepared: PreparedGeneration, name: String) {
         showsLogprobs = prepared.logprobCount != nil
+        self.name = name
     }
 
     func writeOpening(choice: Int, into buffer: inout ByteBuffer) -> Bool {
@@ -22,28 +25,75 @@ struct ChatEncoder: AnswerEncoder {
 
     func writeDelta(choice: Int, _ piece: AnswerPiece, into buffer: inout ByteBuffer) {
         writeIndex(choice, into: &buffer)
-        buffer.writeStaticString(",\"delta\":{\"content\":")
-        buffer.writeJSON(piece.text)
-        buffer.writeStaticString("},\"logprobs\":")
+        writeDelta(of: choice, piece, into: &buffer)
+        buffer.writeStaticString(",\"logprobs\":")
         writeLogprobs(piece.tokens, into: &buffer)
         buffer.writeStaticString(",\"finish_reason\":null}")
     }
 
-    func writeFinish(choice: Int, _ reason: FinishReason, into buffer: inout ByteBuffer) {
+    func writeFinish(
+        choice: Int, _ piece: AnswerPiece, _ reason: FinishReason, hasCalled: Bool, into buffer: inout ByteBuffer
+    ) {
         writeIndex(choice, into: &buffer)
-        buffer.writeStaticString(",\"delta\":{},\"logprobs\":null,\"finish_reason\":")
-        buffer.writeFinishReason(reason)
+        if piece.isEmpty {
+            buffer.writeStaticString(",\"delta\":{}")
+        } else {
+            writeDelta(of: choice, piece, into: &buffer)
+        }
+        buffer.writeStaticString(",\"logprobs\":null,\"finish_reason\":")
+        buffer.writeFinishReason(reason, hasCalled: hasCalled)
         buffer.writeStaticString("}")
     }
 
     func writeChoice(choice: Int, _ piece: AnswerPiece, _ reason: FinishReason?, into buffer: inout ByteBuffer) {
         writeIndex(choice, into: &buffer)
         buffer.writeStaticString(",\"message\":{\"role\":\"assistant\",\"content\":")
-        buffer.writeJSON(piece.text)
+        if piece.text.isEmpty && !piece.calls.isEmpty {
+            buffer.writeStaticString("null")
+        } else {
+            buffer.writeJSON(piece.text)
+        }
+        writeCalls(of: choice, piece, areWhole: true, into: &buffer)
         buffer.writeStaticString(",\"refusal\":null},\"logprobs\":")
         writeLogprobs(piece.tokens, into: &buffer)
         buffer.writeStaticString(",\"finish_reason\":")
-        buffer.writeFinishReason(reason)
+        buffer.writeFinishReason(reason, hasCalled: !piece.calls.isEmpty)
+    }
+
+    private func writeDelta(of choice: Int, _ piece: AnswerPiece, into buffer: inout ByteBuffer) {
+        buffer.writeStaticString(",\"delta\":{\"content\":")
+        if piece.text.isEmpty && !piece.calls.isEmpty {
+            buffer.writeStaticString("null")
+        } else {
+            buffer.writeJSON(piece.text)
+        }
+        writeCalls(of: choice, piece, areWhole: false, into: &buffer)
+        buffer.writeStaticString("}")
+    }
+
+    /// - Parameter areWhole: of an answer in one, where a call needs no index.
+    private func writeCalls(of choice: Int, _ piece: AnswerPiece, areWhole: Bool, into buffer: inout ByteBuffer) {
+        guard !piece.calls.isEmpty else { return }
+        buffer.writeStaticString(",\"tool_calls\":")
+        buffer.writeJSONList(piece.calls) { buffer, call in
+            buffer.writeStaticString("{")
+            if !areWhole {
+                buffer.writeStaticString("\"index\":")
+                buffer.writeJSON(call.index)
+                buffer.writeStaticString(",")
+            }
+            if let function = call.name {
+                buffer.writeStaticString("\"id\":")
+                buffer.writeJSON("call_\(name)_\(choice)_\(call.index)")
+                buffer.writeStaticString(",\"type\":\"function\",\"function\":{\"name\":")
+                buffer.writeJSON(function)
+                buffer.writeStaticString(",\"arguments\":")
+            } else {
+                buffer.writeStaticString("\"function\":{\"arguments\":")
+            }
+            buffer.writeJSON(call.arguments)
+            buffer.writeStaticString("}}")
+        }
     }
 
     private func writeIndex(_ choice: Int, into buffer: inout ByteBuffer) {

@@ -24,22 +24,32 @@ enum ChatMessages {
     private static func message(_ fields: FieldReader) throws(APIError) -> ChatMessage {
         guard let role = try fields.string("role") else { throw fields.missing("role") }
         try RefusedFields.check(fields, against: refused)
-        return ChatMessage(
-            role: try known(role, fields), content: try content(fields), name: try fields.string("name"))
+        let known = try known(role, fields)
+        let calls = known == "assistant" ? try ToolFields.calls(fields) : []
+        // An assistant that called tools may have said nothing.
+        let content = calls.isEmpty || fields.value("content") != nil ? try content(fields) : nil
+        var message = ChatMessage(role: known, content: content, name: try fields.string("name"))
+        message.toolCalls = calls
+        if known == "tool" {
+            guard let id = try fields.string("tool_call_id") else { throw fields.missing("tool_call_id") }
+            message.toolCallID = id
+        }
+        return message
     }
 
     /// - Returns: the role as templates know it.
     private static func known(_ role: String, _ fields: FieldReader) throws(APIError) -> String {
         let parameter = fields.parameter("role")
         switch role {
-        case "system", "user", "assistant": return role
+        case "system", "user", "assistant", "tool": return role
         // OpenAI's newer word for the same thing; templates know only the older.
         case "developer": return "system"
-        case "tool", "function": throw .unsupported(parameter, noTools)
+        case "function": throw .unsupported(parameter, "use the role tool")
         default:
             throw .invalid(
                 parameter, code: "invalid_value",
-                "\(parameter) must be system, developer, user or assistant, but \"\(role.prefix(40))\" was given.")
+                "\(parameter) must be system, developer, user, assistant or tool, but \"\(role.prefix(40))\" was given."
+            )
         }
     }
 
@@ -74,17 +84,17 @@ enum ChatMessages {
     }
 
     private static let refused = RefusedFields.Table([
-        .init("tool_calls", .empty, noTools), .init("function_call", .nothing, noTools),
-        .init("tool_call_id", .nothing, noTools), .init("audio", .nothing, "messages are text"),
+        .init("function_call", .nothing, "use tool_calls"), .init("audio", .nothing, "messages are text"),
     ])
-    private static let noTools = "there are no tool calls here"
 
     /// Bytes of text that a template gets.
-    static func byteCount(_ messages: [ChatMessage]) -> Int { messages.reduce(0) { $0 + $1.content.utf8.count } }
+    static func byteCount(_ messages: [ChatMessage]) -> Int {
+        messages.reduce(0) { $0 + ($1.content?.utf8.count ?? 0) }
+    }
 
     /// The model's own rendering of the messages.
     static func render(
-        _ messages: [ChatMessage], addsGenerationPrompt: Bool, model: ServedModel
+        _ messages: [ChatMessage], tools: [TemplateValue], addsGenerationPrompt: Bool, model: ServedModel
     ) throws(APIError) -> String {
         guard let template = model.chatTemplate else {
             throw .invalid(
@@ -92,7 +102,9 @@ enum ChatMessages {
                 "The model \(model.name) has no chat template: use /v1/completions.")
         }
         do throws(ChatTemplateError) {
-            return try template.render(messages, addsGenerationPrompt: addsGenerationPrompt)
+            return try template.render(
+                messages, addsGenerationPrompt: addsGenerationPrompt,
+                variables: tools.isEmpty ? [:] : ["tools": .list(tools)])
         } catch {
             throw Self.error(error)
         }

@@ -20,8 +20,10 @@ struct CompletionEncoder: AnswerEncoder {
         buffer.writeStaticString("}")
     }
 
-    func writeFinish(choice: Int, _ reason: FinishReason, into buffer: inout ByteBuffer) {
-        writeText("", choice: choice, into: &buffer)
+    func writeFinish(
+        choice: Int, _ piece: AnswerPiece, _ reason: FinishReason, hasCalled: Bool, into buffer: inout ByteBuffer
+    ) {
+        writeText(piece.text, choice: choice, into: &buffer)
         buffer.writeStaticString("null,\"finish_reason\":")
         buffer.writeFinishReason(reason)
         buffer.writeStaticString("}")

@@ -10,7 +10,8 @@ enum Completions {
         call.withBody { (body, preparation) throws(APIError) in
             try prepare(body, preparation).bound(to: body, route: "/v1/completions", options: preparation.options)
         } then: { prepared in
-            GenerationSession.start(call, prepared, promptField: "prompt") { CompletionEncoder($0) }
+            GenerationSession.start(call, prepared, promptField: "prompt") { prepared, _ in CompletionEncoder(prepared)
+            }
         }
     }
 

@@ -20,20 +20,24 @@ enum ConstraintFields {
                 found[1].parameter, code: "invalid_value",
                 "\(found[1].parameter) and \(first.parameter) both say what the answer must be: give one of them.")
         }
+        try check(first.constraint, first.parameter, ends: ends)
+        return first.constraint
+    }
+
+    /// Refuses what cannot be honoured.
+    static func check(_ constraint: OutputConstraint, _ parameter: String, ends: [TokenID]) throws(APIError) {
         guard !ends.isEmpty else {
             throw .invalid(
-                first.parameter, code: "invalid_value",
-                "\(first.parameter) needs a token that ends the answer, but ignore_eos is true or the model has none.")
+                parameter, code: "invalid_value",
+                "\(parameter) needs a token that ends the answer, but ignore_eos is true or the model has none.")
         }
         do throws(GrammarError) {
-            _ = try CompiledGrammar(first.constraint)
+            _ = try CompiledGrammar(constraint)
         } catch {
             let place = error.path.isEmpty ? "" : error.path.hasPrefix("#") ? " at \(error.path)" : error.path
             throw .invalid(
-                first.parameter, code: "unsupported_constraint",
-                "\(first.parameter) cannot be honoured\(place): \(error.reason).")
+                parameter, code: "unsupported_constraint", "\(parameter) cannot be honoured\(place): \(error.reason).")
         }
-        return first.constraint
     }
 
     // MARK: - OpenAI

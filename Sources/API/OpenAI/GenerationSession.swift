@@ -18,6 +18,8 @@ final class GenerationSession<Encoder: AnswerEncoder>: GenerationReceiver {
     /// Where chunks are written, again and again.
     private var chunk = ByteBuffer()
     private var choices: [AnswerChoice]
+    /// Of streams whose text may hold calls of tools.
+    private var dividers: [ToolCallDivider?]
     private var progress: StreamProgress
     private var ids: EventIDs?
     /// By prompt: log-probabilities of its tokens from the second on.
@@ -28,11 +30,12 @@ final class GenerationSession<Encoder: AnswerEncoder>: GenerationReceiver {
     private var isOver = false
 
     static func start(
-        _ call: APICall, _ prepared: PreparedGeneration, promptField: String, _ encoder: (PreparedGeneration) -> Encoder
+        _ call: APICall, _ prepared: PreparedGeneration, promptField: String,
+        _ encoder: (PreparedGeneration, _ name: String) -> Encoder
     ) {
         do throws(ResumeError) {
             let before = try call.resumePoint(of: prepared)
-            GenerationSession(call, prepared, before, promptField, encoder(prepared)).submit()
+            GenerationSession(call, prepared, before, promptField, encoder).submit()
         } catch {
             call.refuse(ErrorTable.error(error))
         }
@@ -41,22 +44,23 @@ final class GenerationSession<Encoder: AnswerEncoder>: GenerationReceiver {
     /// - Parameter before: where the client's stream broke off; nil for a new answer.
     private init(
         _ call: APICall, _ prepared: PreparedGeneration, _ before: ResumePoint?, _ promptField: String,
-        _ encoder: Encoder
+        _ makeEncoder: (PreparedGeneration, _ name: String) -> Encoder
     ) {
         self.call = call
         self.prepared = prepared.resuming(before)
         self.promptField = promptField
-        self.encoder = encoder
         let point =
             before
             ?? ResumePoint(
                 name: call.core.freshWords(), created: call.core.surroundings.unixSeconds(), of: self.prepared)
+        encoder = makeEncoder(prepared, APICore.text(point.name))
         head = AnswerEnvelope.head(of: Encoder.self, streams: prepared.streams, point, model: prepared.model)
         ids = call.eventIDs(of: prepared, point)
         progress =
             before.map { StreamProgress(after: $0.choices, hasUsage: $0.hasUsage) }
             ?? StreamProgress(choiceCount: prepared.choiceCount)
         choices = Array(repeating: AnswerChoice(), count: prepared.choiceCount)
+        dividers = Array(repeating: prepared.toolCalls.map { ToolCallDivider($0) }, count: prepared.choiceCount)
         promptLogprobs = Array(repeating: nil, count: prepared.request.prompts.count)
     }
 
@@ -143,8 +147,12 @@ extension GenerationSession {
             alternativeCount: prepared.logprobCount ?? 0, folds: !prepared.streams)
         guard prepared.streams, !piece.text.isEmpty || !piece.tokens.isEmpty else { return }
         do throws(StreamDiverged) {
-            guard let rest = try progress.append(piece, to: choice) else { return }
-            writeChunk { encoder.writeDelta(choice: choice, rest, into: &$0) }
+            let rest = try progress.append(piece, to: choice)
+            // Counted as the model wrote it, so that a stream that goes on elsewhere divides the same text.
+            dividers[choice]?.skip(
+                String(decoding: piece.text.utf8.dropLast(rest?.text.utf8.count ?? 0), as: UTF8.self))
+            guard let rest, case let shown = dividers[choice]?.divide(rest) ?? rest, !shown.isEmpty else { return }
+            writeChunk { encoder.writeDelta(choice: choice, shown, into: &$0) }
         } catch {
             giveUpDiverged()
         }
@@ -153,7 +161,9 @@ extension GenerationSession {
     private func finish(_ choice: Int, _ reason: FinishReason) {
         do throws(StreamDiverged) {
             guard try progress.finish(choice) else { return }
-            writeChunk { encoder.writeFinish(choice: choice, reason, into: &$0) }
+            let last = dividers[choice]?.finish() ?? AnswerPiece()
+            let hasCalled = dividers[choice]?.hasCalled ?? false
+            writeChunk { encoder.writeFinish(choice: choice, last, reason, hasCalled: hasCalled, into: &$0) }
         } catch {
             giveUpDiverged()
         }
@@ -276,7 +286,9 @@ extension GenerationSession {
             buffer.writeImmutableBuffer(head)
             for choice in choices.indices {
                 if choice > 0 { buffer.writeStaticString(",") }
-                encoder.writeChoice(choice: choice, choices[choice].folded, choices[choice].finish, into: &buffer)
+                let folded = choices[choice].folded
+                let piece = prepared.toolCalls.map { ToolCallDivider.divide(folded, $0) } ?? folded
+                encoder.writeChoice(choice: choice, piece, choices[choice].finish, into: &buffer)
                 if Encoder.putsPromptLogprobsIntoChoices {
                     writePromptLogprobs(prepared.prompt(ofChoice: choice), into: &buffer)
                 }

@@ -15,6 +15,8 @@ struct PreparedGeneration: Sendable {
     var logprobCount: Int?
     /// The same for the prompt, as vLLM's `prompt_logprobs` shows it.
     var promptLogprobCount: Int?
+    /// How calls of tools in the answers are read; nil where nothing may be called.
+    var toolCalls: ToolCallReading?
     /// What `echo` puts in front of each answer, by prompt; nil without `echo`.
     var echoedPrompts: [String]?
     /// Of a stream: what its events' ids are bound to, see ``ResumeSeal``.

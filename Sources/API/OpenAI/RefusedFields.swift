@@ -84,8 +84,7 @@ struct RefusedFields {
 
     static let chat = Table(
         common + [
-            .init("tools", .empty, noTools), .init("tool_choice", .word(["none"]), noTools),
-            .init("functions", .empty, noTools), .init("function_call", .word(["none"]), noTools),
+            .init("functions", .empty, "use tools"), .init("function_call", .word(["none"]), "use tool_choice"),
             .init("audio", .nothing, "output is text"), .init("modalities", .textOnly, "output is text"),
             .init("web_search_options", .nothing, "the model has no web access"),
             .init("chat_template", .nothing, "the template is the model's own"),
@@ -102,5 +101,4 @@ struct RefusedFields {
         ])
 
     private static let noSampler = "there is no such way of sampling here"
-    private static let noTools = "there are no tool calls here"
 }

@@ -11,7 +11,9 @@ import Testing
     static let numericsID = "0123456789abcdef"
     static let key = Array(repeating: 9 as UInt8, count: 32)
 
-    static func desk(key: [UInt8]? = key) -> Desk { Desk { $0.resumeKey = key } }
+    static func desk(key: [UInt8]? = key) -> Desk {
+        Desk(models: [.tiny(hasTools: true)]) { $0.resumeKey = key }
+    }
 
     struct Stream: Sendable, CustomTestStringConvertible {
         var testDescription: String
@@ -56,6 +58,15 @@ import Testing
                 .admitted(choice: 1, numericsID: numericsID), plain(1, "b"), plain(0, "a"), plain(1, "bb"),
                 .choiceFinished(choice: 1, .stop("!")), plain(0, "aa"),
             ] + ends),
+        Stream(
+            testDescription: "calls of tools", isChat: true,
+            fields: #","tools":[{"type":"function","function":{"name":"f"}}]"#,
+            events: [
+                plain(0, "Let me see."), plain(0, "\n<tool"), plain(0, "_call>{\"name\": \"f\", \"argu"),
+                plain(0, "ments\": {\"x\": "), plain(0, "1}}"), plain(0, "</tool_call> <to"),
+                .choiceFinished(choice: 0, .stop(nil)),
+                .finished(Usage(promptTokens: 9, completionTokens: 4, cachedTokens: 0)),
+            ]),
     ]
 
     private static func open(_ stream: Stream, at desk: Desk, after id: String? = nil) -> RecordingExchange {

@@ -90,7 +90,8 @@ final class Desk {
 extension ServedModel {
     /// One token for each byte (its id is the byte), then <|im_start|> 256, <|im_end|> 257, <s> 258.
     static func tiny(
-        name: String = "tiny", contextLength: Int = 256, hasTemplate: Bool = true, addsBOS: Bool = false
+        name: String = "tiny", contextLength: Int = 256, hasTemplate: Bool = true, addsBOS: Bool = false,
+        hasTools: Bool = false
     ) -> ServedModel {
         var spec = TokenizerSpec(
             kind: .bytePairEncoding, preTokenizer: "gpt-2",
@@ -99,9 +100,13 @@ extension ServedModel {
         spec.bosToken = 258
         spec.eosToken = 257
         spec.addsBOS = addsBOS
-        let template = #"""
-            {% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}
+        let tools = #"""
+            {% if tools %}{% for tool in tools %}{{ tool | tojson }}{% endfor %}<tool_call>{% endif %}{% for message in messages %}{% for call in message.tool_calls or [] %}{{ call.function.name + ' ' + (call.function.arguments | tojson) }}{% endfor %}{% if message.tool_call_id %}{{ message.tool_call_id }}{% endif %}{% endfor %}
             """#
+        let template =
+            (hasTools ? tools : "") + #"""
+                {% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + (message['content'] or '') + '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}
+                """#
         guard let tokenizer = try? Tokenizer(spec),
             let chatTemplate = try? ChatTemplate(source: template, bosToken: "<s>", eosToken: "<|im_end|>")
         else { fatalError("the tests' own tokenizer and template are sound") }

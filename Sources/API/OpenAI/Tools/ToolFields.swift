@@ -1,0 +1,216 @@
+import Grammar
+import Inference
+import JSON
+import Serving
+import Text
+
+/// `tools`, `tool_choice` and `parallel_tool_calls`, and what earlier messages called.
+struct ToolFields {
+    enum Choice: Equatable {
+        /// The model says whether it calls.
+        case auto
+        /// It calls at least one.
+        case required
+        /// It calls this one.
+        case function(String)
+    }
+
+    /// As the client wrote them, for the template; empty when nothing may be called.
+    private(set) var definitions: [TemplateValue] = []
+    private(set) var functions: [Function] = []
+    private(set) var choice = Choice.auto
+    private(set) var calls: ToolCallReading?
+
+    struct Function: Equatable {
+        var name: String
+        /// JSON schema of the arguments; nil for any object.
+        var parameters: JSONObject?
+    }
+
+    private static let countMax = 128
+
+    init(_ fields: FieldReader, model: ServedModel) throws(APIError) {
+        let list = try fields.array("tools", countMax: Self.countMax) ?? []
+        for (index, value) in list.enumerated() {
+            let path = "tools[\(index)]"
+            guard case .object(let object) = value else {
+                throw FieldReader.wrongKind(path, wanted: "an object", value)
+            }
+            functions.append(try Self.function(FieldReader(object, path: path)))
+            guard !functions.dropLast().contains(where: { $0.name == functions[index].name }) else {
+                throw .invalid(
+                    "\(path).function.name", code: "invalid_value",
+                    "\(path).function.name is the name of another tool: \"\(functions[index].name)\".")
+            }
+            definitions.append(TemplateValue(value))
+        }
+        let isParallel = try fields.bool("parallel_tool_calls") ?? true
+        guard let wanted = try Self.choice(fields, functions) else {
+            (definitions, functions) = ([], [])
+            return
+        }
+        choice = wanted
+        guard !functions.isEmpty else { return }
+        guard let dialect = model.chatTemplate?.toolDialect else {
+            throw .invalid(
+                "tools", code: "tools_unsupported",
+                "The chat template of the model \(model.name) has no place for tools.")
+        }
+        calls = ToolCallReading(dialect: dialect, isParallel: isParallel, isForced: choice != .auto)
+    }
+
+    /// What an answer must be that has to call: one call of a function that may be chosen.
+    func constraint() throws(APIError) -> OutputConstraint? {
+        guard let calls, calls.isForced else { return nil }
+        var alternatives: [JSONValue] = []
+        var definitions: [JSONObject.Member] = []
+        for (index, function) in functions.enumerated() {
+            if case .function(let name) = choice, name != function.name { continue }
+            var parameters = function.parameters ?? JSONObject(members: [.init(name: "type", value: .string("object"))])
+            // References are to the root of the schema, which is the call's from now on.
+            for member in parameters.members where member.name == "$defs" || member.name == "definitions" {
+                if let other = definitions.first(where: { $0.name == member.name }), other != member {
+                    throw .unsupported(
+                        "tools[\(index)].function.parameters.\(member.name)",
+                        "two tools to choose from define different things there")
+                }
+                if !definitions.contains(where: { $0.name == member.name }) { definitions.append(member) }
+            }
+            parameters.members.removeAll { $0.name == "$defs" || $0.name == "definitions" || $0.name == "$schema" }
+            alternatives.append(Self.schema(function.name, .object(parameters), calls.dialect.argumentsName))
+        }
+        let root = JSONObject(members: definitions + [.init(name: "anyOf", value: .array(alternatives))])
+        return .jsonSchema(.object(root))
+    }
+
+    /// Of one function's call.
+    private static func schema(_ name: String, _ parameters: JSONValue, _ argumentsName: String) -> JSONValue {
+        func object(_ members: [(String, JSONValue)]) -> JSONValue {
+            .object(JSONObject(members: members.map { .init(name: $0.0, value: $0.1) }))
+        }
+        return object([
+            ("type", .string("object")),
+            ("properties", object([("name", object([("const", .string(name))])), (argumentsName, parameters)])),
+            ("required", .array([.string("name"), .string(argumentsName)])), ("additionalProperties", .bool(false)),
+        ])
+    }
+
+    private static func function(_ fields: FieldReader) throws(APIError) -> Function {
+        guard let type = try fields.string("type") else { throw fields.missing("type") }
+        guard type == "function" else {
+            throw .invalid(
+                fields.parameter("type"), code: "unsupported_value",
+                "\(fields.parameter("type")) must be function, but \"\(type.prefix(40))\" was given.")
+        }
+        guard let function = try fields.object("function") else { throw fields.missing("function") }
+        guard let name = try function.string("name") else { throw function.missing("name") }
+        let isName = { (byte: UInt8) in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"):
+                true
+            default: false
+            }
+        }
+        guard (1...64).contains(name.utf8.count), name.utf8.allSatisfy(isName) else {
+            throw .invalid(
+                function.parameter("name"), code: "invalid_value",
+                "\(function.parameter("name")) must be 1 to 64 letters, digits, _ or -.")
+        }
+        _ = try function.string("description")
+        _ = try function.bool("strict")
+        return Function(name: name, parameters: try function.object("parameters")?.object)
+    }
+
+    /// - Returns: nil when nothing may be called.
+    private static func choice(_ fields: FieldReader, _ functions: [Function]) throws(APIError) -> Choice? {
+        switch fields.value("tool_choice") {
+        case nil: return functions.isEmpty ? nil : .auto
+        case .string("none"): return nil
+        case .string("auto"): return functions.isEmpty ? nil : .auto
+        case .string("required"):
+            guard !functions.isEmpty else { throw needsTools() }
+            return .required
+        case .object(let object):
+            guard !functions.isEmpty else { throw needsTools() }
+            let choice = FieldReader(object, path: "tool_choice")
+            guard try choice.string("type") == "function", let function = try choice.object("function"),
+                let name = try function.string("name")
+            else {
+                throw .invalid(
+                    "tool_choice", code: "invalid_value",
+                    "tool_choice must be {\"type\":\"function\",\"function\":{\"name\":…}} where it is an object.")
+            }
+            guard functions.contains(where: { $0.name == name }) else {
+                throw .invalid(
+                    "tool_choice.function.name", code: "invalid_value",
+                    "tool_choice.function.name is none of the tools: \"\(name.prefix(64))\".")
+            }
+            return .function(name)
+        case let other?:
+            guard case .string(let word) = other else {
+                throw FieldReader.wrongKind("tool_choice", wanted: "a string or an object", other)
+            }
+            throw .invalid(
+                "tool_choice", code: "invalid_value",
+                "tool_choice must be none, auto, required or a function, but \"\(word.prefix(40))\" was given.")
+        }
+    }
+
+    private static func needsTools() -> APIError {
+        .invalid("tool_choice", code: "invalid_value", "tool_choice is only allowed when tools are given.")
+    }
+
+    // MARK: - Earlier calls
+
+    /// `tool_calls` of an assistant's message.
+    static func calls(_ fields: FieldReader) throws(APIError) -> [ToolCall] {
+        var calls: [ToolCall] = []
+        for (index, value) in (try fields.array("tool_calls", countMax: countMax) ?? []).enumerated() {
+            let path = fields.parameter("tool_calls") + "[\(index)]"
+            guard case .object(let object) = value else {
+                throw FieldReader.wrongKind(path, wanted: "an object", value)
+            }
+            let call = FieldReader(object, path: path)
+            guard let function = try call.object("function") else { throw call.missing("function") }
+            guard let name = try function.string("name") else { throw function.missing("name") }
+            calls.append(
+                ToolCall(id: try call.string("id") ?? "", name: name, arguments: try arguments(function)))
+        }
+        return calls
+    }
+
+    /// JSON in a string, as OpenAI has it; an object is taken too. Templates see the object.
+    private static func arguments(_ function: FieldReader) throws(APIError) -> TemplateValue {
+        switch function.value("arguments") {
+        case nil: return .mapping([])
+        case .object(let object)?: return TemplateValue(.object(object))
+        case .string(let text)?:
+            guard !text.isEmpty else { return .mapping([]) }
+            guard let value = try? JSONParser.parse(Array(text.utf8)), case .object = value else {
+                throw .invalid(
+                    function.parameter("arguments"), code: "invalid_value",
+                    "\(function.parameter("arguments")) must be the text of a JSON object.")
+            }
+            return TemplateValue(value)
+        case let other?:
+            throw function.wrongKind("arguments", wanted: "the text of a JSON object", other)
+        }
+    }
+}
+
+extension TemplateValue {
+    init(_ value: JSONValue) {
+        switch value {
+        case .null: self = .none
+        case .bool(let bool): self = .boolean(bool)
+        case .integer(let number): self = .integer(Int(number))
+        case .unsigned(let number): self = .number(Double(number))
+        case .double(let number): self = .number(number)
+        case .string(let string): self = .string(string)
+        case .array(let values): self = .list(values.map { TemplateValue($0) })
+        case .object(let object):
+            self = .mapping(object.members.map { Entry(key: $0.name, value: TemplateValue($0.value)) })
+        }
+    }
+}
