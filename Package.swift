@@ -141,7 +141,10 @@ let package = Package(
         .testTarget(name: "HouseRulesTests", swiftSettings: ours),
         .testTarget(
             name: "EndToEndTests", dependencies: ["apus", "Grammar", "Inference", "TestSupport"],
-            exclude: ["check_constraints.py", "constrained_client.py", "openai_client.py", "triton_client.py"],
+            exclude: [
+                "check_constraints.py", "constrained_client.py", "openai_client.py", "tools.jinja", "tools_client.py",
+                "triton_client.py",
+            ],
             swiftSettings: ours),
     ]
 )

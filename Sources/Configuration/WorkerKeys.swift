@@ -37,9 +37,12 @@ package enum WorkerKeys {
         "quantize", "Load matrices that the file holds as F32, F16 or BF16 in this format.",
         of: ["none", "q8_0", "q4_0"], default: "none")
 
+    package static let chatTemplate = Key<String>.text(
+        "chat-template", "File with a chat template (Jinja) in place of the model's own.", "FILE")
+
     package static let computing = [
         threads.name, slots.name, kvMemory.name, kvType.name, stepTokenBudget.name, stepTimeTarget.name,
-        contextLength.name, prefixCache.name, speculation.name, quantize.name,
+        contextLength.name, prefixCache.name, speculation.name, quantize.name, chatTemplate.name,
     ]
     package static let names =
         [model.name, name.name, host.name, port.name, metricsPort.name] + computing + LinkTLSKeys.names

@@ -53,6 +53,7 @@ struct WorkerCommand: ParsableCommand {
             options.announceDescriptor = announceDescriptor
             let logger = try Program.logger(settings, common, label: "worker")
             let transformer = compute.transformer(name: options.servedName)
+            let template = try compute.chatTemplate.map { try ChatTemplateFile.read($0) }
             let started = options
             return { (signals: StopSignals) async throws in
                 let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
@@ -61,7 +62,8 @@ struct WorkerCommand: ParsableCommand {
                         started, eventLoop: group.next(), registry: MetricRegistry(engine: "worker"), logger: logger
                     ) {
                         let file = try GGUFFile(path: model)
-                        let tokenizer = try TokenizerSpec(metadata: file.metadata)
+                        var tokenizer = try TokenizerSpec(metadata: file.metadata)
+                        tokenizer.chatTemplate = template ?? tokenizer.chatTemplate
                         let limits = MachineLimits.current()
                         let runtime = try Transformer(file, options: transformer, limits: limits)
                         logger.info("model is loaded", metadata: Self.metadata(runtime.plan, limits))

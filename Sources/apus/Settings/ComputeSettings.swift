@@ -15,6 +15,8 @@ struct ComputeSettings: Sendable {
     var prefixCache: Bool
     var speculation: Bool
     var quantization: WeightQuantization?
+    /// Path of the file with the chat template; nil for the model's own.
+    var chatTemplate: String?
 
     init(_ settings: Settings, _ flags: ComputingFlags) throws {
         threads = try settings.optional(WorkerKeys.threads, flag: flags.threads)
@@ -27,6 +29,7 @@ struct ComputeSettings: Sendable {
         prefixCache = try settings.value(WorkerKeys.prefixCache, flag: flags.prefixCache)
         speculation = try settings.value(WorkerKeys.speculation, flag: flags.speculation)
         quantization = WeightQuantization(rawValue: try settings.value(WorkerKeys.quantize, flag: flags.quantize))
+        chatTemplate = try settings.optional(WorkerKeys.chatTemplate, flag: flags.chatTemplate)
     }
 
     /// For several workers on one machine: threads that nobody chose are divided, so that they do not crowd each other,
@@ -61,6 +64,7 @@ struct ComputeSettings: Sendable {
         if let threads { flags += ["--threads", "\(threads)"] }
         if let kvMemory { flags += ["--kv-memory", "\(kvMemory)"] }
         if let contextLength { flags += ["--context-length", "\(contextLength)"] }
+        if let chatTemplate { flags += ["--chat-template", chatTemplate] }
         return flags
     }
 }

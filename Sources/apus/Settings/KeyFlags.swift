@@ -77,4 +77,5 @@ struct ComputingFlags: ParsableArguments {
     @Option(WorkerKeys.prefixCache) var prefixCache: String?
     @Option(WorkerKeys.speculation) var speculation: String?
     @Option(WorkerKeys.quantize) var quantize: String?
+    @Option(WorkerKeys.chatTemplate) var chatTemplate: String?
 }
