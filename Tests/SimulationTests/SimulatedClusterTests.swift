@@ -26,8 +26,8 @@ import Testing
         #expect(completed > 250 * 20)
     }
 
-    /// Seeds that once found something wrong; what it was has a test of its own in SchedulingTests.
-    @Test(arguments: [14, 21, 121, 422] as [UInt64])
+    /// Seeds that once found something wrong, in the scheduler, which SchedulingTests test for it too, or in the simulator.
+    @Test(arguments: [14, 21, 121, 422, 12_939] as [UInt64])
     func `what was found stays found`(seed: UInt64) {
         let report = SimulatedCluster.run(SimulationOptions(seed: seed))
 

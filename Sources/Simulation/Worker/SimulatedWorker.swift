@@ -137,6 +137,8 @@ package struct SimulatedWorker: Sendable {
     private mutating func apply(_ message: Message) {
         switch message {
         case .register(let link):
+            // A connection of an earlier router may arrive after one of the next; its end is on its way too.
+            if let later = self.link, later > link { return }
             forgetRouter()
             tellPrefixChanges()
             outbox.removeAll()
