@@ -100,9 +100,8 @@ final class APICore {
     /// Bodies on another thread now.
     var preparationCount = 0
     private var answered: [AnsweredKey: Counter] = [:]
-    private var refusals: [String: Counter] = [:]
-
     private var ended: [AnsweredKey: Counter] = [:]
+    private var refusals: [String: Counter] = [:]
 
     private struct AnsweredKey: Hashable {
         var route: String
@@ -139,27 +138,25 @@ final class APICore {
     /// Counts an answer. Both labels are from closed sets: patterns of the tables, statuses of the code.
     func answered(route: String, status: Int) {
         let key = AnsweredKey(route: route, status: status)
-        if let counter = answered[key] { return counter.add() }
-        let counter = metrics.counter(.httpRequests, labels: [route, String(status)])
-        answered[key] = counter
-        counter.add()
+        Self.count(key, in: &answered) { metrics.counter(.httpRequests, labels: [route, String(status)]) }
     }
 
     /// Counts the end of a gRPC call. Methods are those of the services: a closed set.
     func ended(method: String, code: GRPCStatusCode) {
         let key = AnsweredKey(route: method, status: code.rawValue)
-        if let counter = ended[key] { return counter.add() }
-        let counter = metrics.counter(.grpcCalls, labels: [method, String(code.rawValue)])
-        ended[key] = counter
-        counter.add()
+        Self.count(key, in: &ended) { metrics.counter(.grpcCalls, labels: [method, String(code.rawValue)]) }
     }
 
     /// Counts a refusal. Codes are literals of this room: a closed set.
     func refused(code: String?) {
         let code = code ?? "other"
-        if let counter = refusals[code] { return counter.add() }
-        let counter = metrics.counter(.requestsRejected, labels: [code])
-        refusals[code] = counter
+        Self.count(code, in: &refusals) { metrics.counter(.requestsRejected, labels: [code]) }
+    }
+
+    private static func count<Key>(_ key: Key, in counters: inout [Key: Counter], _ make: () -> Counter) {
+        if let counter = counters[key] { return counter.add() }
+        let counter = make()
+        counters[key] = counter
         counter.add()
     }
 

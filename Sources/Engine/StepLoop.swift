@@ -274,11 +274,10 @@ package final class StepLoop {
     /// Takes from drafts what the sequences' grammars do not allow, and would not be chosen.
     private func cutDrafts(of plan: inout StepPlan) {
         for (index, place) in plan.places.enumerated() {
+            guard let constraint = composer.sequences[place].sampling.constraint else { continue }
             let sequence = composer.sequences[place]
             let known = sequence.tokens.count - plan.slices[index].startPosition
-            guard let constraint = sequence.sampling.constraint, plan.slices[index].tokens.count > known else {
-                continue
-            }
+            guard plan.slices[index].tokens.count > known else { continue }
             let draft = Array(plan.slices[index].tokens[known...])
             // Where the grammar cannot be followed no token will be chosen either, and the sequence fails then.
             let allowed =

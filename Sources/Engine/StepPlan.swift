@@ -13,14 +13,3 @@ package struct StepPlan: Sendable {
 
     package var tokenCount: Int { slices.reduce(0) { $0 + $1.tokens.count } }
 }
-
-extension StepSlice {
-    /// Rows of logits that the runtime answers with.
-    var rowCount: Int {
-        switch logits {
-        case .none: 0
-        case .last: 1
-        case .all: tokens.count
-        }
-    }
-}

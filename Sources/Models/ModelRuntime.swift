@@ -59,6 +59,15 @@ package struct StepSlice: Sendable {
     package var pages: [Int32]
     package var logits: Logits
 
+    /// Rows of logits that the runtime answers with.
+    package var rowCount: Int {
+        switch logits {
+        case .none: 0
+        case .last: 1
+        case .all: tokens.count
+        }
+    }
+
     package init(tokens: [TokenID], startPosition: Int, pages: [Int32], logits: Logits) {
         self.tokens = tokens
         self.startPosition = startPosition

@@ -13,13 +13,8 @@ import Testing
         chaos.environment = ProcessInfo.processInfo.environment.merging([
             "APUS_TEST_BINARY": ApusProcess.binary.path, "APUS_TEST_MODEL": ApusProcess.model,
         ]) { $1 }
-        let pipe = Pipe()
-        chaos.standardOutput = pipe
-        chaos.standardError = pipe
-        try chaos.run()
-        let said = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        chaos.waitUntilExit()
+        let (status, said) = try chaos.outcome()
         print(said)
-        #expect(chaos.terminationStatus == 0, "\(said)")
+        #expect(status == 0, "\(said)")
     }
 }

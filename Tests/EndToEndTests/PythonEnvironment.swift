@@ -10,13 +10,7 @@ enum PythonEnvironment {
         client.executableURL = try python(packages: packages)
         client.arguments =
             [ApusProcess.repository.appending(path: "Tests/EndToEndTests/\(script)").path] + arguments
-        let pipe = Pipe()
-        client.standardOutput = pipe
-        client.standardError = pipe
-        try client.run()
-        let said = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        client.waitUntilExit()
-        return (client.terminationStatus, said)
+        return try client.outcome()
     }
 
     private static func python(packages: [String]) throws -> URL {
@@ -39,5 +33,18 @@ enum PythonEnvironment {
         guard process.terminationStatus == 0 else {
             throw ApusProcess.Failure(description: "\(command) \(arguments.joined(separator: " ")) failed")
         }
+    }
+}
+
+extension Process {
+    /// Runs it to its end.
+    func outcome() throws -> (status: Int32, text: String) {
+        let pipe = Pipe()
+        standardOutput = pipe
+        standardError = pipe
+        try run()
+        let said = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        waitUntilExit()
+        return (terminationStatus, said)
     }
 }

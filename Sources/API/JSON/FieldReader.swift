@@ -114,6 +114,19 @@ struct FieldReader {
         return array
     }
 
+    static func strings(
+        _ elements: [JSONValue], at parameter: String, wanted: String = "a string"
+    ) throws(APIError) -> [String] {
+        var strings: [String] = []
+        for (index, element) in elements.enumerated() {
+            guard case .string(let string) = element else {
+                throw wrongKind("\(parameter)[\(index)]", wanted: wanted, element)
+            }
+            strings.append(string)
+        }
+        return strings
+    }
+
     func missing(_ name: String) -> APIError {
         let parameter = parameter(name)
         return .invalid(parameter, code: "missing_required_parameter", "\(parameter) is required.")

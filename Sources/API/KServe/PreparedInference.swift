@@ -45,13 +45,8 @@ extension TextModelRequest {
 
         let field = promptField
         let prompts = try prompts(model, addsBOS: try fields.bool("add_special_tokens") ?? true, options)
-        let answerCount = prompts.count * shared.choiceCount
-        guard answerCount <= options.sequenceCountMax else {
-            throw .invalid(
-                "n", code: "integer_above_max_value",
-                "\(prompts.count) prompts with n \(shared.choiceCount) make \(answerCount) answers, "
-                    + "but \(options.sequenceCountMax) are the most.")
-        }
+        let answerCount = try PreparedGeneration.answerCount(
+            promptCount: prompts.count, choiceCount: shared.choiceCount, options: options)
         if answerCount > 1 {
             guard !streams else {
                 throw .unsupported(TextInput.stream.rawValue, "this request makes \(answerCount) answers, not one")
@@ -174,15 +169,9 @@ extension TextModelRequest {
             guard texts.count <= options.promptCountMax else {
                 throw FieldReader(JSONObject()).tooMany(field, count: texts.count, countMax: options.promptCountMax)
             }
-            for text in texts {
-                try PreparedGeneration.checkFits(byteCount: text.utf8.count, promptField: field, model: model)
-            }
-            prompts = texts.map { model.tokenizer.encode($0, parsesSpecialTokens: true, addsBOS: addsBOS) }
+            prompts = try PreparedGeneration.encode(texts, addsBOS: addsBOS, promptField: field, model: model)
         }
-        for (index, prompt) in prompts.enumerated() where prompt.isEmpty {
-            let parameter = prompts.count == 1 ? field : "\(field)[\(index)]"
-            throw .invalid(parameter, code: "invalid_value", "\(parameter) is empty.")
-        }
+        try PreparedGeneration.checkNotEmpty(prompts, promptField: field)
         return prompts
     }
 

@@ -98,14 +98,7 @@ private enum TensorJSON {
             }
             return .integers(integers)
         case .bytes:
-            var texts: [String] = []
-            for (index, value) in flat.enumerated() {
-                guard case .string(let text) = value else {
-                    throw FieldReader.wrongKind("\(name)[\(index)]", wanted: "a string", value)
-                }
-                texts.append(text)
-            }
-            return .texts(texts)
+            return .texts(try FieldReader.strings(flat, at: name))
         case .uint8, .uint16, .uint32, .uint64, .int8, .int16, .fp16, .fp32, .fp64, .bf16:
             throw .wrongType(name, type)
         }

@@ -204,13 +204,7 @@ extension TextModelRequest {
         switch value {
         case .string(let text): return [text]
         case .array(let elements):
-            var texts: [String] = []
-            for (index, element) in elements.enumerated() {
-                guard case .string(let text) = element else {
-                    throw FieldReader.wrongKind("\(name)[\(index)]", wanted: "a string", element)
-                }
-                texts.append(text)
-            }
+            let texts = try FieldReader.strings(elements, at: name)
             guard !texts.isEmpty else { throw .invalid(name, code: "empty_array", "\(name) is empty.") }
             return texts
         case .null, .bool, .integer, .unsigned, .double, .object:

@@ -24,12 +24,14 @@ struct AnswerPiece: Equatable, Sendable {
     mutating func append(_ piece: AnswerPiece) {
         text += piece.text
         tokens += piece.tokens
-        for call in piece.calls {
-            if call.name == nil, calls.last?.index == call.index {
-                calls[calls.count - 1].arguments += call.arguments
-            } else {
-                calls.append(call)
-            }
+        for call in piece.calls { append(call) }
+    }
+
+    mutating func append(_ call: CalledPiece) {
+        if call.name == nil, calls.last?.index == call.index {
+            calls[calls.count - 1].arguments += call.arguments
+        } else {
+            calls.append(call)
         }
     }
 }
@@ -41,7 +43,11 @@ struct AnswerChoice: Sendable {
     private(set) var folded = AnswerPiece()
     var finish: FinishReason?
     var hasEchoed = false
+    /// Of streams whose text may hold calls of tools.
+    var divider: ToolCallDivider?
     private var scalarCount = 0
+
+    init(divider: ToolCallDivider?) { self.divider = divider }
 
     /// Takes the next stretch and gives it its place.
     mutating func append(

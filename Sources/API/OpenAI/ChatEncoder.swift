@@ -47,13 +47,8 @@ struct ChatEncoder: AnswerEncoder {
 
     func writeChoice(choice: Int, _ piece: AnswerPiece, _ reason: FinishReason?, into buffer: inout ByteBuffer) {
         writeIndex(choice, into: &buffer)
-        buffer.writeStaticString(",\"message\":{\"role\":\"assistant\",\"content\":")
-        if piece.text.isEmpty && !piece.calls.isEmpty {
-            buffer.writeStaticString("null")
-        } else {
-            buffer.writeJSON(piece.text)
-        }
-        writeCalls(of: choice, piece, areWhole: true, into: &buffer)
+        buffer.writeStaticString(",\"message\":{\"role\":\"assistant\",")
+        writeContent(of: choice, piece, areWhole: true, into: &buffer)
         buffer.writeStaticString(",\"refusal\":null},\"logprobs\":")
         writeLogprobs(piece.tokens, into: &buffer)
         buffer.writeStaticString(",\"finish_reason\":")
@@ -61,18 +56,19 @@ struct ChatEncoder: AnswerEncoder {
     }
 
     private func writeDelta(of choice: Int, _ piece: AnswerPiece, into buffer: inout ByteBuffer) {
-        buffer.writeStaticString(",\"delta\":{\"content\":")
+        buffer.writeStaticString(",\"delta\":{")
+        writeContent(of: choice, piece, areWhole: false, into: &buffer)
+        buffer.writeStaticString("}")
+    }
+
+    /// - Parameter areWhole: of an answer in one, where a call needs no index.
+    private func writeContent(of choice: Int, _ piece: AnswerPiece, areWhole: Bool, into buffer: inout ByteBuffer) {
+        buffer.writeStaticString("\"content\":")
         if piece.text.isEmpty && !piece.calls.isEmpty {
             buffer.writeStaticString("null")
         } else {
             buffer.writeJSON(piece.text)
         }
-        writeCalls(of: choice, piece, areWhole: false, into: &buffer)
-        buffer.writeStaticString("}")
-    }
-
-    /// - Parameter areWhole: of an answer in one, where a call needs no index.
-    private func writeCalls(of choice: Int, _ piece: AnswerPiece, areWhole: Bool, into buffer: inout ByteBuffer) {
         guard !piece.calls.isEmpty else { return }
         buffer.writeStaticString(",\"tool_calls\":")
         buffer.writeJSONList(piece.calls) { buffer, call in

@@ -28,13 +28,8 @@ enum Completions {
         let wanted = try fields.integer("max_tokens", in: least...Int(Int32.max))
 
         let prompts = try CompletionPrompts(fields, model: model, options: options)
-        let sequenceCount = prompts.tokens.count * shared.choiceCount
-        guard sequenceCount <= options.sequenceCountMax else {
-            throw .invalid(
-                "n", code: "integer_above_max_value",
-                "\(prompts.tokens.count) prompts with n \(shared.choiceCount) make \(sequenceCount) answers, "
-                    + "but \(options.sequenceCountMax) are the most.")
-        }
+        _ = try PreparedGeneration.answerCount(
+            promptCount: prompts.tokens.count, choiceCount: shared.choiceCount, options: options)
         try shared.setOutputTokenCount(
             try PreparedGeneration.outputTokenCount(
                 prompts: prompts.tokens, wanted: wanted, fallback: options.defaultCompletionTokens,
@@ -74,7 +69,8 @@ struct CompletionPrompts {
             case .integer, .unsigned, .double:
                 tokens = [try Self.tokenIDs(elements, at: "prompt", model)]
             case .string:
-                strings = try Self.strings(Self.fewEnough(elements, fields, options))
+                strings = try FieldReader.strings(
+                    Self.fewEnough(elements, fields, options), at: "prompt", wanted: "a string like the first")
             case .null, .bool, .array, .object:
                 tokens = try Self.tokenLists(Self.fewEnough(elements, fields, options), model)
             }
@@ -82,15 +78,9 @@ struct CompletionPrompts {
             throw fields.wrongKind("prompt", wanted: "a string, a list of strings or a list of token ids", value)
         }
         if let strings {
-            for text in strings {
-                try PreparedGeneration.checkFits(byteCount: text.utf8.count, promptField: "prompt", model: model)
-            }
-            tokens = strings.map { model.tokenizer.encode($0, parsesSpecialTokens: true, addsBOS: addsBOS) }
+            tokens = try PreparedGeneration.encode(strings, addsBOS: addsBOS, promptField: "prompt", model: model)
         }
-        for (index, prompt) in tokens.enumerated() where prompt.isEmpty {
-            let parameter = tokens.count == 1 ? "prompt" : "prompt[\(index)]"
-            throw .invalid(parameter, code: "invalid_value", "\(parameter) is empty.")
-        }
+        try PreparedGeneration.checkNotEmpty(tokens, promptField: "prompt")
     }
 
     /// The prompts as text: as they were given, or decoded.
@@ -105,17 +95,6 @@ struct CompletionPrompts {
             throw fields.tooMany("prompt", count: prompts.count, countMax: options.promptCountMax)
         }
         return prompts
-    }
-
-    private static func strings(_ elements: [JSONValue]) throws(APIError) -> [String] {
-        var strings: [String] = []
-        for (index, element) in elements.enumerated() {
-            guard case .string(let string) = element else {
-                throw FieldReader.wrongKind("prompt[\(index)]", wanted: "a string like the first", element)
-            }
-            strings.append(string)
-        }
-        return strings
     }
 
     private static func tokenLists(_ elements: [JSONValue], _ model: ServedModel) throws(APIError) -> [[TokenID]] {

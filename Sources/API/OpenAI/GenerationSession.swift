@@ -18,8 +18,6 @@ final class GenerationSession<Encoder: AnswerEncoder>: GenerationReceiver {
     /// Where chunks are written, again and again.
     private var chunk = ByteBuffer()
     private var choices: [AnswerChoice]
-    /// Of streams whose text may hold calls of tools.
-    private var dividers: [ToolCallDivider?]
     private var progress: StreamProgress
     private var ids: EventIDs?
     /// By prompt: log-probabilities of its tokens from the second on.
@@ -59,8 +57,9 @@ final class GenerationSession<Encoder: AnswerEncoder>: GenerationReceiver {
         progress =
             before.map { StreamProgress(after: $0.choices, hasUsage: $0.hasUsage) }
             ?? StreamProgress(choiceCount: prepared.choiceCount)
-        choices = Array(repeating: AnswerChoice(), count: prepared.choiceCount)
-        dividers = Array(repeating: prepared.toolCalls.map { ToolCallDivider($0) }, count: prepared.choiceCount)
+        choices = Array(
+            repeating: AnswerChoice(divider: prepared.toolCalls.map { ToolCallDivider($0) }),
+            count: prepared.choiceCount)
         promptLogprobs = Array(repeating: nil, count: prepared.request.prompts.count)
     }
 
@@ -149,9 +148,11 @@ extension GenerationSession {
         do throws(StreamDiverged) {
             let rest = try progress.append(piece, to: choice)
             // Counted as the model wrote it, so that a stream that goes on elsewhere divides the same text.
-            dividers[choice]?.skip(
+            choices[choice].divider?.skip(
                 String(decoding: piece.text.utf8.dropLast(rest?.text.utf8.count ?? 0), as: UTF8.self))
-            guard let rest, case let shown = dividers[choice]?.divide(rest) ?? rest, !shown.isEmpty else { return }
+            guard let rest, case let shown = choices[choice].divider?.divide(rest) ?? rest, !shown.isEmpty else {
+                return
+            }
             writeChunk { encoder.writeDelta(choice: choice, shown, into: &$0) }
         } catch {
             giveUpDiverged()
@@ -161,8 +162,8 @@ extension GenerationSession {
     private func finish(_ choice: Int, _ reason: FinishReason) {
         do throws(StreamDiverged) {
             guard try progress.finish(choice) else { return }
-            let last = dividers[choice]?.finish() ?? AnswerPiece()
-            let hasCalled = dividers[choice]?.hasCalled ?? false
+            let last = choices[choice].divider?.finish() ?? AnswerPiece()
+            let hasCalled = choices[choice].divider?.hasCalled ?? false
             writeChunk { encoder.writeFinish(choice: choice, last, reason, hasCalled: hasCalled, into: &$0) }
         } catch {
             giveUpDiverged()

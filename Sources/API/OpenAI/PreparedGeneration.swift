@@ -45,6 +45,34 @@ extension PreparedGeneration {
                 + "holds \(model.contextLength).")
     }
 
+    static func encode(
+        _ texts: [String], addsBOS: Bool, promptField: String, model: ServedModel
+    ) throws(APIError) -> [[TokenID]] {
+        for text in texts { try checkFits(byteCount: text.utf8.count, promptField: promptField, model: model) }
+        return texts.map { model.tokenizer.encode($0, parsesSpecialTokens: true, addsBOS: addsBOS) }
+    }
+
+    static func checkNotEmpty(_ prompts: [[TokenID]], promptField: String) throws(APIError) {
+        for (index, prompt) in prompts.enumerated() where prompt.isEmpty {
+            let parameter = prompts.count == 1 ? promptField : "\(promptField)[\(index)]"
+            throw .invalid(parameter, code: "invalid_value", "\(parameter) is empty.")
+        }
+    }
+
+    /// - Returns: answers that so many prompts with `n` choices each make.
+    static func answerCount(
+        promptCount: Int, choiceCount: Int, options: APIOptions
+    ) throws(APIError) -> Int {
+        let count = promptCount * choiceCount
+        guard count <= options.sequenceCountMax else {
+            throw .invalid(
+                "n", code: "integer_above_max_value",
+                "\(promptCount) prompts with n \(choiceCount) make \(count) answers, "
+                    + "but \(options.sequenceCountMax) are the most.")
+        }
+        return count
+    }
+
     /// Checks prompt and output against the model's context.
     /// - Parameter wanted: the client's limit; nil for `fallback`, or for as much as the context leaves.
     /// - Returns: tokens each choice may have.

@@ -45,9 +45,7 @@ struct RegexParser {
     private mutating func alternatives() throws(GrammarError) -> Pattern {
         depth += 1
         defer { depth -= 1 }
-        guard depth <= GrammarLimits.depthMax else {
-            throw cursor.error("groups are nested more than \(GrammarLimits.depthMax) deep")
-        }
+        try cursor.check(depth: depth)
         var choices: [Pattern] = []
         var largest = 1
         repeat {

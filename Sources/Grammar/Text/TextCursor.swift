@@ -33,6 +33,12 @@ struct TextCursor {
         return GrammarError("\(reason) (\(line > 1 ? "line \(line), " : "")character \(column))")
     }
 
+    func check(depth: Int) throws(GrammarError) {
+        guard depth <= GrammarLimits.depthMax else {
+            throw error("groups are nested more than \(GrammarLimits.depthMax) deep")
+        }
+    }
+
     /// So many hexadecimal digits as a character.
     mutating func hexadecimal(_ count: Int) throws(GrammarError) -> Unicode.Scalar {
         var value: UInt32 = 0

@@ -37,8 +37,6 @@ struct TemplateLexer {
         return source[index..<index + count].elementsEqual("\(text)".utf8)
     }
 
-    private static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
-
     private mutating func push(_ kind: TemplateToken.Kind) { tokens.append(TemplateToken(kind: kind, line: line)) }
 
     private func fail(_ what: String) -> ChatTemplateError {
@@ -86,11 +84,11 @@ struct TemplateLexer {
         var end = tag
         let sign = byte(tag + 2)
         if sign == UInt8(ascii: "-") {
-            while end > at, Self.isSpace(source[end - 1]) { end -= 1 }
+            while end > at, source[end - 1].isASCIISpace { end -= 1 }
         } else if sign != UInt8(ascii: "+"), source[tag + 1] != UInt8(ascii: "{") {
             let newline = source[at..<tag].lastIndex(of: UInt8(ascii: "\n"))
             let start = newline.map { $0 + 1 } ?? at
-            if newline != nil || isLineStart, source[start..<tag].allSatisfy(Self.isSpace) { end = start }
+            if newline != nil || isLineStart, source[start..<tag].allSatisfy(\.isASCIISpace) { end = start }
         }
         if end > at { push(.data(Array(source[at..<end]))) }
         advance(to: tag)
@@ -102,7 +100,7 @@ struct TemplateLexer {
         var next = at + end.utf8CodeUnitCount
         if sign == UInt8(ascii: "-") {
             next += 1
-            while let byte = byte(next), Self.isSpace(byte) { next += 1 }
+            while let byte = byte(next), byte.isASCIISpace { next += 1 }
         } else if sign == UInt8(ascii: "+") {
             next += 1
         } else if !has("}}", at: at), byte(next) == UInt8(ascii: "\n") {
@@ -130,10 +128,10 @@ struct TemplateLexer {
     /// `raw %}` from `start` on: where the `%}` (with its sign) begins; nil when another tag is there.
     private func endOfTag(named name: StaticString, from start: Int) -> Int? {
         var index = start
-        while let byte = byte(index), Self.isSpace(byte) { index += 1 }
+        while let byte = byte(index), byte.isASCIISpace { index += 1 }
         guard has(name, at: index) else { return nil }
         index += name.utf8CodeUnitCount
-        while let byte = byte(index), Self.isSpace(byte) { index += 1 }
+        while let byte = byte(index), byte.isASCIISpace { index += 1 }
         return isTagEnd("%}", at: index) ? index : nil
     }
 
@@ -178,7 +176,7 @@ struct TemplateLexer {
         // Inside of braces `}}` ends two mappings, not the tag.
         var open = 0
         while true {
-            while let byte = byte(at), Self.isSpace(byte) { advance(to: at + 1) }
+            while let byte = byte(at), byte.isASCIISpace { advance(to: at + 1) }
             guard let first = byte(at) else { throw fail("a tag does not end") }
             if open == 0, isTagEnd(end, at: at) { return }
             switch first {

@@ -46,14 +46,13 @@ struct ToolCallReader: Sendable {
     }
 
     mutating func read(_ byte: UInt8) -> Outcome {
-        let isSpace = byte == 0x20 || (0x09...0x0D).contains(byte)
         switch place {
         case .beforeObject:
-            if isSpace { return .reading }
+            if byte.isASCIISpace { return .reading }
             guard byte == UInt8(ascii: "{") else { return .malformed }
             place = .beforeKey
         case .beforeKey:
-            if isSpace { return .reading }
+            if byte.isASCIISpace { return .reading }
             guard byte == UInt8(ascii: "\"") else { return .malformed }
             key.removeAll()
             place = .inKey
@@ -61,17 +60,17 @@ struct ToolCallReader: Sendable {
             guard byte != UInt8(ascii: "\\") else { return .malformed }
             if byte == UInt8(ascii: "\"") { place = .beforeColon } else { key.append(byte) }
         case .beforeColon:
-            if isSpace { return .reading }
+            if byte.isASCIISpace { return .reading }
             guard byte == UInt8(ascii: ":") else { return .malformed }
             member = Self.member(key)
             place = .beforeValue
         case .beforeValue:
-            if isSpace { return .reading }
+            if byte.isASCIISpace { return .reading }
             return beginValue(byte)
         case .inValue:
             return continueValue(byte)
         case .afterValue:
-            if isSpace { return .reading }
+            if byte.isASCIISpace { return .reading }
             switch byte {
             case UInt8(ascii: ","): place = .beforeKey
             case UInt8(ascii: "}"): return name != nil && hasArguments ? .done : .malformed

@@ -51,7 +51,7 @@ package struct ToolCallScanner: Sendable {
     /// No text follows.
     package mutating func finish() -> [Event] {
         // White space behind calls is dropped; that of a text without calls is the text's.
-        if callCount == 0 || held.contains(where: { !Self.isSpace($0) }) { giveUp() }
+        if callCount == 0 || held.contains(where: { !$0.isASCIISpace }) { giveUp() }
         return takeEvents()
     }
 
@@ -59,8 +59,6 @@ package struct ToolCallScanner: Sendable {
 
     private static let closing = Array("</tool_call>".utf8)
     private static let nameByteMax = 256
-
-    private static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
 
     private mutating func read(_ byte: UInt8) {
         switch state {
@@ -76,12 +74,12 @@ package struct ToolCallScanner: Sendable {
     }
 
     private mutating func readText(_ byte: UInt8) {
-        let isFirst = !hasSaid && callCount == 0 && held.allSatisfy(Self.isSpace)
+        let isFirst = !hasSaid && callCount == 0 && held.allSatisfy(\.isASCIISpace)
         if dialect == .llama3, isFirst, byte == UInt8(ascii: "{") { return beginCall(ToolCallReader(), byte) }
         held.append(byte)
         if held.suffix(opening.count).elementsEqual(opening) {
             held.removeLast(opening.count)
-            while let last = held.last, Self.isSpace(last) { held.removeLast() }
+            while let last = held.last, last.isASCIISpace { held.removeLast() }
             say(held)
             held = opening
             state = .betweenCalls
@@ -89,7 +87,7 @@ package struct ToolCallScanner: Sendable {
         }
         var kept = min(opening.count - 1, held.count)
         while kept > 0 && !held.suffix(kept).elementsEqual(opening.prefix(kept)) { kept -= 1 }
-        while kept < held.count && Self.isSpace(held[held.count - kept - 1]) { kept += 1 }
+        while kept < held.count && held[held.count - kept - 1].isASCIISpace { kept += 1 }
         say(Array(held.dropLast(kept)))
         held.removeFirst(held.count - kept)
     }
@@ -97,7 +95,7 @@ package struct ToolCallScanner: Sendable {
     private mutating func readBetween(_ byte: UInt8) {
         let isOpened = !held.isEmpty
         switch (dialect, byte) {
-        case (_, let byte) where Self.isSpace(byte): break
+        case (_, let byte) where byte.isASCIISpace: break
         case (_, UInt8(ascii: "{")): beginCall(ToolCallReader(), byte)
         case (.hermes, UInt8(ascii: "<")) where !isOpened:
             held = [byte]
@@ -178,7 +176,7 @@ package struct ToolCallScanner: Sendable {
     // MARK: - Events
 
     private mutating func say(_ bytes: [UInt8]) {
-        hasSaid = hasSaid || bytes.contains { !Self.isSpace($0) }
+        hasSaid = hasSaid || bytes.contains { !$0.isASCIISpace }
         said += bytes
     }
 

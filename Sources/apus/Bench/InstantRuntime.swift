@@ -38,13 +38,7 @@ final class InstantRuntime: ModelRuntime {
         var row = 0
         for slice in slices {
             let end = slice.startPosition + slice.tokens.count
-            let rowCount =
-                switch slice.logits {
-                case .none: 0
-                case .last: 1
-                case .all: slice.tokens.count
-                }
-            for position in end - rowCount..<end {
+            for position in end - slice.rowCount..<end {
                 logits[row * size + peaks[row]] = 0
                 peaks[row] = words.isEmpty ? 0 : words[position % words.count]
                 logits[row * size + peaks[row]] = 10

@@ -42,44 +42,28 @@ struct ToolCallDivider: Sendable {
     mutating func skip(_ text: String) { _ = scanner.append(text) }
 
     mutating func divide(_ piece: AnswerPiece) -> AnswerPiece {
-        let first = scanner.callCount
-        return Self.piece(scanner.append(piece.text), tokens: piece.tokens, first: first, isParallel: isParallel)
+        shown(piece.tokens) { $0.append(piece.text) }
     }
 
     /// What was held back, when the text is over.
-    mutating func finish() -> AnswerPiece {
-        let first = scanner.callCount
-        return Self.piece(scanner.finish(), tokens: [], first: first, isParallel: isParallel)
-    }
+    mutating func finish() -> AnswerPiece { shown([]) { $0.finish() } }
 
-    /// - Parameter first: index of the next call.
-    private static func piece(
-        _ events: [ToolCallScanner.Event], tokens: [PlacedToken], first: Int, isParallel: Bool
+    private mutating func shown(
+        _ tokens: [PlacedToken], _ scan: (inout ToolCallScanner) -> [ToolCallScanner.Event]
     ) -> AnswerPiece {
-        var piece = AnswerPiece(text: "", tokens: tokens)
-        var next = first
-        for event in events {
-            let isMuted = !isParallel && next > 1
+        var piece = AnswerPiece(tokens: tokens)
+        var callCount = scanner.callCount
+        for event in scan(&scanner) {
             switch event {
             case .text(let text):
-                if isParallel || next == 0 { piece.text += text }
+                if isParallel || callCount == 0 { piece.text += text }
             case .call(let name):
-                if isParallel || next == 0 { piece.calls.append(CalledPiece(index: next, name: name)) }
-                next += 1
+                if isParallel || callCount == 0 { piece.append(CalledPiece(index: callCount, name: name)) }
+                callCount += 1
             case .arguments(let text):
-                if !isMuted { piece.add(arguments: text, to: next - 1) }
+                if isParallel || callCount == 1 { piece.append(CalledPiece(index: callCount - 1, arguments: text)) }
             }
         }
         return piece
-    }
-}
-
-extension AnswerPiece {
-    fileprivate mutating func add(arguments: String, to index: Int) {
-        if calls.last?.index == index {
-            calls[calls.count - 1].arguments += arguments
-        } else {
-            calls.append(CalledPiece(index: index, arguments: arguments))
-        }
     }
 }

@@ -6,7 +6,7 @@ import Text
 
 /// `tools`, `tool_choice` and `parallel_tool_calls`, and what earlier messages called.
 struct ToolFields {
-    enum Choice: Equatable {
+    private enum Choice: Equatable {
         /// The model says whether it calls.
         case auto
         /// It calls at least one.
@@ -17,11 +17,11 @@ struct ToolFields {
 
     /// As the client wrote them, for the template; empty when nothing may be called.
     private(set) var definitions: [TemplateValue] = []
-    private(set) var functions: [Function] = []
-    private(set) var choice = Choice.auto
+    private var functions: [Function] = []
+    private var choice = Choice.auto
     private(set) var calls: ToolCallReading?
 
-    struct Function: Equatable {
+    private struct Function: Equatable {
         var name: String
         /// JSON schema of the arguments; nil for any object.
         var parameters: JSONObject?
