@@ -19,12 +19,13 @@ generate() {
         --swift_opt=UseAccessLevelOnImports=true --swift_opt=FileNaming=DropPath "$@"
 }
 generate WorkerProtocol apus/worker/v1/worker.proto
-generate InferenceProtocol inference/inference.proto grpc/reflection/v1/reflection.proto
+generate InferenceProtocol inference/inference.proto externalscaler/externalscaler.proto \
+    grpc/reflection/v1/reflection.proto
 
 # What server reflection tells: the public services as descriptors, in hexadecimal.
 descriptors=$(mktemp)
 protoc --proto_path=Protos --descriptor_set_out="$descriptors" inference/inference.proto \
-    grpc/health/v1/health.proto grpc/reflection/v1/reflection.proto grpc/reflection/v1alpha/reflection.proto
+    externalscaler/externalscaler.proto grpc/health/v1/health.proto grpc/reflection/v1/reflection.proto grpc/reflection/v1alpha/reflection.proto
 {
     echo "// DO NOT EDIT. Written by Protos/generate.sh."
     echo

@@ -54,15 +54,20 @@ def patch(document: dict, operations: list[dict], where: str) -> None:
         place = document
         for step in path:
             place = place[int(step) if isinstance(place, list) else step]
-        key = int(last) if isinstance(place, list) else last
+        key = int(last) if isinstance(place, list) and last != "-" else last
         match operation["op"]:
             case "test":
                 expect(place[key] == operation["value"], f"{where}: {operation['path']} is {place[key]}")
             case "replace":
                 expect(key in place if isinstance(place, dict) else key < len(place), f"{where}: no {operation['path']}")
                 place[key] = operation["value"]
+            case "add" if key == "-":
+                place.append(operation["value"])
             case "add":
                 place[key] = operation["value"]
+            case "remove":
+                expect(key in place, f"{where}: no {operation['path']}")
+                place.pop(key, None)
             case other:
                 expect(False, f"{where}: this check knows no operation {other}")
 
@@ -89,6 +94,8 @@ def check_schemas(resources: list[dict]) -> None:
         print("kubernetes-validate is not installed: schemas are not checked")
         return
     for resource in resources:
+        if resource["apiVersion"].startswith("keda.sh/"):
+            continue  # No schema of Kubernetes; check_scaled_object looks at it.
         try:
             kubernetes_validate.validate(resource, kubernetes_validate.latest_version(), strict=True)
             expect(True, "")
@@ -167,6 +174,8 @@ def check_links(resources: list[dict], pods: dict[str, tuple[dict, dict]]) -> No
             named = {port["name"] for pod in targets for container in pod["containers"] for port in container["ports"]}
             for port in spec["ports"]:
                 expect(port["targetPort"] in named, f"{name}: no pod has a port {port['targetPort']}")
+        elif resource["kind"] in ("HorizontalPodAutoscaler", "ScaledObject"):
+            check_autoscaler(name, resource, resources, services)
         elif resource["kind"] == "PodDisruptionBudget":
             expect(len(selected(spec["selector"]["matchLabels"])) == 1, f"{name}: selects no pods")
         elif resource["kind"] == "StatefulSet":
@@ -182,6 +191,32 @@ def check_links(resources: list[dict], pods: dict[str, tuple[dict, dict]]) -> No
                 host, port = argument.split("=", 1)[1].split(":")
                 offered = [offer["port"] for offer in services.get(host, {}).get("ports", [])]
                 expect(int(port) in offered, f"{name}: no Service has {host}:{port}")
+
+
+def check_autoscaler(name: str, scaler: dict, resources: list[dict], services: dict[str, dict]) -> None:
+    """What it scales is there and says no number itself; what it asks is there too."""
+    spec, namespace = scaler["spec"], scaler["metadata"]["namespace"]
+    target = spec["scaleTargetRef"]
+    found = [
+        each for each in resources
+        if (each["apiVersion"], each["kind"], each["metadata"]["name"])
+        == (target["apiVersion"], target["kind"], target["name"])
+    ]
+    expect(len(found) == 1, f"{name}: scales nothing")
+    expect(all("replicas" not in each["spec"] for each in found), f"{name}: what it scales says its own number")
+    for metric in spec.get("metrics", []):
+        table = (ROOT / "Sources/Telemetry/MetricTable.swift").read_text()
+        wanted = metric["external"]["metric"]["name"]
+        expect(f'"{wanted}"' in table, f"{name}: there is no metric {wanted}")
+    for trigger in spec.get("triggers", []):
+        host, port = trigger["metadata"]["scalerAddress"].split(":")
+        service, where = host.removesuffix(".svc").split(".")
+        offered = [offer["port"] for offer in services.get(service, {}).get("ports", [])]
+        expect(where == namespace and int(port) in offered, f"{name}: no Service is {host}:{port}")
+        routers = [each for each in resources if each["kind"] == "Deployment"]
+        arguments = [one for each in routers for one in each["spec"]["template"]["spec"]["containers"][0]["args"]]
+        expected = [one.split("=")[1] for one in arguments if one.startswith("--expect-model=")]
+        expect(trigger["metadata"]["modelName"] in expected, f"{name}: the router expects {expected}")
 
 
 def check_role(name: str, pod: dict, resources: list[dict]) -> None:

@@ -19,6 +19,10 @@ package enum RouterKeys {
     package static let serviceAccount = Key<String>.text(
         "service-account", "Folder with the token, ca.crt and namespace that the API server is asked with.", "FOLDER",
         default: "/var/run/secrets/kubernetes.io/serviceaccount")
+    package static let expectedModel = Key<[String]>.list(
+        "expect-model",
+        "Models, each with a GGUF file that its tokenizer is read from, that are served before any worker of theirs is "
+            + "there: requests wait for the first one, which an autoscaler starts.", "NAME=FILE,…")
     package static let queueLimit = Key<Int>.integer(
         "queue-limit", "Requests that may wait; more are refused with 429.", default: 4096, in: 1...1_000_000)
     package static let queueTokenLimit = Key<Int>.integer(
@@ -35,6 +39,12 @@ package enum RouterKeys {
         "queue-timeout", "A request that waits longer fails.", default: 60, in: 0.01...86_400)
     package static let requestTimeout = Key<Double>.seconds(
         "request-timeout", "A request that takes longer in all fails.", default: 600, in: 0.01...86_400)
+    package static let firstTokenObjective = Key<Double>.seconds(
+        "slo-first-token", "A request whose first token takes longer misses the objective (apus_slo_attainment).",
+        default: 2, in: 0.001...86_400)
+    package static let tokenObjective = Key<Double>.seconds(
+        "slo-token", "A request whose tokens take longer each, in the mean, misses the objective.", default: 0.2,
+        in: 0.001...86_400)
     package static let maxBodyBytes = Key<Int>.bytes(
         "max-body-size", "Largest request body.", default: 8 << 20, defaultText: "8MiB", in: 1024...(1 << 30))
     package static let resumeKeyFile = Key<String>.text(
@@ -51,9 +61,12 @@ package enum RouterKeys {
     package static let listening = [host.name, httpPort.name, grpcPort.name, adminPort.name]
     package static let serving = [
         queueLimit.name, queueTokenLimit.name, queueByteLimit.name, tenantHeader.name, queueTimeout.name,
-        requestTimeout.name, maxBodyBytes.name, resumeKeyFile.name, resumeWindow.name, tlsCertificate.name, tlsKey.name,
+        requestTimeout.name, firstTokenObjective.name, tokenObjective.name, maxBodyBytes.name, resumeKeyFile.name,
+        resumeWindow.name, tlsCertificate.name, tlsKey.name,
     ]
-    package static let finding = [workerAddress.name, workerService.name, serviceAccount.name]
+    package static let finding = [
+        workerAddress.name, workerService.name, serviceAccount.name, expectedModel.name,
+    ]
     package static let names =
         listening + serving + finding + LinkTLSKeys.names + CommonKeys.names
 }

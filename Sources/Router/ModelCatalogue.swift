@@ -3,7 +3,7 @@ import Logging
 import Serving
 import Text
 
-/// Models that workers have announced. One stays listed while its workers are away.
+/// Models that workers have announced, or that are expected. One stays listed while its workers are away.
 struct ModelCatalogue {
     private var byName: [String: ServedModel] = [:]
     /// Sorted by name.
@@ -18,12 +18,25 @@ struct ModelCatalogue {
         return listed.tokenizer === tokenizer || listed.tokenizer.spec == tokenizer.spec
     }
 
+    /// Whether the listing says what a worker says.
+    func tells(_ description: WorkerDescription, _ tokenizer: Tokenizer) -> Bool {
+        byName[description.model]?.contextLength == description.contextLength && agrees(description, tokenizer)
+    }
+
     /// Lists a model, in place of one of the same name.
     mutating func list(_ description: WorkerDescription, _ tokenizer: Tokenizer, created: Int64, logger: Logger) {
         put(
             ServedModel(
                 name: description.model, tokenizer: tokenizer, chatTemplate: Self.template(tokenizer, logger),
                 contextLength: description.contextLength, numericsID: description.numericsID, created: created))
+    }
+
+    /// Lists a model that no worker has announced.
+    mutating func list(_ model: ExpectedModel, created: Int64, logger: Logger) {
+        put(
+            ServedModel(
+                name: model.name, tokenizer: model.tokenizer, chatTemplate: Self.template(model.tokenizer, logger),
+                contextLength: model.contextLength, numericsID: nil, created: created))
     }
 
     /// Says which numerics ids serve a name now. While it is none, what was listed stays.

@@ -51,6 +51,7 @@ extension Router {
     func fail(_ id: RequestID, _ error: ServeError) {
         guard let request = requests.removeValue(forKey: id) else { return }
         metrics.failed(error)
+        request.series.ended(met: false, at: surroundings.now())
         log.ended(request, outcome: FailureKind(error).rawValue, at: surroundings.now())
         tell(request, .failed(error))
     }

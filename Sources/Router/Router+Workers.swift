@@ -97,7 +97,7 @@ extension Router: WorkerLinkDelegate {
             peer.state = .idle(description, tokenizer)
             return
         }
-        if catalogue[description.model] == nil || !catalogue.agrees(description, tokenizer) {
+        if !scheduler.hasWorkers(of: description.model), !catalogue.tells(description, tokenizer) {
             catalogue.list(description, tokenizer, created: surroundings.unixSeconds(), logger: logger)
         }
         peer.state = .serving(model: description.model, numericsID: description.numericsID)

@@ -22,6 +22,8 @@ package final class Router: GenerationService {
 
     var scheduler: ClusterScheduler
     var catalogue = ModelCatalogue()
+    /// Models whose requests may always wait, for workers that somebody starts when there are requests.
+    var expectedModels: Set<String> = []
     var requests: [RequestID: OpenRequest] = [:]
     var peers: [WorkerAddress: WorkerPeer] = [:]
     var peersByID: [WorkerID: WorkerPeer] = [:]
@@ -47,7 +49,7 @@ package final class Router: GenerationService {
         self.options = options
         self.surroundings = surroundings ?? .system(eventLoop)
         self.logger = logger
-        self.metrics = RouterMetrics(metrics)
+        self.metrics = RouterMetrics(metrics, objective: options.objective)
         self.log = RequestLog(logger: logger)
         self.makeLink = makeLink
         scheduler = ClusterScheduler(limits: options.scheduling)
@@ -92,11 +94,18 @@ package final class Router: GenerationService {
     // MARK: - GenerationService
 
     package var models: [ServedModel] { catalogue.all }
-    package var isReady: Bool { !isDraining && scheduler.hasReadyWorker }
+    package var isReady: Bool { !isDraining && (scheduler.hasReadyWorker || !expectedModels.isEmpty) }
     package func isReady(_ model: String) -> Bool { !isDraining && scheduler.hasReadyWorker(of: model) }
 
     package func serves(model: String, numericsID: String) -> Bool {
         scheduler.hasWorkers(of: model, numericsID: numericsID)
+    }
+
+    package func scalingSignals(of model: String) -> ScalingSignals? {
+        guard catalogue[model] != nil else { return nil }
+        var signals = metrics.model(model).scaling.signals
+        signals.isActive = scheduler.runningCount(model) + scheduler.waitingCount(model) > 0
+        return signals
     }
 
     /// Requests that have not ended.

@@ -3,13 +3,16 @@ import Scheduling
 import Serving
 import Telemetry
 
-/// Series of one model, found once. An object, since requests hold on to it and copying two dozen references costs.
+/// Series of one model, found once, and what autoscalers are told of it. An object, since requests hold on to it and
+/// copying two dozen references costs.
 final class ModelMetrics {
-    let running: Gauge
-    let waiting: Gauge
-    let queueTokens: Gauge
-    let queueOldest: Gauge
-    let cacheUsage: Gauge
+    private let objective: ServiceObjective
+    private(set) var scaling = ModelScaling()
+    private let running: Gauge
+    private let waiting: Gauge
+    private let queueTokens: Gauge
+    private let queueOldest: Gauge
+    private let cacheUsage: Gauge
     let incoming: Counter
     let promptTokens: Counter
     let generationTokens: Counter
@@ -32,8 +35,14 @@ final class ModelMetrics {
     let longestChoice: Histogram
     let maxTokens: Histogram
     let choices: Histogram
+    private let queueWait: Gauge
+    private let desiredWorkers: Gauge
+    private let attainment: Gauge
+    private let objectiveMet: Counter
+    private let objectiveMissed: Counter
 
-    init(_ registry: MetricRegistry, model: String) {
+    init(_ registry: MetricRegistry, model: String, objective: ServiceObjective) {
+        self.objective = objective
         let labels = [model]
         running = registry.gauge(.requestsRunning, labels: labels)
         waiting = registry.gauge(.requestsWaiting, labels: labels)
@@ -62,6 +71,11 @@ final class ModelMetrics {
         longestChoice = registry.histogram(.requestMaxGenerationTokens, labels: labels)
         maxTokens = registry.histogram(.requestMaxTokens, labels: labels)
         choices = registry.histogram(.requestChoices, labels: labels)
+        queueWait = registry.gauge(.queueWait, labels: labels)
+        desiredWorkers = registry.gauge(.desiredWorkers, labels: labels)
+        attainment = registry.gauge(.objectiveAttainment, labels: labels)
+        objectiveMet = registry.counter(.objectiveRequests, labels: [model, "true"])
+        objectiveMissed = registry.counter(.objectiveRequests, labels: [model, "false"])
     }
 
     func accepted(_ request: GenerationRequest) {
@@ -85,13 +99,37 @@ final class ModelMetrics {
         let longest = request.choices.reduce(0) { max($0, $1.output.count) }
         longestChoice.observe(Double(longest))
         guard let admitted = request.admittedAt, let first = request.firstTokenAt, let last = request.lastTokenAt else {
-            return
+            return ended(met: true, at: now)
         }
         let decode = last.seconds(since: first)
+        ended(
+            met: objective.isMet(
+                firstTokenSeconds: first.seconds(since: request.submittedAt),
+                tokenSeconds: longest > 1 ? decode / Double(longest - 1) : 0),
+            at: now)
         prefillTime.observe(first.seconds(since: admitted))
         decodeTime.observe(decode)
         inferenceTime.observe(last.seconds(since: admitted))
         if longest > 1 { timePerOutputToken.observe(decode / Double(longest - 1)) }
+    }
+
+    /// A request ended without the client's doing.
+    func ended(met: Bool, at now: Instant) {
+        (met ? objectiveMet : objectiveMissed).add()
+        scaling.completed(met: met, at: now)
+    }
+
+    func update(_ load: ModelLoad, now: Instant) {
+        scaling.update(load, tokenCount: promptTokens.value + generationTokens.value, now: now)
+        let signals = scaling.signals
+        running.set(Double(load.runningCount))
+        waiting.set(Double(load.waitingCount))
+        queueTokens.set(Double(load.waitingTokens))
+        queueOldest.set(load.oldestSeconds)
+        cacheUsage.set(load.cacheUsage)
+        queueWait.set(signals.queueSeconds)
+        desiredWorkers.set(Double(signals.desiredWorkers))
+        attainment.set(signals.attainment)
     }
 }
 
@@ -99,6 +137,7 @@ final class ModelMetrics {
 /// happens.
 final class RouterMetrics {
     private let registry: MetricRegistry
+    private let objective: ServiceObjective
     private var models: [String: ModelMetrics] = [:]
     /// By model: tokens of a KV page and pages of all workers, as they were told last.
     private var cacheShapes: [String: [String]] = [:]
@@ -108,8 +147,9 @@ final class RouterMetrics {
     private let failures: [FailureKind: Counter]
     let lossSilence: Histogram
 
-    init(_ registry: MetricRegistry) {
+    init(_ registry: MetricRegistry, objective: ServiceObjective) {
         self.registry = registry
+        self.objective = objective
         func series<Label: CaseIterable & Hashable & RawRepresentable<String>, Series>(
             _ make: (String) -> Series
         ) -> [Label: Series] {
@@ -124,7 +164,7 @@ final class RouterMetrics {
 
     func model(_ name: String) -> ModelMetrics {
         if let known = models[name] { return known }
-        let made = ModelMetrics(registry, model: name)
+        let made = ModelMetrics(registry, model: name, objective: objective)
         models[name] = made
         return made
     }
@@ -145,14 +185,9 @@ final class RouterMetrics {
     func update(from scheduler: ClusterScheduler, now: Instant) {
         for state in WorkerState.allCases { workers[state]?.set(Double(scheduler.workerCount(state))) }
         for name in scheduler.modelNames {
-            let series = model(name)
-            series.running.set(Double(scheduler.runningCount(name)))
-            series.waiting.set(Double(scheduler.waitingCount(name)))
-            series.queueTokens.set(Double(scheduler.waitingTokens(name)))
-            series.queueOldest.set(scheduler.longestWait(name, now: now))
-            let pages = scheduler.pages(name)
-            series.cacheUsage.set(pages.total > 0 ? Double(pages.used) / Double(pages.total) : 0)
-            tellShape([name, String(pages.tokenCountEach), String(pages.total)])
+            let load = scheduler.load(name, now: now)
+            model(name).update(load, now: now)
+            tellShape([name, String(load.pageTokenCount), String(load.pageCount)])
         }
     }
 

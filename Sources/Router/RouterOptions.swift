@@ -12,5 +12,23 @@ package struct RouterOptions: Equatable, Sendable {
     /// Choices of one request, over all its prompts.
     package var choicesMax = 1024
 
+    /// What counts as a good answer.
+    package var objective = ServiceObjective()
+
     package init() {}
+}
+
+/// What a client may expect of an answer: a request that met both was served well. Source: the usual pair of objectives
+/// for streamed answers, time to first token and time per output token.
+package struct ServiceObjective: Equatable, Sendable {
+    /// From submission to the first token.
+    package var firstTokenSeconds = 2.0
+    /// The mean time between tokens of the longest choice.
+    package var tokenSeconds = 0.2
+
+    package init() {}
+
+    func isMet(firstTokenSeconds first: Double, tokenSeconds each: Double) -> Bool {
+        first <= firstTokenSeconds && each <= tokenSeconds
+    }
 }

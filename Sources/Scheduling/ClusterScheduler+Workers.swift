@@ -7,6 +7,11 @@ extension ClusterScheduler {
         if workers[id] == nil { connecting.insert(id) }
     }
 
+    /// Requests of the model may wait although no worker of it has come yet.
+    package mutating func modelExpected(_ model: String) {
+        if models[model] == nil { models[model] = ModelQueue() }
+    }
+
     /// The worker takes sequences from now on.
     package mutating func workerWelcomed(
         _ id: WorkerID, _ description: WorkerDescription, now: Instant

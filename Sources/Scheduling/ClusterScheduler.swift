@@ -139,17 +139,25 @@ package struct ClusterScheduler: Sendable {
         }.max() ?? 0
     }
 
-    /// KV pages of a model's workers: in use by running sequences, in all, and how many tokens each holds.
-    package func pages(_ model: String) -> (used: Int, total: Int, tokenCountEach: Int) {
-        var (used, total, size) = (0, 0, 0)
+    /// What a model's requests ask of its workers now.
+    package func load(_ model: String, now: Instant) -> ModelLoad {
+        var load = ModelLoad()
+        load.runningCount = runningCount(model)
+        load.waitingCount = waitingCount(model)
+        load.waitingTokens = waitingTokens(model)
+        load.oldestSeconds = longestWait(model, now: now)
         for group in (models[model]?.groups ?? [:]).values {
             for worker in group.workers {
-                used += workers[worker]?.usedPages ?? 0
-                total += workers[worker]?.description.pageCount ?? 0
-                size = max(size, workers[worker]?.description.pageTokenCount ?? 0)
+                guard let record = workers[worker] else { continue }
+                load.usedPageCount += record.usedPages
+                load.pageCount += record.description.pageCount
+                load.pageTokenCount = max(load.pageTokenCount, record.description.pageTokenCount)
+                guard record.state == .ready else { continue }
+                load.workerCount += 1
+                load.slotCount += record.description.slotCount
             }
         }
-        return (used, total, size)
+        return load
     }
 
     package func workerState(_ id: WorkerID) -> WorkerState {

@@ -5,9 +5,11 @@ package import Text
 ///
 /// The router is one; the API's tests have a scripted one.
 package protocol GenerationService: AnyObject {
-    /// Models that at least one worker has announced, sorted by name. A model stays listed while its workers are away.
+    /// Models that at least one worker has announced, or that the operator expects, sorted by name. A model stays listed
+    /// while its workers are away.
     var models: [ServedModel] { get }
-    /// True when at least one worker of at least one model can take work.
+    /// True when at least one worker of at least one model can take work, or a model's requests may wait for workers that
+    /// are started on demand.
     var isReady: Bool { get }
     /// True when at least one worker of this model can take work.
     func isReady(_ model: String) -> Bool
@@ -16,6 +18,8 @@ package protocol GenerationService: AnyObject {
     /// Queues the request. Events come later, on the same event loop, never from inside this call.
     /// - Throws: what is known at once (unknown model, too long, queue full, shutting down); nothing has changed then.
     func submit(_ request: GenerationRequest, receiver: any GenerationReceiver) throws(ServeError) -> RequestID
+    /// What autoscalers may go by; nil for a model that is not listed.
+    func scalingSignals(of model: String) -> ScalingSignals?
     /// The client is gone or has had enough. No event follows. Unknown and finished ids are ignored.
     func cancel(_ id: RequestID)
 }

@@ -87,6 +87,19 @@ extension Metric {
         "apus_queue_tokens", "Prompt and expected output tokens waiting in the queue.", labels: ["model_name"])
     package static let queueOldest = gauge(
         "apus_queue_oldest_seconds", "Age of the oldest waiting request.", labels: ["model_name"])
+    package static let queueWait = gauge(
+        "apus_queue_wait_seconds", "How long what waits in the queue will wait, at the rate of the last seconds.",
+        labels: ["model_name"])
+    package static let desiredWorkers = gauge(
+        "apus_desired_workers", "Workers that a model's requests want: what an autoscaler should set.",
+        labels: ["model_name"])
+    package static let objectiveRequests = counter(
+        "apus_slo_requests_total",
+        "Requests that ended without the client's doing, by whether first token and pace met the objective.",
+        labels: ["model_name", "met"])
+    package static let objectiveAttainment = gauge(
+        "apus_slo_attainment", "Share of requests of the last five minutes that met the objective, 0 to 1.",
+        labels: ["model_name"])
     package static let requestsRejected = counter(
         "apus_requests_rejected_total", "Requests refused before the queue, by reason.", labels: ["reason"])
     package static let requestsFailed = counter(

@@ -99,6 +99,7 @@ final class RouterProcess: Sendable {
                         service: state.value.router, metrics: metrics, inference: inference, options: front.api,
                         offload: { work in pool.submit { _ in work() } })
                     inference.register(in: dispatcher)
+                    ExternalScaler(service: state.value.router).register(in: dispatcher)
                     ServerReflection().register(in: dispatcher)
                     return dispatcher
                 })
@@ -124,6 +125,12 @@ final class RouterProcess: Sendable {
                 connections.set(Double(listener.connectionCount))
             }
         }.get()
+    }
+
+    /// Lists models before their workers are there.
+    func expect(_ models: [ExpectedModel]) async throws {
+        let state = state
+        try await eventLoop.submit { state.value.router.expect(models) }.get()
     }
 
     /// Looks for workers in these places.

@@ -44,7 +44,8 @@ import Testing
         ]
         for key in texts { #expect(try given.value(key) == none.value(key), "\(key.name)") }
         for key in [
-            RouterKeys.queueTimeout, RouterKeys.requestTimeout, CommonKeys.drainTimeout, WorkerKeys.stepTimeTarget,
+            RouterKeys.queueTimeout, RouterKeys.requestTimeout, RouterKeys.firstTokenObjective,
+            RouterKeys.tokenObjective, CommonKeys.drainTimeout, WorkerKeys.stepTimeTarget,
         ] {
             #expect(try given.value(key) == none.value(key), "\(key.name)")
         }

@@ -53,9 +53,7 @@ import Testing
 
         let (status, said) = try PythonEnvironment.outcome(
             "triton_client.py", ["\(cluster.port)", "\(cluster.grpcPort)", prompt, whole.text()],
-            packages: [
-                "tritonclient[http,grpc]==2.73.0", "grpcio-health-checking==1.81.1", "grpcio-reflection==1.81.1",
-            ])
+            packages: PythonEnvironment.grpcPackages)
 
         #expect(status == 0, "\(said)")
         #expect(try cluster.metric("nv_inference_request_success") > 10)

@@ -2,6 +2,10 @@ import Foundation
 
 /// A virtual environment with packages from PyPI, made once below .build-test/.
 enum PythonEnvironment {
+    static let grpcPackages = [
+        "tritonclient[http,grpc]==2.73.0", "grpcio-health-checking==1.81.1", "grpcio-reflection==1.81.1",
+    ]
+
     /// Runs a script of this folder to its end.
     static func outcome(
         _ script: String, _ arguments: [String], packages: [String]

@@ -46,6 +46,26 @@ import Testing
         #expect(answer.body.contains("\"completion_tokens\":40"))
     }
 
+    /// What an autoscaler does about a model without workers: see the script.
+    @Test func `a request waits for a worker that KEDA starts`() throws {
+        let (workerPort, httpPort, grpcPort) = try (Cluster.freePort(), Cluster.freePort(), Cluster.freePort())
+        let router = try ApusProcess([
+            "router", "--worker-address", "127.0.0.1:\(workerPort)", "--http-port", "\(httpPort)",
+            "--grpc-port", "\(grpcPort)", "--admin-port", "0", "--expect-model", "apart=\(ApusProcess.model)",
+        ])
+        try router.waitFor("is ready")
+        #expect(try Curl.run("http://127.0.0.1:\(httpPort)/health", body: nil, extra: []).status == 200)
+
+        let outcome = try PythonEnvironment.outcome(
+            "keda_client.py",
+            [
+                "\(httpPort)", "\(grpcPort)", ApusProcess.binary.path, "worker", ApusProcess.model, "--name", "apart",
+                "--port", "\(workerPort)", "--metrics-port", "0",
+            ], packages: PythonEnvironment.grpcPackages)
+
+        #expect(outcome.status == 0, "\(outcome.text) \(router.text)")
+    }
+
     @Test func `a link with certificates serves several routers, and nobody without them`() throws {
         let files = try TestCertificates()
         func link(_ name: String, authority: String = "ca") -> [String] {

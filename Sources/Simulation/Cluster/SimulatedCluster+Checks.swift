@@ -50,11 +50,11 @@ extension SimulatedCluster {
                 violate("Machine \(index) is \(scheduler.workerState(machines[index].workerID)) after all faults.")
             }
         }
-        let pages = scheduler.pages("m")
-        if pages.used != 0 || scheduler.waitingCount("m") != 0 || scheduler.runningCount("m") != 0 {
+        let load = scheduler.load("m", now: now)
+        if load.usedPageCount != 0 || load.waitingCount != 0 || load.runningCount != 0 {
             violate(
-                "The scheduler counts \(pages.used) pages, \(scheduler.waitingCount("m")) waiting and "
-                    + "\(scheduler.runningCount("m")) running when nothing is left.")
+                "The scheduler counts \(load.usedPageCount) pages, \(load.waitingCount) waiting and "
+                    + "\(load.runningCount) running when nothing is left.")
         }
         checkPoison()
     }

@@ -21,9 +21,11 @@ struct RouterCommand: ParsableCommand {
             let front = try FrontSettings(settings, listening, serving, common)
             let tls = try LinkTLS(settings, linkTLS)
             let places = try WorkerPlaces(settings, finding)
+            let expected = try ExpectedModels.read(settings, finding)
             let logger = try Program.logger(settings, common, label: "router")
             return { (signals: StopSignals) async throws in
                 let router = try await RouterProcess(front, linkTLS: tls, logger: logger, servesLocally: false)
+                try await router.expect(expected)
                 try await router.follow(places)
                 router.announce()
                 try await router.runUntilStopped(signals)

@@ -31,6 +31,9 @@ struct FrontSettings: Sendable {
             RouterKeys.queueTimeout, flag: serving.queueTimeout)
         router.scheduling.requestTimeoutSeconds = try settings.value(
             RouterKeys.requestTimeout, flag: serving.requestTimeout)
+        router.objective.firstTokenSeconds = try settings.value(
+            RouterKeys.firstTokenObjective, flag: serving.firstTokenObjective)
+        router.objective.tokenSeconds = try settings.value(RouterKeys.tokenObjective, flag: serving.tokenObjective)
         api.bodyByteCountMax = try settings.value(RouterKeys.maxBodyBytes, flag: serving.maxBodyBytes)
         api.tenantHeader = try settings.optional(RouterKeys.tenantHeader, flag: serving.tenantHeader)
         api.version = ApusVersion.text

@@ -48,6 +48,7 @@ struct FindingFlags: ParsableArguments {
     @Option(RouterKeys.workerAddress) var workerAddress: String?
     @Option(RouterKeys.workerService) var workerService: String?
     @Option(RouterKeys.serviceAccount) var serviceAccount: String?
+    @Option(RouterKeys.expectedModel) var expectedModel: String?
 }
 
 /// What a router accepts.
@@ -58,6 +59,8 @@ struct ServingFlags: ParsableArguments {
     @Option(RouterKeys.tenantHeader) var tenantHeader: String?
     @Option(RouterKeys.queueTimeout) var queueTimeout: String?
     @Option(RouterKeys.requestTimeout) var requestTimeout: String?
+    @Option(RouterKeys.firstTokenObjective) var firstTokenObjective: String?
+    @Option(RouterKeys.tokenObjective) var tokenObjective: String?
     @Option(RouterKeys.maxBodyBytes) var maxBodyBytes: String?
     @Option(RouterKeys.resumeKeyFile) var resumeKeyFile: String?
     @Option(RouterKeys.resumeWindow) var resumeWindow: String?

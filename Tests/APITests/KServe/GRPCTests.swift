@@ -342,7 +342,7 @@ import Testing
                 .first?.listServicesResponse.service.map(\.name)
             #expect(
                 services == [
-                    "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection",
+                    "externalscaler.ExternalScaler", "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection",
                     "grpc.reflection.v1alpha.ServerReflection", "inference.GRPCInferenceService",
                 ])
         }

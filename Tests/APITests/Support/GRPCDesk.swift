@@ -23,6 +23,7 @@ final class GRPCDesk {
             service: service, metrics: metrics, inference: InferenceStatistics(metrics), options: options,
             offload: { $0() }, surroundings: APISurroundings(unixSeconds: { 1_700_000_000 }, randomWord: { 1 })
         ).register(in: dispatcher)
+        ExternalScaler(service: service).register(in: dispatcher)
         ServerReflection().register(in: dispatcher)
     }
 

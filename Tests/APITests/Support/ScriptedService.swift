@@ -7,6 +7,8 @@ final class ScriptedService: GenerationService {
     var isReady = true
     /// Models whose workers are away.
     var unreadyModels: Set<String> = []
+    /// By model.
+    var scaling: [String: ScalingSignals] = [:]
     /// Thrown by the next submissions.
     var refusal: ServeError?
     private(set) var submitted: [GenerationRequest] = []
@@ -27,6 +29,8 @@ final class ScriptedService: GenerationService {
     func isReady(_ model: String) -> Bool {
         isReady && models.contains { $0.name == model } && !unreadyModels.contains(model)
     }
+
+    func scalingSignals(of model: String) -> ScalingSignals? { scaling[model] }
 
     func cancel(_ id: RequestID) { cancelled.append(id) }
 
