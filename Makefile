@@ -27,6 +27,8 @@ test: packages model lint arm-kernels
 	Deploy/local/install-packages.sh $(TEST_TOOLS)
 	swift build $(TEST_BUILD) --build-tests
 	/usr/bin/python3 Deploy/test/check_manifests.py .build-test/release/apus
+	Deploy/local/unpack-package.sh prometheus .build-test/prometheus
+	/usr/bin/python3 Deploy/test/check_monitoring.py .build-test/release/apus $(MODEL) .build-test/prometheus/usr/bin
 	swift test $(TEST_BUILD) --skip-build --skip EndToEndTests --skip HTTPTests
 	swift test $(TEST_BUILD) --skip-build --no-parallel --filter 'HTTPTests|EndToEndTests'
 

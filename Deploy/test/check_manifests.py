@@ -76,7 +76,7 @@ def with_component(resources: list[dict], folder: pathlib.Path) -> list[dict]:
     """The resources with those of a component, and its patches done, as kustomize would."""
     component = yaml.safe_load((folder / "kustomization.yaml").read_text())
     changed = copy.deepcopy(resources)
-    for each in component["patches"]:
+    for each in component.get("patches", []):
         target = each["target"]
         found = [one for one in changed if (one["kind"], one["metadata"]["name"]) == (target["kind"], target["name"])]
         expect(len(found) == 1, f"{folder.name}: {len(found)} resources are {target}")
@@ -94,8 +94,8 @@ def check_schemas(resources: list[dict]) -> None:
         print("kubernetes-validate is not installed: schemas are not checked")
         return
     for resource in resources:
-        if resource["apiVersion"].startswith("keda.sh/"):
-            continue  # No schema of Kubernetes; check_scaled_object looks at it.
+        if resource["apiVersion"].split("/")[0] in ("keda.sh", "monitoring.coreos.com"):
+            continue  # Not Kubernetes' own: check_links looks at them.
         try:
             kubernetes_validate.validate(resource, kubernetes_validate.latest_version(), strict=True)
             expect(True, "")
@@ -176,6 +176,10 @@ def check_links(resources: list[dict], pods: dict[str, tuple[dict, dict]]) -> No
                 expect(port["targetPort"] in named, f"{name}: no pod has a port {port['targetPort']}")
         elif resource["kind"] in ("HorizontalPodAutoscaler", "ScaledObject"):
             check_autoscaler(name, resource, resources, services)
+        elif resource["kind"] == "PodMonitor":
+            targets = selected(spec["selector"]["matchLabels"])
+            named = {port["name"] for pod in targets for each in pod["containers"] for port in each["ports"]}
+            expect({each["port"] for each in spec["podMetricsEndpoints"]} <= named, f"{name}: no pod has its ports")
         elif resource["kind"] == "PodDisruptionBudget":
             expect(len(selected(spec["selector"]["matchLabels"])) == 1, f"{name}: selects no pods")
         elif resource["kind"] == "StatefulSet":

@@ -1,0 +1,187 @@
+#!/usr/bin/env python3
+"""Checks Deploy/monitoring with a real Prometheus: the alert rules by their tests, then a router, two workers and a load,
+scraped; every query of every dashboard must have an answer, and the counters must say what the clients got.
+
+    python3 Deploy/test/check_monitoring.py APUS MODEL.gguf [FOLDER]      FOLDER: of prometheus and promtool
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+FOLDER = pathlib.Path(__file__).resolve().parents[1] / "monitoring"
+complaints: list[str] = []
+checks = 0
+
+
+def expect(holds: bool, complaint: str) -> None:
+    global checks
+    checks += 1
+    if not holds:
+        complaints.append(complaint)
+
+
+def free_port() -> int:
+    with socket.socket() as each:
+        each.bind(("127.0.0.1", 0))
+        return each.getsockname()[1]
+
+
+def get(url: str, body: dict | None = None, headers: dict | None = None) -> bytes:
+    request = urllib.request.Request(
+        url, body and json.dumps(body).encode(), {"content-type": "application/json"} | (headers or {}))
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return answer.read()
+
+
+def wait_for(what: str, holds, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError, KeyError, IndexError):
+            if holds():
+                return
+        time.sleep(0.2)
+    sys.exit(f"there is no {what} after {seconds:.0f} s")
+
+
+class Prometheus:
+    def __init__(self, port: int) -> None:
+        self.base = f"http://127.0.0.1:{port}/api/v1/query?"
+
+    def query(self, text: str) -> list[float]:
+        answer = json.loads(get(self.base + urllib.parse.urlencode({"query": text})))
+        return [float(each["value"][1]) for each in answer["data"]["result"]]
+
+    def total(self, text: str) -> float:
+        return sum(self.query(text))
+
+
+def check_rules() -> None:
+    subprocess.run(["promtool", "check", "rules", FOLDER / "alerts.yaml"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["promtool", "test", "rules", FOLDER / "alerts_test.yaml"], check=True, stdout=subprocess.DEVNULL)
+    alerts = re.findall(r"alert: (\w+)\n", (FOLDER / "alerts.yaml").read_text())
+    tested = set(re.findall(r"alertname: (\w+)\n", (FOLDER / "alerts_test.yaml").read_text()))
+    anchors = set(re.findall(r"runbooks.md#(\w+)", (FOLDER / "alerts.yaml").read_text()))
+    runbooks = (FOLDER.parents[1] / "Docs/runbooks.md").read_text()
+    titles = {title.lower() for title in re.findall(r"^## (\w+)$", runbooks, re.M)}
+    expect(set(alerts) <= tested, f"no test fires {set(alerts) - tested}")
+    expect(anchors <= titles, f"Docs/runbooks.md does not have {anchors - titles}")
+
+
+def load(api: str, count: int) -> dict[str, int]:
+    """Requests of some kinds, one after the other in each of four threads. What the clients got of them."""
+    got = {"requests": 0, "prompt": 0, "output": 0, "refused": 0}
+    lock = threading.Lock()
+
+    def client(number: int) -> None:
+        for turn in range(count):
+            body = {
+                "model": "m", "prompt": f"Story {number}: once upon a time, once upon a time, " * 4, "max_tokens": 12,
+                "seed": turn, "temperature": 0,
+            }
+            usage = json.loads(get(f"{api}/v1/completions", body))["usage"]
+            with lock:
+                got["requests"] += 1
+                got["prompt"] += usage["prompt_tokens"]
+                got["output"] += usage["completion_tokens"]
+        with contextlib.suppress(urllib.error.HTTPError):
+            get(f"{api}/v1/completions", {"model": "nobody", "prompt": "a"})
+        with lock:
+            got["refused"] += 1
+
+    threads = [threading.Thread(target=client, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return got
+
+
+def check_counters(prometheus: Prometheus, got: dict[str, int]) -> None:
+    for query, wanted in [
+        ('vllm:num_incoming_requests_total{engine="router"}', got["requests"]),
+        ('vllm:request_success_total{engine="router"}', got["requests"]),
+        ('vllm:prompt_tokens_total{engine="router"}', got["prompt"]),
+        ('vllm:prompt_tokens_total{engine="worker"}', got["prompt"]),
+        ('vllm:generation_tokens_total{engine="router"}', got["output"]),
+        ('vllm:generation_tokens_total{engine="worker"}', got["output"]),
+        ("apus_slo_requests_total", got["requests"]),
+        ('vllm:time_to_first_token_seconds_count{engine="router"}', got["requests"]),
+        ('apus_http_requests_total{route="/v1/completions",status="200"}', got["requests"]),
+        ('apus_http_requests_total{route="/v1/completions",status="404"}', got["refused"]),
+    ]:
+        value = prometheus.total(query)
+        expect(value == wanted, f"{query} is {value:g}, clients counted {wanted}")
+
+
+def check_dashboards(prometheus: Prometheus) -> None:
+    subprocess.run([sys.executable, FOLDER / "dashboards.py", "--check"], check=True)
+    for file in sorted((FOLDER / "dashboards").glob("*.json")):
+        for panel in json.loads(file.read_text())["panels"]:
+            for target in panel["targets"]:
+                query = target["expr"].replace("$__rate_interval", "1m").replace("$model", ".*")
+                values = prometheus.query(query)
+                expect(any(value == value for value in values), f"{file.name}: {panel['title']}: no data: {query}")
+
+
+def main() -> None:
+    apus, model = sys.argv[1:3]
+    if len(sys.argv) > 3:
+        os.environ["PATH"] = f"{pathlib.Path(sys.argv[3]).resolve()}:{os.environ['PATH']}"
+    check_rules()
+    api, admin, link, scraper = free_port(), free_port(), [free_port(), free_port()], free_port()
+    metrics = [free_port(), free_port()]
+    with contextlib.ExitStack() as stack:
+        def start(*command: str) -> None:
+            process = stack.enter_context(
+                subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+            stack.callback(process.terminate)
+
+        folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        for port, measured in zip(link, metrics):
+            start(apus, "worker", model, "--name=m", f"--port={port}", f"--metrics-port={measured}")
+        start(
+            apus, "router", f"--http-port={api}", "--grpc-port=0", f"--admin-port={admin}",
+            "--worker-address=" + ",".join(f"127.0.0.1:{port}" for port in link))
+        targets = ",".join(f"'127.0.0.1:{port}'" for port in [admin, *metrics])
+        (folder / "prometheus.yaml").write_text(
+            "global: {scrape_interval: 1s}\n"
+            f"rule_files: ['{FOLDER / 'alerts.yaml'}']\n"
+            f"scrape_configs: [{{job_name: apus, static_configs: [{{targets: [{targets}]}}]}}]\n")
+        start(
+            "prometheus", f"--config.file={folder / 'prometheus.yaml'}", f"--storage.tsdb.path={folder / 'data'}",
+            f"--web.listen-address=127.0.0.1:{scraper}")
+        prometheus = Prometheus(scraper)
+        wait_for("cluster", lambda: prometheus.total('apus_workers{state="ready"}') == 2)
+        wait_for("scrape of every process", lambda: prometheus.total("up") == 3)
+        for accept in ("text/plain", "application/openmetrics-text"):
+            text = get(f"http://127.0.0.1:{admin}/metrics", headers={"accept": accept}).decode()
+            expect(text.rstrip().endswith("# EOF") == ("openmetrics" in accept), f"{accept} is not what is answered")
+
+        got = load(f"http://127.0.0.1:{api}", 6)
+        wait_for(
+            "scrape after the load",
+            lambda: prometheus.total('vllm:request_success_total{engine="router"}') == got["requests"])
+        time.sleep(2.5)
+        check_counters(prometheus, got)
+        check_dashboards(prometheus)
+
+    for complaint in complaints:
+        print(complaint)
+    print(f"{checks - len(complaints)} passed, {len(complaints)} failed")
+    sys.exit(1 if complaints else 0)
+
+
+if __name__ == "__main__":
+    main()
