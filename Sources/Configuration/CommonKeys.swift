@@ -17,5 +17,10 @@ package enum LinkTLSKeys {
     package static let authority = Key<String>.text(
         "link-tls-ca", "PEM file with the authorities that the other side's certificate must come from.", "FILE")
 
-    package static let names = [certificate.name, key.name, authority.name]
+    package static let peer = Key<String>.text(
+        "link-tls-peer",
+        "URI that the other side's certificate must name, such as spiffe://apus/worker at a router; without it any "
+            + "certificate of the authorities is good.", "URI")
+
+    package static let names = [certificate.name, key.name, authority.name, peer.name]
 }

@@ -1,5 +1,4 @@
 import COpenSSL
-import Synchronization
 
 /// One SSL_CTX, configured once. Connections keep the one they began with.
 ///
@@ -119,34 +118,4 @@ final class TLSContext: @unchecked Sendable {
         guard code != 0, let reason = ERR_reason_error_string(code) else { return "no reason given" }
         return String(cString: reason)
     }
-}
-
-/// The certificates of a listener or a client, which can be read again while connections live.
-package final class TLSContextBox: Sendable {
-    private let side: TLSContext.Side
-    private let options: TLSOptions
-    private let context: Mutex<TLSContext>
-
-    private init(side: TLSContext.Side, options: TLSOptions) throws(TLSError) {
-        self.side = side
-        self.options = options
-        context = Mutex(try TLSContext(side: side, options: options))
-    }
-
-    package static func server(_ options: TLSOptions) throws(TLSError) -> TLSContextBox {
-        try TLSContextBox(side: .server, options: options)
-    }
-
-    package static func client(_ options: TLSOptions) throws(TLSError) -> TLSContextBox {
-        try TLSContextBox(side: .client, options: options)
-    }
-
-    /// Reads the files again. New connections use them, living ones keep what they have. When a file cannot be used
-    /// nothing changes.
-    package func reload() throws(TLSError) {
-        let fresh = try TLSContext(side: side, options: options)
-        context.withLock { $0 = fresh }
-    }
-
-    var current: TLSContext { context.withLock { $0 } }
 }

@@ -1,3 +1,5 @@
+package import HTTP
+
 /// What the operator decides about a worker's service; how it computes is in the engine's and the model's options.
 package struct WorkerOptions: Sendable {
     package var host = "127.0.0.1"
@@ -18,10 +20,8 @@ package struct WorkerOptions: Sendable {
     package var drainSeconds = 30.0
     /// An engine that owes a step for so long is hung; see ``HealthRules``.
     package var stallSeconds = 30.0
-    /// PEM files; all three together turn TLS on, with certificates asked of both sides.
-    package var certificateFile: String?
-    package var keyFile: String?
-    package var authorityFile: String?
+    /// Turns TLS on for the link, with certificates asked of both sides.
+    package var linkTLS: TLSOptions?
     /// Where to write "PORT METRICSPORT\n" once the worker is ready, and then close.
     package var announceDescriptor: Int32?
 

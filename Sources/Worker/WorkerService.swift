@@ -95,6 +95,11 @@ package final class WorkerService: Sendable {
                 let metricsListener = try await HTTPListener.bind(
                     host: options.host, port: options.metricsPort, group: eventLoop
                 ) { _ in MetricsHandler(registry: registry, health: health) }
+                tls?.follow(on: eventLoop) { error in
+                    logger.log(
+                        level: error == nil ? .info : .warning, "link certificates read again",
+                        metadata: error.map { ["why": "\($0)"] } ?? [:])
+                }
                 return WorkerService(
                     options: options, logger: logger, eventLoop: eventLoop, health: health, listener: listener,
                     metricsListener: metricsListener, desk: desk)
@@ -108,14 +113,9 @@ package final class WorkerService: Sendable {
     }
 
     private static func tlsContext(_ options: WorkerOptions) throws(WorkerStartError) -> TLSContextBox? {
-        guard options.certificateFile != nil || options.keyFile != nil || options.authorityFile != nil else {
-            return nil
-        }
+        guard let link = options.linkTLS else { return nil }
         do throws(TLSError) {
-            return try TLSContextBox.server(
-                .link(
-                    certificateFile: options.certificateFile, keyFile: options.keyFile,
-                    authorityFile: options.authorityFile))
+            return try TLSContextBox.server(link)
         } catch {
             throw .tls(error.description)
         }

@@ -47,7 +47,7 @@ final class RouterProcess: Sendable {
         }
     }
 
-    init(_ front: FrontSettings, linkTLS: LinkTLS?, logger: Logger, servesLocally: Bool) async throws {
+    init(_ front: FrontSettings, linkTLS: TLSOptions?, logger: Logger, servesLocally: Bool) async throws {
         self.front = front
         self.logger = logger
         group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
@@ -57,7 +57,7 @@ final class RouterProcess: Sendable {
         self.eventLoop = eventLoop
         childrenGone = eventLoop.makePromise()
         let tls = try front.tls.map { try TLSContextBox.server($0) }
-        let dialTLS = try linkTLS?.client()
+        let dialTLS = try linkTLS.map { try TLSContextBox.client($0) }
         let metrics = MetricRegistry(engine: "router")
         let inference = InferenceStatistics(metrics)
         let state = try await eventLoop.submit {
@@ -116,6 +116,13 @@ final class RouterProcess: Sendable {
         listeners = bound
         health.setServing("", false)
         health.setServing(GRPCInferenceService.name, false)
+        for (name, box) in [("API", tls), ("link", dialTLS)] {
+            box?.follow(on: eventLoop) { error in
+                logger.log(
+                    level: error == nil ? .info : .warning, "certificates read again",
+                    metadata: error.map { ["of": "\(name)", "why": "\($0)"] } ?? ["of": "\(name)"])
+            }
+        }
         let (listener, connections) = (bound[0], metrics.gauge(.httpConnections))
         try await eventLoop.submit {
             state.value.router.start(servesLocally ? [state.value.local] : [])

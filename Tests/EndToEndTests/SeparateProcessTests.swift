@@ -77,11 +77,19 @@ import Testing
         let port = try Cluster.freePort()
         let worker = try ApusProcess(
             ["worker", ApusProcess.model, "--name", "apart", "--port", "\(port)", "--metrics-port", "0"]
-                + link("server"))
+                + link("server") + ["--link-tls-peer", "spiffe://apus/router"])
         try worker.waitFor("is ready")
         let front = ["--tls-cert", files.path("server.pem"), "--tls-key", files.path("server.key")]
-        let doors = try [Self.router(port, link("client") + front), Self.router(port, link("client") + front)]
-        let strangers = try [Self.router(port, []), Self.router(port, link("stranger", authority: "stranger"))]
+        let doors = try [
+            Self.router(port, link("client") + front + ["--link-tls-peer", "spiffe://apus/worker"]),
+            Self.router(port, link("client") + front),
+        ]
+        // Without a certificate, with one of another authority, with a worker's, and one that expects another worker.
+        let strangers = try [
+            Self.router(port, []), Self.router(port, link("stranger", authority: "stranger")),
+            Self.router(port, link("server")),
+            Self.router(port, link("client") + ["--link-tls-peer", "spiffe://apus/other"]),
+        ]
 
         let trusting = ["--cacert", files.path("ca.pem")]
         var answers: [String] = []
@@ -95,6 +103,17 @@ import Testing
         for door in strangers {
             let answer = try Curl.run("http://\(door.url)/v1/completions", body: Self.body, extra: [])
             #expect(answer.status == 503, "\(answer.body)")
+        }
+
+        // Another authority signs the front's certificate now: it is used without a restart.
+        try files.makeAuthority("next")
+        try files.sign("server", "IP:127.0.0.1,URI:spiffe://apus/worker", by: "next")
+        try eventually("the new certificate") {
+            try doors.allSatisfy {
+                try Curl.run(
+                    "https://\($0.url)/v1/completions", body: Self.body, extra: ["--cacert", files.path("next.pem")]
+                ).text() == answers[0]
+            }
         }
     }
 }

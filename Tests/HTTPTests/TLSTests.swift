@@ -1,5 +1,6 @@
 import Foundation
 import NIOCore
+import Synchronization
 import TestSupport
 import Testing
 
@@ -120,7 +121,8 @@ import Testing
 
         try files.makeAuthority("next")
         try files.sign("server", "IP:127.0.0.1", by: "next")
-        try box.reload()
+        #expect(try box.reloadIfChanged())
+        #expect(try !box.reloadIfChanged())
 
         #expect(try await before.fetch("GET").status == 200)
         await #expect(throws: HTTPConnectError.self) { try await server.http2(tls: try trusting()) }
@@ -128,10 +130,47 @@ import Testing
         #expect(try await after.fetch("GET").status == 200)
 
         try "broken".write(toFile: files.path("server.pem"), atomically: true, encoding: .utf8)
-        #expect(throws: TLSError.self) { try box.reload() }
+        #expect(throws: TLSError.self) { try box.reloadIfChanged() }
+        #expect(try !box.reloadIfChanged())
         let still = try await server.http2(tls: try trusting("next"))
         #expect(try await still.fetch("GET").status == 200)
         try await server.stop()
+    }
+
+    @Test func `certificates change under load, and no request fails`() async throws {
+        let box = try TLSContextBox.server(files.options("server"))
+        let server = try await TestServer.echo(tls: box)
+        let readings = Readings()
+        let watch = box.follow(on: server.loop, every: .milliseconds(20)) { error in
+            if error == nil { readings.count.add(1, ordering: .relaxed) }
+        }
+        let trust = try trusting()
+        // One connection that lives through all of it, and a new one for each request.
+        let load = Task {
+            let lasting = try await server.http2(tls: trust)
+            var answered = 0
+            while !Task.isCancelled {
+                #expect(try await lasting.fetch(pieces: [ByteBuffer(repeating: 1, count: 100_000)]).status == 200)
+                #expect(try await server.http2(tls: trust).fetch("GET").status == 200)
+                answered += 1
+            }
+            return answered
+        }
+        for _ in 0..<8 {
+            let before = readings.count.load(ordering: .relaxed)
+            try files.sign("server", "IP:127.0.0.1", by: "ca")
+            while readings.count.load(ordering: .relaxed) == before { try await Task.sleep(for: .milliseconds(5)) }
+        }
+        load.cancel()
+
+        #expect(try await load.value > 0)
+        watch.cancel()
+        try await server.stop()
+    }
+
+    /// How often certificates were read again and could be used.
+    final class Readings: Sendable {
+        let count = Atomic(0)
     }
 
     @Test func `files that cannot be used are named in a sentence`() throws {

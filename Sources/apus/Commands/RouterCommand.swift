@@ -19,7 +19,7 @@ struct RouterCommand: ParsableCommand {
         try Program.run {
             let settings = try Settings.ofProcess(configFlag: common.config, known: RouterKeys.names)
             let front = try FrontSettings(settings, listening, serving, common)
-            let tls = try LinkTLS(settings, linkTLS)
+            let tls = try LinkTLS.options(settings, linkTLS)
             let places = try WorkerPlaces(settings, finding)
             let expected = try ExpectedModels.read(settings, finding)
             let logger = try Program.logger(settings, common, label: "router")

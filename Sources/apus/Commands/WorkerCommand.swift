@@ -2,6 +2,7 @@ import ArgumentParser
 import Configuration
 import Engine
 import Foundation
+import HTTP
 import Kernels
 import Logging
 import Models
@@ -34,7 +35,6 @@ struct WorkerCommand: ParsableCommand {
             let settings = try Settings.ofProcess(configFlag: common.config, known: WorkerKeys.names)
             let model = try settings.value(WorkerKeys.model, flag: model)
             let compute = try ComputeSettings(settings, computing)
-            let tls = try LinkTLS(settings, linkTLS)
             var options = WorkerOptions()
             options.servedName = try ModelName.of(settings.optional(WorkerKeys.name, flag: name), path: model)
             options.host = try settings.value(WorkerKeys.host, flag: host)
@@ -47,9 +47,7 @@ struct WorkerCommand: ParsableCommand {
             options.speculationEnabled = compute.speculation
             options.epoch = UInt64(max(0, Date().timeIntervalSince1970) * 1e9)
             options.drainSeconds = try settings.value(CommonKeys.drainTimeout, flag: common.drainTimeout)
-            options.certificateFile = tls?.certificate
-            options.keyFile = tls?.key
-            options.authorityFile = tls?.authority
+            options.linkTLS = try LinkTLS.options(settings, linkTLS)
             options.announceDescriptor = announceDescriptor
             let logger = try Program.logger(settings, common, label: "worker")
             let transformer = compute.transformer(name: options.servedName)

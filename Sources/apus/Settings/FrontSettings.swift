@@ -75,24 +75,3 @@ enum ResumeKey {
         return [UInt8](data)
     }
 }
-
-/// The certificates of the link: all three files, or none.
-struct LinkTLS: Sendable {
-    var certificate: String
-    var key: String
-    var authority: String
-
-    init?(_ settings: Settings, _ flags: LinkTLSFlags) throws {
-        let keys = [LinkTLSKeys.certificate, LinkTLSKeys.key, LinkTLSKeys.authority]
-        let said = [flags.certificate, flags.key, flags.authority]
-        let files = try zip(keys, said).map { key, flag in try settings.optional(key, flag: flag) }
-        guard files.contains(where: { $0 != nil }) else { return nil }
-        for (key, file) in zip(keys, files) where file == nil { throw ConfigurationError.missing(key.name) }
-        (certificate, key, authority) = (files[0] ?? "", files[1] ?? "", files[2] ?? "")
-    }
-
-    /// For the side that dials.
-    func client() throws -> TLSContextBox {
-        try TLSContextBox.client(.link(certificateFile: certificate, keyFile: key, authorityFile: authority))
-    }
-}

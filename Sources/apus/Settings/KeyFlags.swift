@@ -33,6 +33,7 @@ struct LinkTLSFlags: ParsableArguments {
     @Option(LinkTLSKeys.certificate) var certificate: String?
     @Option(LinkTLSKeys.key) var key: String?
     @Option(LinkTLSKeys.authority) var authority: String?
+    @Option(LinkTLSKeys.peer) var peer: String?
 }
 
 /// Where a router listens.
