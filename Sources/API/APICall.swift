@@ -10,6 +10,8 @@ final class APICall {
     let core: APICore
     /// What the route's `{id}` stands for.
     let id: String
+    /// Who asks.
+    var caller = Caller.anyone(tenant: "")
     /// The client's `x-request-id` if it is harmless, else a fresh one. Only ever echoed, never looked up.
     let requestID: String
     private(set) var isOver = false
@@ -135,20 +137,6 @@ extension APICall {
     private func answered(_ status: Int) {
         isAnswered = true
         core.answered(route: route, status: status)
-    }
-}
-
-extension APICall {
-    /// Who asks, by the header that the operator trusts; empty where there is none.
-    func tenant() throws(APIError) -> String {
-        guard let name = core.options.tenantHeader, let tenant = exchange.request.header(name) else { return "" }
-        let limit = core.options.tenantByteCountMax
-        guard tenant.utf8.count <= limit else {
-            throw .invalid(
-                name, code: "string_above_max_length",
-                "The header \(name) may have \(limit) bytes at most, but has \(tenant.utf8.count).")
-        }
-        return tenant
     }
 }
 

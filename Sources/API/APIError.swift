@@ -62,6 +62,7 @@ struct APIError: Error, Equatable, Sendable {
     var headers: [HTTPField] {
         var headers: [HTTPField] = []
         if let retryAfterSeconds { headers.append(HTTPField("retry-after", String(retryAfterSeconds))) }
+        if status == 401 { headers.append(HTTPField("www-authenticate", "Bearer")) }
         if !mayRetry { headers.append(HTTPField("x-should-retry", "false")) }
         return headers
     }

@@ -12,16 +12,19 @@ package final class APIHandler: HTTPHandler {
     private let core: APICore
     private let routes: [Route]
 
-    /// - Parameter offload: runs work on some other thread, soon and always; see ``Offload``.
+    /// - Parameters:
+    ///   - access: nil where anyone may ask.
+    ///   - offload: runs work on some other thread, soon and always; see ``Offload``.
     package init(
         service: any GenerationService, metrics: MetricRegistry, inference: InferenceStatistics,
-        options: APIOptions = APIOptions(), offload: @escaping Offload, surroundings: APISurroundings = .system
+        options: APIOptions = APIOptions(), access: AccessControl? = nil, offload: @escaping Offload,
+        surroundings: APISurroundings = .system
     ) {
         core = APICore(
-            service: service, metrics: metrics, inference: inference, options: options, offload: offload,
-            surroundings: surroundings)
+            service: service, metrics: metrics, inference: inference, options: options, access: access,
+            offload: offload, surroundings: surroundings)
         routes = RouteTable.all.filter {
-            $0.role != .admin && (options.servesMetricsPublicly || $0.pattern != "/metrics")
+            $0.role != .admin && (options.servesMetricsPublicly || $0.role != .metrics)
         }
     }
 
@@ -41,19 +44,20 @@ package final class APIHandler: HTTPHandler {
     }
 }
 
-/// Answers the admin port: metrics, health, version.
+/// Answers the admin port: metrics, health, version. Whoever reaches it may read; see ``Route/Role-swift.enum/admin`` for
+/// what takes a key.
 package final class AdminHandler: HTTPHandler {
     private let core: APICore
     private let routes = RouteTable.all.filter { $0.role != .open }
 
     package init(
         service: any GenerationService, metrics: MetricRegistry, options: APIOptions = APIOptions(),
-        surroundings: APISurroundings = .system
+        access: AccessControl? = nil, surroundings: APISurroundings = .system
     ) {
         // No admin route has a body that is worth a thread.
         core = APICore(
             service: service, metrics: metrics, inference: InferenceStatistics(metrics), options: options,
-            offload: { $0() }, surroundings: surroundings)
+            access: access, isAdminPort: true, offload: { $0() }, surroundings: surroundings)
     }
 
     package func handle(_ exchange: any HTTPExchange) { core.handle(exchange, among: routes) }
@@ -93,6 +97,9 @@ final class APICore {
     let metrics: MetricRegistry
     let inference: InferenceStatistics
     let options: APIOptions
+    /// nil: anyone may ask.
+    let access: AccessControl?
+    private let isAdminPort: Bool
     let offload: Offload
     let surroundings: APISurroundings
     /// nil: streams have no ids.
@@ -102,6 +109,7 @@ final class APICore {
     private var answered: [AnsweredKey: Counter] = [:]
     private var ended: [AnsweredKey: Counter] = [:]
     private var refusals: [String: Counter] = [:]
+    private var salts = TenantSalts()
 
     private struct AnsweredKey: Hashable {
         var route: String
@@ -110,8 +118,10 @@ final class APICore {
 
     init(
         service: any GenerationService, metrics: MetricRegistry, inference: InferenceStatistics, options: APIOptions,
-        offload: @escaping Offload, surroundings: APISurroundings
+        access: AccessControl?, isAdminPort: Bool = false, offload: @escaping Offload, surroundings: APISurroundings
     ) {
+        self.access = access
+        self.isAdminPort = isAdminPort
         self.service = service
         self.metrics = metrics
         self.inference = inference
@@ -125,14 +135,74 @@ final class APICore {
         let (method, path) = (exchange.request.method, exchange.request.path)
         switch RouteTable.match(method: method, path: path, among: routes) {
         case .route(let route, let id):
-            route.handle(APICall(exchange, core: self, route: route.pattern, id: id))
+            let call = APICall(exchange, core: self, route: route.pattern, id: id)
+            do throws(APIError) {
+                call.caller = try caller(for: route.role) { exchange.request.header($0) }
+            } catch {
+                return call.refuse(error)
+            }
+            route.handle(call)
         case .otherMethods(let methods):
-            APICall(exchange, core: self, route: "other", id: "").fail(
-                .methodNotAllowed(method, path: path, allowed: methods),
+            failUnknown(
+                exchange, .methodNotAllowed(method, path: path, allowed: methods),
                 headers: [HTTPField("allow", methods.joined(separator: ", "))])
-        case .none:
-            APICall(exchange, core: self, route: "other", id: "").fail(.notFound(path: path))
+        case .none: failUnknown(exchange, .notFound(path: path))
         }
+    }
+
+    /// Who is not known is not told what there is.
+    private func failUnknown(_ exchange: any HTTPExchange, _ error: APIError, headers: [HTTPField] = []) {
+        let call = APICall(exchange, core: self, route: "other", id: "")
+        do throws(APIError) {
+            if !isAdminPort { _ = try access?.caller { exchange.request.header($0) } }
+        } catch {
+            return call.refuse(error)
+        }
+        call.fail(error, headers: headers)
+    }
+
+    /// Who asks for something of this role.
+    /// - Parameter header: finds a request's header by its name.
+    /// - Throws: 401 and 403; 400 for a tenant's name that is too long.
+    func caller(for role: Route.Role, _ header: (String) -> String?) throws(APIError) -> Caller {
+        guard let access else { return .anyone(tenant: try tenant(header)) }
+        let isOpen = role == .probe || isAdminPort && role != .admin
+        guard !isOpen else { return .anyone(tenant: "") }
+        let caller = try access.caller(header)
+        switch role {
+        case .open: try caller.require(.inference)
+        case .metrics: try caller.require(.metrics)
+        case .admin: try caller.require(.admin)
+        case .both, .probe: break
+        }
+        return caller
+    }
+
+    /// Who asks, by the header that the operator trusts; empty where there is none.
+    private func tenant(_ header: (String) -> String?) throws(APIError) -> String {
+        guard let name = options.tenantHeader, let tenant = header(name) else { return "" }
+        let limit = options.tenantByteCountMax
+        guard tenant.utf8.count <= limit else {
+            throw .invalid(
+                name, code: "string_above_max_length",
+                "The header \(name) may have \(limit) bytes at most, but has \(tenant.utf8.count).")
+        }
+        return tenant
+    }
+
+    /// Makes a request its caller's: in the caller's name, within the caller's limits, and with prefixes that only the
+    /// caller's requests find in caches.
+    func assign(_ request: inout GenerationRequest, to caller: Caller) throws(APIError) {
+        try caller.meter?.take(
+            promptTokens: request.prompts.reduce(0) { $0 + $1.count }, now: surroundings.unixSeconds())
+        guard !caller.tenant.isEmpty else { return }
+        request.tenant = caller.tenant
+        request.salt = salts.salt(request.salt, of: caller.tenant)
+    }
+
+    /// Who hears of a caller's request.
+    func receiver(_ receiver: any GenerationReceiver, of caller: Caller) -> any GenerationReceiver {
+        caller.meter.map { MeteredReceiver(receiver, $0) } ?? receiver
     }
 
     /// Counts an answer. Both labels are from closed sets: patterns of the tables, statuses of the code.

@@ -3,12 +3,16 @@ import HTTP
 /// One row of a route table: which request it answers, who may ask, and what answers.
 struct Route: Sendable {
     enum Role: Sendable {
-        /// Any client of the public port.
+        /// The public port, for those who may ask models.
         case open
-        /// Only the admin port.
+        /// The admin port, for administrators.
         case admin
-        /// Both ports: probes and what says who is there.
+        /// Both ports, for any caller that is known.
         case both
+        /// Both ports; on the public one for those who may read metrics.
+        case metrics
+        /// Both ports, for anyone: probes, which say yes or no.
+        case probe
     }
 
     var method: String

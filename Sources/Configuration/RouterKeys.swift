@@ -31,6 +31,10 @@ package enum RouterKeys {
     package static let queueByteLimit = Key<Int>.bytes(
         "queue-byte-limit", "Memory that waiting requests may take; more are refused with 429.", default: 256 << 20,
         defaultText: "256MiB", in: 1024...(1 << 40))
+    package static let accessKeys = Key<String>.text(
+        "api-keys",
+        "YAML file with the SHA-256 of each key that callers may show, its tenant, roles and limits; `apus key` makes "
+            + "entries. Read again when it changes. Without it anyone may ask.", "FILE")
     package static let tenantHeader = Key<String>.headerName(
         "tenant-header",
         "Request header that names the tenant, among whom workers are shared fairly. Set it only where a proxy you trust "
@@ -60,7 +64,8 @@ package enum RouterKeys {
 
     package static let listening = [host.name, httpPort.name, grpcPort.name, adminPort.name]
     package static let serving = [
-        queueLimit.name, queueTokenLimit.name, queueByteLimit.name, tenantHeader.name, queueTimeout.name,
+        queueLimit.name, queueTokenLimit.name, queueByteLimit.name, accessKeys.name, tenantHeader.name,
+        queueTimeout.name,
         requestTimeout.name, firstTokenObjective.name, tokenObjective.name, maxBodyBytes.name, resumeKeyFile.name,
         resumeWindow.name, tlsCertificate.name, tlsKey.name,
     ]

@@ -1,4 +1,3 @@
-import Glibc
 package import NIOCore
 import Synchronization
 
@@ -65,24 +64,5 @@ package final class TLSContextBox: Sendable {
 
     private static func stamps(_ options: TLSOptions) -> [FileStamp?] {
         [options.certificateFile, options.keyFile, options.authorityFile].map { $0.flatMap(FileStamp.init) }
-    }
-}
-
-/// What tells one content of a path from another without reading it. Follows links: Kubernetes swaps a link to a folder.
-private struct FileStamp: Equatable, Sendable {
-    private let device: UInt
-    private let inode: UInt
-    private let size: Int
-    private let seconds: Int
-    private let nanoseconds: Int
-
-    init?(_ path: String) {
-        var status = stat()
-        guard stat(path, &status) == 0 else { return nil }
-        device = UInt(status.st_dev)
-        inode = UInt(status.st_ino)
-        size = Int(status.st_size)
-        seconds = Int(status.st_mtim.tv_sec)
-        nanoseconds = Int(status.st_mtim.tv_nsec)
     }
 }

@@ -60,6 +60,9 @@ final class RouterProcess: Sendable {
         let dialTLS = try linkTLS.map { try TLSContextBox.client($0) }
         let metrics = MetricRegistry(engine: "router")
         let inference = InferenceStatistics(metrics)
+        let access = try await eventLoop.submit {
+            NIOLoopBound(front.accessKeys.map { AccessControl($0) }, eventLoop: eventLoop)
+        }.get()
         let state = try await eventLoop.submit {
             let tokenizers = TokenizerStore()
             var seed = SystemRandomNumberGenerator()
@@ -89,7 +92,7 @@ final class RouterProcess: Sendable {
                 ) { _ in
                     APIHandler(
                         service: state.value.router, metrics: metrics, inference: inference, options: front.api,
-                        offload: { work in pool.submit { _ in work() } })
+                        access: access.value, offload: { work in pool.submit { _ in work() } })
                 })
             bound.append(
                 try await HTTPListener.bind(host: front.host, port: front.grpcPort, group: eventLoop, tls: tls) { _ in
@@ -97,7 +100,7 @@ final class RouterProcess: Sendable {
                     health.register(in: dispatcher)
                     let inference = GRPCInferenceService(
                         service: state.value.router, metrics: metrics, inference: inference, options: front.api,
-                        offload: { work in pool.submit { _ in work() } })
+                        access: access.value, offload: { work in pool.submit { _ in work() } })
                     inference.register(in: dispatcher)
                     ExternalScaler(service: state.value.router).register(in: dispatcher)
                     ServerReflection().register(in: dispatcher)
@@ -105,7 +108,8 @@ final class RouterProcess: Sendable {
                 })
             bound.append(
                 try await HTTPListener.bind(host: front.host, port: front.adminPort, group: eventLoop) { _ in
-                    AdminHandler(service: state.value.router, metrics: metrics, options: front.api)
+                    AdminHandler(
+                        service: state.value.router, metrics: metrics, options: front.api, access: access.value)
                 })
         } catch {
             for listener in bound { await listener.close() }
@@ -123,6 +127,7 @@ final class RouterProcess: Sendable {
                     metadata: error.map { ["of": "\(name)", "why": "\($0)"] } ?? ["of": "\(name)"])
             }
         }
+        if let path = front.accessKeyFile { Self.follow(path, eventLoop, access, logger) }
         let (listener, connections) = (bound[0], metrics.gauge(.httpConnections))
         try await eventLoop.submit {
             state.value.router.start(servesLocally ? [state.value.local] : [])
@@ -132,6 +137,24 @@ final class RouterProcess: Sendable {
                 connections.set(Double(listener.connectionCount))
             }
         }.get()
+    }
+
+    /// Reads the keys again when their file changes. While it cannot be used, those before count.
+    private static func follow(
+        _ path: String, _ eventLoop: any EventLoop, _ access: NIOLoopBound<AccessControl?>, _ logger: Logger
+    ) {
+        let stamp = NIOLoopBoundBox.makeBoxSendingValue(FileStamp(path), eventLoop: eventLoop)
+        eventLoop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in
+            let now = FileStamp(path)
+            guard now != stamp.value else { return }
+            stamp.value = now
+            do {
+                access.value?.replace(try AccessKeys.read(path))
+                logger.info("keys read again")
+            } catch {
+                logger.warning("keys not read again", metadata: ["why": "\(error)"])
+            }
+        }
     }
 
     /// Lists models before their workers are there.

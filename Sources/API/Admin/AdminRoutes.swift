@@ -7,17 +7,17 @@ import Telemetry
 enum AdminRoutes {
     static let table: [Route] = [
         Route("GET", "/", .both) { hello($0) },
-        Route("GET", "/version", .both) { call in
+        Route("GET", "/version", .probe) { call in
             call.respond { body in
                 body.writeStaticString("{\"version\":")
                 body.writeJSON(call.core.options.version)
                 body.writeStaticString("}")
             }
         },
-        Route("GET", "/health", .both) { ready($0) },
-        Route("GET", "/readyz", .both) { ready($0) },
-        Route("GET", "/livez", .both) { call in call.respond { $0.writeStaticString("{\"status\":\"ok\"}") } },
-        Route("GET", "/metrics", .both) { metrics($0) },
+        Route("GET", "/health", .probe) { ready($0) },
+        Route("GET", "/readyz", .probe) { ready($0) },
+        Route("GET", "/livez", .probe) { call in call.respond { $0.writeStaticString("{\"status\":\"ok\"}") } },
+        Route("GET", "/metrics", .metrics) { metrics($0) },
     ]
 
     private static func hello(_ call: APICall) {

@@ -33,6 +33,8 @@ extension GRPCStatus {
         let code: GRPCStatusCode =
             switch error.status {
             case 400, 408, 415: .invalidArgument
+            case 401: .unauthenticated
+            case 403: .permissionDenied
             case 404: .notFound
             case 413, 429: .resourceExhausted
             case 501: .unimplemented

@@ -12,14 +12,17 @@ package final class GRPCInferenceService {
     package static let name = "inference.GRPCInferenceService"
     private let core: APICore
 
-    /// - Parameter offload: runs work on some other thread, soon and always; see ``Offload``.
+    /// - Parameters:
+    ///   - access: nil where anyone may call.
+    ///   - offload: runs work on some other thread, soon and always; see ``Offload``.
     package init(
         service: any GenerationService, metrics: MetricRegistry, inference: InferenceStatistics,
-        options: APIOptions = APIOptions(), offload: @escaping Offload, surroundings: APISurroundings = .system
+        options: APIOptions = APIOptions(), access: AccessControl? = nil, offload: @escaping Offload,
+        surroundings: APISurroundings = .system
     ) {
         core = APICore(
-            service: service, metrics: metrics, inference: inference, options: options, offload: offload,
-            surroundings: surroundings)
+            service: service, metrics: metrics, inference: inference, options: options, access: access,
+            offload: offload, surroundings: surroundings)
     }
 
     /// Adds all methods to a dispatcher, which then keeps this service.
@@ -27,16 +30,20 @@ package final class GRPCInferenceService {
         registerServer(in: dispatcher)
         registerModels(in: dispatcher)
         registerRepository(in: dispatcher)
-        handle("ModelInfer", in: dispatcher) { call, ended in InferCall(call, self.core, ended).begin() }
-        handle("ModelStreamInfer", in: dispatcher) { call, ended in InferStream(call, self.core, ended).begin() }
+        handle("ModelInfer", in: dispatcher) { call, caller, ended in
+            InferCall(call, caller, self.core, ended).begin()
+        }
+        handle("ModelStreamInfer", in: dispatcher) { call, caller, ended in
+            InferStream(call, caller, self.core, ended).begin()
+        }
     }
 
     private func registerServer(in dispatcher: GRPCDispatcher) {
         let core = core
-        unary("ServerLive", in: dispatcher) { (_: WireServerLiveRequest) in
+        unary("ServerLive", .probe, in: dispatcher) { (_: WireServerLiveRequest) in
             WireServerLiveResponse.with { $0.live = true }
         }
-        unary("ServerReady", in: dispatcher) { (_: WireServerReadyRequest) in
+        unary("ServerReady", .probe, in: dispatcher) { (_: WireServerReadyRequest) in
             WireServerReadyResponse.with { $0.ready = core.service.isReady }
         }
         unary("ServerMetadata", in: dispatcher) { (_: WireServerMetadataRequest) in
@@ -113,21 +120,33 @@ package final class GRPCInferenceService {
 
 // Methods.
 extension GRPCInferenceService {
-    /// - Parameter serve: begins the call, and calls its second argument once with the code that the call ended with.
+    /// - Parameters:
+    ///   - role: who may call; see ``Route``.
+    ///   - serve: begins the call, and calls its last argument once with the code that the call ended with.
     private func handle(
-        _ method: String, in dispatcher: GRPCDispatcher,
-        _ serve: @escaping (GRPCServerCall, @escaping (GRPCStatusCode) -> Void) -> Void
+        _ method: String, _ role: Route.Role = .open, in dispatcher: GRPCDispatcher,
+        _ serve: @escaping (GRPCServerCall, Caller, @escaping (GRPCStatusCode) -> Void) -> Void
     ) {
         dispatcher.handle("/\(Self.name)/\(method)") { call in
-            serve(call) { self.core.ended(method: method, code: $0) }
+            do throws(APIError) {
+                let caller = try self.core.caller(for: role) { name in
+                    call.metadata.first { $0.name == name }?.value
+                }
+                serve(call, caller) { self.core.ended(method: method, code: $0) }
+            } catch {
+                self.core.refused(code: error.code)
+                let status = GRPCStatus(error)
+                self.core.ended(method: method, code: status.code)
+                call.finish(status)
+            }
         }
     }
 
     private func unary<Request: Message, Response: Message>(
-        _ method: String, in dispatcher: GRPCDispatcher,
+        _ method: String, _ role: Route.Role = .open, in dispatcher: GRPCDispatcher,
         _ answer: @escaping (Request) throws(APIError) -> Response
     ) {
-        handle(method, in: dispatcher) { call, ended in
+        handle(method, role, in: dispatcher) { call, _, ended in
             call.onCancelled = { ended(.cancelled) }
             call.unary { [unowned call] bytes in
                 let status: GRPCStatus

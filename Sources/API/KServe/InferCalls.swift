@@ -7,12 +7,14 @@ import SwiftProtobuf
 /// What `ModelInfer` and `ModelStreamInfer` share: from a message's bytes to a running request.
 private struct InferStart {
     let core: APICore
+    let caller: Caller
     let loop: any EventLoop
     /// When the call must have ended; nil: no limit of its own.
     let deadline: NIODeadline?
 
-    init(_ call: GRPCServerCall, _ core: APICore) {
+    init(_ call: GRPCServerCall, _ caller: Caller, _ core: APICore) {
         self.core = core
+        self.caller = caller
         loop = call.eventLoop
         deadline = call.timeout.map { call.eventLoop.now + $0 }
     }
@@ -49,7 +51,8 @@ private struct InferStart {
         if let deadline {
             prepared.generation.request.requestTimeoutSeconds = max(0, Double((deadline - loop.now).nanoseconds) / 1e9)
         }
-        let inference = TextInference(prepared, core: core, startedAt: startedAt, loop: loop, reply: reply)
+        let inference = TextInference(
+            prepared, core: core, caller: caller, startedAt: startedAt, loop: loop, reply: reply)
         do throws(APIError) {
             try inference.start()
             started(inference)
@@ -67,10 +70,10 @@ final class InferCall {
     private let abandonment = Abandonment()
     private var running: TextInference?
 
-    init(_ call: GRPCServerCall, _ core: APICore, _ ended: @escaping (GRPCStatusCode) -> Void) {
+    init(_ call: GRPCServerCall, _ caller: Caller, _ core: APICore, _ ended: @escaping (GRPCStatusCode) -> Void) {
         self.call = call
         self.ended = ended
-        start = InferStart(call, core)
+        start = InferStart(call, caller, core)
     }
 
     /// The call's callbacks keep this object until the call is over.
@@ -123,11 +126,11 @@ final class InferStream {
     private var hasEnded = false
     private var isOver = false
 
-    init(_ call: GRPCServerCall, _ core: APICore, _ ended: @escaping (GRPCStatusCode) -> Void) {
+    init(_ call: GRPCServerCall, _ caller: Caller, _ core: APICore, _ ended: @escaping (GRPCStatusCode) -> Void) {
         self.call = call
         self.core = core
         self.ended = ended
-        start = InferStart(call, core)
+        start = InferStart(call, caller, core)
     }
 
     /// The call's callbacks keep this object until the call is over.

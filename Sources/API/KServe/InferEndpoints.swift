@@ -92,7 +92,8 @@ enum InferEndpoints {
         reply: @escaping (TextInference.Reply) -> Void, whenGone: @escaping () -> Void = {}
     ) -> Bool {
         let inference = TextInference(
-            prepared, core: call.core, startedAt: startedAt, loop: call.exchange.eventLoop, reply: reply)
+            prepared, core: call.core, caller: call.caller, startedAt: startedAt, loop: call.exchange.eventLoop,
+            reply: reply)
         do throws(APIError) {
             try inference.start()
         } catch {

@@ -5,10 +5,10 @@ import Serving
 /// Triton's extension documents. `{id}` is a model, or a model and a version: see ``ModelVersion``.
 enum KServeRoutes {
     static let table: [Route] = [
-        Route("GET", "/v2/health/live", .both) { call in
+        Route("GET", "/v2/health/live", .probe) { call in
             call.respond { $0.writeStaticString("{\"live\":true}") }
         },
-        Route("GET", "/v2/health/ready", .both) { call in
+        Route("GET", "/v2/health/ready", .probe) { call in
             let isReady = call.core.service.isReady
             call.respond(status: isReady ? 200 : 503) {
                 $0.writeStaticString(isReady ? "{\"ready\":true}" : "{\"ready\":false}")

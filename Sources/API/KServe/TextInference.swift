@@ -26,6 +26,7 @@ final class TextInference: GenerationReceiver {
 
     private let prepared: PreparedInference
     private let core: APICore
+    private let caller: Caller
     private let loop: any EventLoop
     private let reply: (Reply) -> Void
     private let counters: InferenceCounters
@@ -39,11 +40,12 @@ final class TextInference: GenerationReceiver {
     ///   - startedAt: when the request had arrived.
     ///   - reply: called on the event loop, never from inside `start`.
     init(
-        _ prepared: PreparedInference, core: APICore, startedAt: NIODeadline, loop: any EventLoop,
+        _ prepared: PreparedInference, core: APICore, caller: Caller, startedAt: NIODeadline, loop: any EventLoop,
         reply: @escaping (Reply) -> Void
     ) {
         self.prepared = prepared
         self.core = core
+        self.caller = caller
         self.loop = loop
         self.reply = reply
         counters = core.inference.counters(prepared.model.name)
@@ -54,9 +56,14 @@ final class TextInference: GenerationReceiver {
     /// Queues the request.
     /// - Throws: what the service refuses at once; there is no reply then.
     func start() throws(APIError) {
+        var asked = prepared.generation.request
+        do throws(APIError) { try core.assign(&asked, to: caller) } catch {
+            core.refused(code: error.code)
+            throw error
+        }
         counters.arrived(unixSeconds: core.surroundings.unixSeconds())
         do {
-            request = try core.service.submit(prepared.generation.request, receiver: self)
+            request = try core.service.submit(asked, receiver: core.receiver(self, of: caller))
         } catch {
             let refusal = refusal(error)
             counters.failed(refusal, times, at: loop.now, wasPending: false)

@@ -15,6 +15,9 @@ struct FrontSettings: Sendable {
     var router = RouterOptions()
     var api = APIOptions()
     var tls: TLSOptions?
+    /// nil: anyone may ask.
+    var accessKeys: [AccessKey]?
+    var accessKeyFile: String?
 
     init(_ settings: Settings, _ listening: ListeningFlags, _ serving: ServingFlags, _ common: CommonFlags) throws {
         host = try settings.value(RouterKeys.host, flag: listening.host)
@@ -36,6 +39,13 @@ struct FrontSettings: Sendable {
         router.objective.tokenSeconds = try settings.value(RouterKeys.tokenObjective, flag: serving.tokenObjective)
         api.bodyByteCountMax = try settings.value(RouterKeys.maxBodyBytes, flag: serving.maxBodyBytes)
         api.tenantHeader = try settings.optional(RouterKeys.tenantHeader, flag: serving.tenantHeader)
+        accessKeyFile = try settings.optional(RouterKeys.accessKeys, flag: serving.accessKeys)
+        accessKeys = try accessKeyFile.map { try AccessKeys.read($0) }
+        if accessKeyFile != nil, api.tenantHeader != nil {
+            throw ConfigurationError.badValue(
+                place: RouterKeys.tenantHeader.name, value: api.tenantHeader ?? "",
+                expected: "left out where \(RouterKeys.accessKeys.name) says who is who")
+        }
         api.version = ApusVersion.text
         let window = try settings.value(RouterKeys.resumeWindow, flag: serving.resumeWindow)
         let keyFile = try settings.optional(RouterKeys.resumeKeyFile, flag: serving.resumeKeyFile)

@@ -57,6 +57,7 @@ struct ServingFlags: ParsableArguments {
     @Option(RouterKeys.queueLimit) var queueLimit: String?
     @Option(RouterKeys.queueTokenLimit) var queueTokenLimit: String?
     @Option(RouterKeys.queueByteLimit) var queueByteLimit: String?
+    @Option(RouterKeys.accessKeys) var accessKeys: String?
     @Option(RouterKeys.tenantHeader) var tenantHeader: String?
     @Option(RouterKeys.queueTimeout) var queueTimeout: String?
     @Option(RouterKeys.requestTimeout) var requestTimeout: String?

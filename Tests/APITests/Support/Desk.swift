@@ -37,7 +37,9 @@ final class Desk {
         }
     }
 
-    init(models: [ServedModel] = [.tiny()], _ change: (inout APIOptions) -> Void = { _ in }) {
+    init(
+        models: [ServedModel] = [.tiny()], access: AccessControl? = nil, _ change: (inout APIOptions) -> Void = { _ in }
+    ) {
         var options = APIOptions()
         options.version = "1.2.3"
         change(&options)
@@ -52,8 +54,9 @@ final class Desk {
         let offloaded = offloaded
         handler = APIHandler(
             service: service, metrics: metrics, inference: InferenceStatistics(metrics), options: options,
-            offload: { offloaded.add($0) }, surroundings: surroundings)
-        admin = AdminHandler(service: service, metrics: metrics, options: options, surroundings: surroundings)
+            access: access, offload: { offloaded.add($0) }, surroundings: surroundings)
+        admin = AdminHandler(
+            service: service, metrics: metrics, options: options, access: access, surroundings: surroundings)
     }
 
     @discardableResult

@@ -14,23 +14,27 @@ final class GRPCDesk {
     let metrics = MetricRegistry()
     private let dispatcher = GRPCDispatcher()
 
-    init(models: [ServedModel] = [.tiny()], _ change: (inout APIOptions) -> Void = { _ in }) {
+    init(
+        models: [ServedModel] = [.tiny()], access: AccessControl? = nil, _ change: (inout APIOptions) -> Void = { _ in }
+    ) {
         var options = APIOptions()
         options.version = "1.2.3"
         change(&options)
         service = ScriptedService(models: models)
         GRPCInferenceService(
             service: service, metrics: metrics, inference: InferenceStatistics(metrics), options: options,
-            offload: { $0() }, surroundings: APISurroundings(unixSeconds: { 1_700_000_000 }, randomWord: { 1 })
+            access: access, offload: { $0() },
+            surroundings: APISurroundings(unixSeconds: { 1_700_000_000 }, randomWord: { 1 })
         ).register(in: dispatcher)
         ExternalScaler(service: service).register(in: dispatcher)
         ServerReflection().register(in: dispatcher)
     }
 
     /// Opens a call.
-    func open(_ path: String, timeout: String? = nil) -> GRPCExchange {
+    func open(_ path: String, timeout: String? = nil, fields more: [HTTPField] = []) -> GRPCExchange {
         let fields =
             [HTTPField("content-type", "application/grpc")] + (timeout.map { [HTTPField("grpc-timeout", $0)] } ?? [])
+            + more
         let exchange = RecordingExchange(
             HTTPRequestHead(method: "POST", path: path, query: nil, headers: fields, majorVersion: 2), body: nil,
             loop: loop)

@@ -1,0 +1,94 @@
+import Yams
+
+/// A file of keys that callers may show.
+///
+///     keys:
+///       - name: team-a              # the tenant
+///         sha256: 9f86d081…         # of the key, in hexadecimal: `apus key` makes both
+///         roles: [inference]        # this, if left out
+///         requests-per-minute: 600  # no limit, if left out
+///         tokens-per-minute: 100000
+package enum AccessKeyFile {
+    package struct Entry: Equatable, Sendable {
+        package var name: String
+        /// 32 bytes.
+        package var digest: [UInt8]
+        package var roles: [String]
+        package var requestsPerMinute: Int?
+        package var tokensPerMinute: Int?
+    }
+
+    private static let fields = ["name", "sha256", "roles", "requests-per-minute", "tokens-per-minute"]
+    private static let nameByteCountMax = 128
+    private static let limits = 1...1_000_000_000
+
+    /// - Parameters:
+    ///   - path: for the error's sentence.
+    ///   - roles: those that there are; the first is what a key without any has.
+    package static func read(_ text: String, path: String, roles: [String]) throws(ConfigurationError) -> [Entry] {
+        let root: Node?
+        do { root = try Yams.compose(yaml: text) } catch { throw .unreadable(path: path, reason: "\(error)") }
+        guard case .mapping(let mapping)? = root, mapping.count == 1, let list = mapping["keys"],
+            case .sequence(let items) = list, !items.isEmpty
+        else { throw .unreadable(path: path, reason: "the file must have a list `keys` and nothing else") }
+        var entries: [Entry] = []
+        for (index, item) in items.enumerated() {
+            let entry = try Self.entry(item, "keys[\(index)]", path, roles)
+            guard !entries.contains(where: { $0.digest == entry.digest }) else {
+                throw .unreadable(path: path, reason: "keys[\(index)] is a key that is there already")
+            }
+            entries.append(entry)
+        }
+        return entries
+    }
+
+    private static func entry(
+        _ node: Node, _ place: String, _ path: String, _ roles: [String]
+    ) throws(ConfigurationError) -> Entry {
+        guard case .mapping(let fields) = node else {
+            throw .unreadable(path: path, reason: "\(place) must have name and sha256")
+        }
+        for (key, _) in fields {
+            let name = key.string ?? ""
+            guard Self.fields.contains(name) else {
+                throw .unknownKey(
+                    "\(place).\(name)", place: path, nearest: nearestName(to: name, among: Self.fields))
+            }
+        }
+        let name = fields["name"]?.string ?? ""
+        guard (1...nameByteCountMax).contains(name.utf8.count) else {
+            throw .badValue(
+                place: "\(place).name in \(path)", value: name, expected: "a text of 1 to \(nameByteCountMax) bytes")
+        }
+        let digest = hexadecimal(fields["sha256"]?.string ?? "")
+        guard let digest, digest.count == 32 else {
+            throw .badValue(
+                place: "\(place).sha256 in \(path)", value: fields["sha256"]?.string ?? "",
+                expected: "64 hexadecimal digits")
+        }
+        let given = fields["roles"].map { $0.sequence?.compactMap(\.string) ?? [$0.string ?? ""] } ?? [roles[0]]
+        for role in given where !roles.contains(role) {
+            throw .badValue(
+                place: "\(place).roles in \(path)", value: role, expected: "of \(roles.joined(separator: ", "))")
+        }
+        func limit(_ name: String) throws(ConfigurationError) -> Int? {
+            guard let text = fields[name]?.string else { return nil }
+            guard let value = Int(text), limits.contains(value) else {
+                throw .badValue(
+                    place: "\(place).\(name) in \(path)", value: text,
+                    expected: "a whole number of \(limits.lowerBound) to \(limits.upperBound)")
+            }
+            return value
+        }
+        return Entry(
+            name: name, digest: digest, roles: given, requestsPerMinute: try limit("requests-per-minute"),
+            tokensPerMinute: try limit("tokens-per-minute"))
+    }
+
+    private static func hexadecimal(_ text: String) -> [UInt8]? {
+        guard text.utf8.count.isMultiple(of: 2), text.utf8.allSatisfy({ $0 < 0x80 }) else { return nil }
+        let digits = text.compactMap(\.hexDigitValue)
+        guard digits.count == text.utf8.count else { return nil }
+        return stride(from: 0, to: digits.count, by: 2).map { UInt8(digits[$0] << 4 | digits[$0 + 1]) }
+    }
+}
