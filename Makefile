@@ -9,7 +9,7 @@ SERVE_FLAGS ?=
 
 APUS := .build/release/apus
 LIBRARIES := libnghttp2-dev libssl-dev pkg-config
-TEST_TOOLS := python3-venv python3-yaml nghttp2-client curl openssl clang-format
+TEST_TOOLS := python3-venv nghttp2-client curl openssl clang-format
 TEST_BUILD := --scratch-path .build-test -c release -Xswiftc -enable-testing
 
 run: $(APUS) model
@@ -26,7 +26,9 @@ $(APUS): Package.swift $(shell find Sources -type f) | packages
 test: packages model lint arm-kernels
 	Deploy/local/install-packages.sh $(TEST_TOOLS)
 	swift build $(TEST_BUILD) --build-tests
-	/usr/bin/python3 Deploy/test/check_manifests.py .build-test/release/apus
+	@test -x .build-test/checks/bin/python3 || python3 -m venv .build-test/checks
+	.build-test/checks/bin/python3 -m pip install --quiet --disable-pip-version-check kubernetes-validate==1.37.0 PyYAML==6.0.3
+	.build-test/checks/bin/python3 Deploy/test/check_manifests.py .build-test/release/apus
 	Deploy/local/unpack-package.sh prometheus .build-test/prometheus
 	/usr/bin/python3 Deploy/test/check_monitoring.py .build-test/release/apus $(MODEL) .build-test/prometheus/usr/bin
 	swift test $(TEST_BUILD) --skip-build --skip EndToEndTests --skip HTTPTests

@@ -94,7 +94,7 @@ def check_schemas(resources: list[dict]) -> None:
         print("kubernetes-validate is not installed: schemas are not checked")
         return
     for resource in resources:
-        if resource["apiVersion"].split("/")[0] in ("keda.sh", "monitoring.coreos.com"):
+        if resource["apiVersion"].split("/")[0] in ("cert-manager.io", "keda.sh", "monitoring.coreos.com"):
             continue  # Not Kubernetes' own: check_links looks at them.
         try:
             kubernetes_validate.validate(resource, kubernetes_validate.latest_version(), strict=True)
@@ -176,6 +176,14 @@ def check_links(resources: list[dict], pods: dict[str, tuple[dict, dict]]) -> No
                 expect(port["targetPort"] in named, f"{name}: no pod has a port {port['targetPort']}")
         elif resource["kind"] in ("HorizontalPodAutoscaler", "ScaledObject"):
             check_autoscaler(name, resource, resources, services)
+        elif resource["kind"] == "NetworkPolicy":
+            targets = selected(spec["podSelector"]["matchLabels"])
+            named = {port["name"] for pod in targets for each in pod["containers"] for port in each["ports"]}
+            opened = {port["port"] for rule in spec["ingress"] for port in rule["ports"]}
+            expect(opened == named, f"{name}: opens {sorted(opened)} of {sorted(named)}")
+        elif resource["kind"] == "Certificate":
+            issuers = [each["metadata"]["name"] for each in resources if each["kind"] == "Issuer"]
+            expect(spec["issuerRef"]["name"] in issuers, f"{name}: no issuer {spec['issuerRef']['name']}")
         elif resource["kind"] == "PodMonitor":
             targets = selected(spec["selector"]["matchLabels"])
             named = {port["name"] for pod in targets for each in pod["containers"] for port in each["ports"]}
@@ -184,7 +192,9 @@ def check_links(resources: list[dict], pods: dict[str, tuple[dict, dict]]) -> No
             expect(len(selected(spec["selector"]["matchLabels"])) == 1, f"{name}: selects no pods")
         elif resource["kind"] == "StatefulSet":
             expect(services.get(spec["serviceName"], {}).get("clusterIP") == "None", f"{name}: no headless Service")
+    secrets = {each["spec"]["secretName"]: each["spec"] for each in resources if each["kind"] == "Certificate"}
     for name, (_, pod) in pods.items():
+        check_certificates(name, pod, secrets)
         for argument in pod["containers"][0]["args"]:
             if argument.startswith("--worker-service="):
                 service, port = argument.split("=", 1)[1].split(":")
@@ -195,6 +205,21 @@ def check_links(resources: list[dict], pods: dict[str, tuple[dict, dict]]) -> No
                 host, port = argument.split("=", 1)[1].split(":")
                 offered = [offer["port"] for offer in services.get(host, {}).get("ports", [])]
                 expect(int(port) in offered, f"{name}: no Service has {host}:{port}")
+
+
+def check_certificates(name: str, pod: dict, secrets: dict[str, dict]) -> None:
+    """What the link's flags name is mounted from a secret that some certificate fills, and roles are each other's."""
+    container = pod["containers"][0]
+    flags = dict(each[2:].split("=", 1) for each in container["args"] if each.startswith("--link-tls-"))
+    if not flags:
+        return
+    names = {volume["name"]: volume["secret"]["secretName"] for volume in pod["volumes"] if "secret" in volume}
+    folders = {mount["mountPath"]: names[mount["name"]] for mount in container["volumeMounts"] if mount["name"] in names}
+    used = {flags[flag].rsplit("/", 1)[0] for flag in ("link-tls-cert", "link-tls-key", "link-tls-ca")}
+    expect(len(used) == 1 and used <= set(folders), f"{name}: nothing is mounted at {sorted(used)}")
+    mine = [uri for folder in used for uri in secrets.get(folders.get(folder), {}).get("uris", [])]
+    others = [uri for spec in secrets.values() for uri in spec.get("uris", []) if uri not in mine]
+    expect(others == [flags["link-tls-peer"]], f"{name}: expects {flags['link-tls-peer']}, others are {others}")
 
 
 def check_autoscaler(name: str, scaler: dict, resources: list[dict], services: dict[str, dict]) -> None:
@@ -261,8 +286,14 @@ def main() -> None:
     kustomization = yaml.safe_load((BASE / "kustomization.yaml").read_text())
     resources = documents(kustomization)
     check(resources, apus)
-    for folder in sorted(COMPONENTS.iterdir()):
+    folders = sorted(COMPONENTS.iterdir())
+    for folder in folders:
         check(with_component(resources, folder), apus)
+    everything = resources
+    for folder in folders:
+        if folder.name != "hpa":  # One autoscaler is enough.
+            everything = with_component(everything, folder)
+    check(everything, apus)
 
     version = subprocess.run([apus, "--version"], check=True, capture_output=True, text=True).stdout.strip()
     tags = [image["newTag"] for image in kustomization["images"]]

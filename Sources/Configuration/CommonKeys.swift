@@ -19,8 +19,9 @@ package enum LinkTLSKeys {
 
     package static let peer = Key<String>.text(
         "link-tls-peer",
-        "URI that the other side's certificate must name, such as spiffe://apus/worker at a router; without it any "
-            + "certificate of the authorities is good.", "URI")
+        "URI that the other side's certificate must name, such as spiffe://apus/worker at a router. Without it a worker "
+            + "takes any certificate of the authorities, and a router those that name the host or address it dials.",
+        "URI")
 
     package static let names = [certificate.name, key.name, authority.name, peer.name]
 }

@@ -59,13 +59,15 @@ final class TLSHandler: ChannelDuplexHandler {
         shakeHands(context)
     }
 
-    /// Addresses are compared with the certificate's addresses, names with its names.
+    /// Addresses are compared with the certificate's addresses, names with its names. Where the peer is known by its URI,
+    /// the place it is found at means nothing.
     private func expectServer(_ name: String, _ session: OpaquePointer) {
+        let isKnownByURI = tls.options.peerURI != nil && tls.options.serverName == nil
         if (try? SocketAddress(ipAddress: name, port: 0)) != nil {
-            X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(session), name)
+            if !isKnownByURI { X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(session), name) }
         } else {
             _ = apus_ssl_set_server_name(session, name)
-            SSL_set1_host(session, name)
+            if !isKnownByURI { SSL_set1_host(session, name) }
         }
     }
 

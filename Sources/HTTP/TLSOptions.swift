@@ -16,7 +16,8 @@ package struct TLSOptions: Sendable, Equatable {
     package var minimumVersion = Version.tls12OrLater
     /// In order of preference; the listener speaks what is chosen.
     package var protocols = ["h2", "http/1.1"]
-    /// A URI that the peer's certificate must name, exactly.
+    /// A URI that the peer's certificate must name, exactly. A client that has it does not look at the host's name, which
+    /// certificates of pods cannot carry. Source: SPIFFE X.509-SVID, section 2.
     package var peerURI: String?
     /// Clients: the name the server's certificate must carry, when it is not the host dialled.
     package var serverName: String?

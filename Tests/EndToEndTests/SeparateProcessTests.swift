@@ -74,22 +74,22 @@ import Testing
                 "--link-tls-ca", files.path("\(authority).pem"),
             ]
         }
+        // As pods' certificates are: they name no place.
+        try files.sign("worker", "URI:spiffe://apus/worker", by: "ca")
+        func expecting(_ role: String) -> [String] { ["--link-tls-peer", "spiffe://apus/\(role)"] }
         let port = try Cluster.freePort()
         let worker = try ApusProcess(
             ["worker", ApusProcess.model, "--name", "apart", "--port", "\(port)", "--metrics-port", "0"]
-                + link("server") + ["--link-tls-peer", "spiffe://apus/router"])
+                + link("worker") + expecting("router"))
         try worker.waitFor("is ready")
         let front = ["--tls-cert", files.path("server.pem"), "--tls-key", files.path("server.key")]
-        let doors = try [
-            Self.router(port, link("client") + front + ["--link-tls-peer", "spiffe://apus/worker"]),
-            Self.router(port, link("client") + front),
-        ]
-        // Without a certificate, with one of another authority, with a worker's, and one that expects another worker.
+        let doors = try (0..<2).map { _ in try Self.router(port, link("client") + front + expecting("worker")) }
+        // Without a certificate, with one of another authority, with a worker's; one that expects another worker, and one
+        // that expects the worker's address.
         let strangers = try [
-            Self.router(port, []), Self.router(port, link("stranger", authority: "stranger")),
-            Self.router(port, link("server")),
-            Self.router(port, link("client") + ["--link-tls-peer", "spiffe://apus/other"]),
-        ]
+            [], link("stranger", authority: "stranger"), link("worker") + expecting("worker"),
+            link("client") + expecting("other"), link("client"),
+        ].map { try Self.router(port, $0) }
 
         let trusting = ["--cacert", files.path("ca.pem")]
         var answers: [String] = []
