@@ -113,7 +113,9 @@ import Testing
         #expect(ask().status == nil && ask().status == nil)
         let refused = ask()
         #expect(refused.status == 429 && refused.header("retry-after") == "30")
-        #expect(refused.text.contains("Your limit of 2 requests a minute is used up. Try again in 30 s."), "\(refused.text)")
+        #expect(
+            refused.text.contains("Your limit of 2 requests a minute is used up. Try again in 30 s."), "\(refused.text)"
+        )
         desk.clock.seconds += 29
         #expect(ask().status == 429)
         desk.clock.seconds += 1
@@ -125,7 +127,8 @@ import Testing
         let desk = Desk(access: AccessControl(Self.keys))
         func ask() -> RecordingExchange {
             desk.post(
-                "/v1/completions", #"{"model":"tiny","prompt":"0123456789","stream":true}"#, headers: Self.bearer("short"))
+                "/v1/completions", #"{"model":"tiny","prompt":"0123456789","stream":true}"#,
+                headers: Self.bearer("short"))
         }
         let first = ask()
         desk.service.produce(

@@ -29,7 +29,8 @@ final class TenantMeter {
         func limited(_ before: Allowance?, _ limit: Int?) -> Allowance? {
             limit.map { limit in
                 let perMinute = Double(max(1, limit))
-                return Allowance(perMinute: perMinute, left: min(before?.left ?? perMinute, perMinute), at: before?.at ?? 0)
+                return Allowance(
+                    perMinute: perMinute, left: min(before?.left ?? perMinute, perMinute), at: before?.at ?? 0)
             }
         }
         requests = limited(requests, requestsPerMinute)
@@ -55,7 +56,8 @@ final class TenantMeter {
 
     private static func exhausted(_ what: String, _ perMinute: Double, after seconds: Int) -> APIError {
         APIError(
-            status: 429, message: "Your limit of \(Int(perMinute)) \(what) a minute is used up. Try again in \(seconds) s.",
+            status: 429,
+            message: "Your limit of \(Int(perMinute)) \(what) a minute is used up. Try again in \(seconds) s.",
             type: "rate_limit_error", code: "rate_limit_exceeded", retryAfterSeconds: seconds)
     }
 }
