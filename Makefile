@@ -19,7 +19,7 @@ build: $(APUS)
 
 # Left alone when no source is newer: a second `make run` should not wait for the package manager to think.
 $(APUS): Package.swift $(shell find Sources -type f) | packages
-	swift build -c release --product apus
+	swift build -c release --product apus --static-swift-stdlib
 	@touch $@
 
 # Tests of sockets and processes run one at a time, so that they have the machine to themselves.
