@@ -42,5 +42,9 @@ package struct JSONObject: Equatable, Sendable {
     package init(members: [Member] = []) { self.members = members }
 
     /// Linear: requests have a dozen members, and whoever expects thousands walks through `members`.
-    package subscript(name: String) -> JSONValue? { members.first { $0.name == name }?.value }
+    package subscript(name: String) -> JSONValue? {
+        // Lengths first: they tell most names apart without a call.
+        let byteCount = name.utf8.count
+        return members.first { $0.name.utf8.count == byteCount && $0.name == name }?.value
+    }
 }

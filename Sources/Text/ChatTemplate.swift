@@ -69,30 +69,18 @@ package final class ChatTemplate: Sendable {
         now: TemplateTime? = nil
     ) throws(ChatTemplateError) -> String {
         var all: [(name: String, value: TemplateValue)] = [
-            ("messages", .list(messages.map(\.value))), ("tools", .none), ("documents", .none),
+            ("tools", .none), ("documents", .none),
             ("add_generation_prompt", .boolean(addsGenerationPrompt)),
             ("bos_token", .string(bosToken)), ("eos_token", .string(eosToken)),
         ]
         for (name, value) in variables { all.append((name, value)) }
-        return try TemplateEvaluation(program, now: now).render(all)
-    }
-}
-
-extension ChatMessage {
-    fileprivate var value: TemplateValue {
-        var entries: [TemplateValue.Entry] = [
-            .init(key: "role", value: .string(role)),
-            .init(key: "content", value: content.map { .string($0) } ?? .none),
-        ]
-        if let name { entries.append(.init(key: "name", value: .string(name))) }
-        if let toolCallID { entries.append(.init(key: "tool_call_id", value: .string(toolCallID))) }
-        if !toolCalls.isEmpty { entries.append(.init(key: "tool_calls", value: .list(toolCalls.map(\.value)))) }
-        return .mapping(entries)
+        return try TemplateEvaluation(program, now: now).render(messages, all)
     }
 }
 
 extension ToolCall {
-    fileprivate var value: TemplateValue {
+    /// As templates see it.
+    var value: TemplateValue {
         .mapping([
             .init(key: "id", value: .string(id)), .init(key: "type", value: .string("function")),
             .init(

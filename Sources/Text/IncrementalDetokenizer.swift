@@ -18,7 +18,9 @@ package struct IncrementalDetokenizer: Sendable {
     /// - Returns: the text that became whole with this token; often one word, sometimes nothing.
     package mutating func append(_ token: TokenID) -> String {
         guard !(skipsSpecialTokens && tokenizer.isSpecial(token)) else { return "" }
-        pending += tokenizer.bytes(of: token)
+        let bytes = tokenizer.bytes(of: token)
+        if pending.isEmpty, Self.unfinishedByteCount(bytes) == 0 { return String(decoding: bytes, as: UTF8.self) }
+        pending += bytes
         let whole = pending.count - Self.unfinishedByteCount(pending)
         defer { pending.removeFirst(whole) }
         return String(decoding: pending[..<whole], as: UTF8.self)

@@ -19,30 +19,36 @@ struct VocabularyIndex: Sendable {
             bytes += entry.bytes
             starts.append(bytes.count)
             ids.append(entry.id)
-            var slot = Self.hash(entry.bytes[...]) & (size - 1)
+            var slot = Self.hash(entry.bytes.span) & (size - 1)
             while table[slot] != 0 { slot = (slot + 1) & (size - 1) }
             table[slot] = Int32(truncatingIfNeeded: ids.count)
         }
     }
 
-    func find(_ key: ArraySlice<UInt8>) -> TokenID? {
+    func find(_ key: ArraySlice<UInt8>) -> TokenID? { find(key.span) }
+
+    private func find(_ key: Span<UInt8>) -> TokenID? {
         var slot = Self.hash(key) & (table.count - 1)
         while table[slot] != 0 {
             let index = Int(table[slot]) - 1
-            if starts[index + 1] - starts[index] == key.count,
-                bytes[starts[index]..<starts[index + 1]].elementsEqual(key)
-            {
-                return ids[index]
-            }
+            if isEqual(key, index) { return ids[index] }
             slot = (slot + 1) & (table.count - 1)
         }
         return nil
     }
 
+    private func isEqual(_ key: Span<UInt8>, _ index: Int) -> Bool {
+        let start = starts[index]
+        guard starts[index + 1] - start == key.count else { return false }
+        let bytes = bytes.span
+        for place in key.indices where bytes[start + place] != key[place] { return false }
+        return true
+    }
+
     /// FNV-1a: the vocabulary is the operator's, so nobody chooses colliding keys.
-    private static func hash(_ key: ArraySlice<UInt8>) -> Int {
+    private static func hash(_ key: Span<UInt8>) -> Int {
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        for byte in key { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+        for place in key.indices { hash = (hash ^ UInt64(key[place])) &* 0x100_0000_01b3 }
         return Int(truncatingIfNeeded: (hash ^ hash >> 32) & 0x7FFF_FFFF)
     }
 }

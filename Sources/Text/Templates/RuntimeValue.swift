@@ -88,6 +88,10 @@ struct RuntimeMapping {
         case text([UInt8])
         case integer(Int)
 
+        /// Of every message.
+        static let role = Key.text(Array("role".utf8))
+        static let content = Key.text(Array("content".utf8))
+
         var value: RuntimeValue {
             switch self {
             case .text(let bytes): .text(bytes)
@@ -117,9 +121,9 @@ final class TemplateNamespace {
 final class TemplateMacro {
     let definition: MacroDefinition
     /// Scopes that the body of a call block sees; a macro sees only the outermost.
-    let scopes: [[String: RuntimeValue]]?
+    let scopes: [TemplateScope]?
 
-    init(_ definition: MacroDefinition, scopes: [[String: RuntimeValue]]?) {
+    init(_ definition: MacroDefinition, scopes: [TemplateScope]?) {
         self.definition = definition
         self.scopes = scopes
     }

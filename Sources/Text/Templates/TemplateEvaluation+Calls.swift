@@ -21,7 +21,9 @@ extension TemplateEvaluation {
     ) throws(ChatTemplateError) -> RuntimeValue {
         switch function {
         case .macro(let macro):
-            return try nested { () throws(ChatTemplateError) in try run(macro, arguments, caller: caller) }
+            try enter()
+            defer { leave() }
+            return try run(macro, arguments, caller: caller)
         case .function(let function): return try call(function, arguments)
         case .undefined(let why): throw fail("\(why), so it cannot be called")
         default: throw fail("'\(name.prefix(80))' is \(function.typeName) and cannot be called")

@@ -2,34 +2,34 @@ import OrderedCollections
 
 extension TemplateEvaluation {
     func evaluate(_ id: ExpressionID) throws(ChatTemplateError) -> RuntimeValue {
-        try nested { () throws(ChatTemplateError) in
-            switch program.expressions[id] {
-            case .text(let bytes): .text(bytes)
-            case .integer(let value): .integer(value)
-            case .number(let value): .number(value)
-            case .boolean(let value): .boolean(value)
-            case .none: .none
-            case .name(let name): variable(name)
-            case .list(let ids): try list(try values(ids))
-            case .tuple(let ids): try list(try values(ids), isTuple: true)
-            case .mapping(let entries): try mapping(entries)
-            case .attribute(let owner, let name): try attribute(name, of: try evaluate(owner))
-            case .item(let owner, let key): try item(try evaluate(key), of: try evaluate(owner))
-            case .slice(let owner, let from, let to, let step): try slice(owner, from, to, step)
-            case .call: try call(id, caller: nil)
-            case .filter(let value, let call): try filter(try evaluate(value), call.name, try values(call.arguments))
-            case .test(let value, let name, let arguments):
-                .boolean(try test(try evaluate(value), name, try values(arguments)))
-            case .not(let operand): .boolean(!(try evaluate(operand).isTrue))
-            case .negative(let operand): try negative(try evaluate(operand))
-            case .positive(let operand): try positive(try evaluate(operand))
-            case .binary(let operation, let left, let right):
-                try binary(operation, try evaluate(left), try evaluate(right))
-            case .and(let left, let right): try both(left, right)
-            case .or(let left, let right): try either(left, right)
-            case .comparison(let first, let links): try comparison(first, links)
-            case .conditional(let test, let then, let otherwise): try conditional(test, then, otherwise)
-            }
+        try enter()
+        defer { leave() }
+        return switch program.expressions[id] {
+        case .text(let bytes): .text(bytes)
+        case .integer(let value): .integer(value)
+        case .number(let value): .number(value)
+        case .boolean(let value): .boolean(value)
+        case .none: .none
+        case .name(let name): variable(name)
+        case .list(let ids): try list(try values(ids))
+        case .tuple(let ids): try list(try values(ids), isTuple: true)
+        case .mapping(let entries): try mapping(entries)
+        case .attribute(let owner, let name): try attribute(name, of: try evaluate(owner))
+        case .item(let owner, let key): try item(try evaluate(key), of: try evaluate(owner))
+        case .slice(let owner, let from, let to, let step): try slice(owner, from, to, step)
+        case .call: try call(id, caller: nil)
+        case .filter(let value, let call): try filter(try evaluate(value), call.name, try values(call.arguments))
+        case .test(let value, let name, let arguments):
+            .boolean(try test(try evaluate(value), name, try values(arguments)))
+        case .not(let operand): .boolean(!(try evaluate(operand).isTrue))
+        case .negative(let operand): try negative(try evaluate(operand))
+        case .positive(let operand): try positive(try evaluate(operand))
+        case .binary(let operation, let left, let right):
+            try binary(operation, try evaluate(left), try evaluate(right))
+        case .and(let left, let right): try both(left, right)
+        case .or(let left, let right): try either(left, right)
+        case .comparison(let first, let links): try comparison(first, links)
+        case .conditional(let test, let then, let otherwise): try conditional(test, then, otherwise)
         }
     }
 

@@ -7,7 +7,7 @@ final class TemplateEvaluation {
     let program: TemplateProgram
     let now: TemplateTime?
     /// The outermost scope first. Loops, macros and set blocks have their own; `if` has not.
-    var scopes: [[String: RuntimeValue]] = [[:]]
+    var scopes = [TemplateScope()]
     private var output: [UInt8] = []
     private var stepCount = 0
     private var workByteCount = 0
@@ -20,12 +20,39 @@ final class TemplateEvaluation {
         self.now = now
     }
 
-    /// - Parameter variables: of equal names the last counts.
-    func render(_ variables: [(name: String, value: TemplateValue)]) throws(ChatTemplateError) -> String {
-        scopes[0].reserveCapacity(variables.count)
-        for (name, value) in variables { scopes[0][name] = try runtimeValue(value, depth: 0) }
+    /// - Parameters:
+    ///   - messages: the variable of that name, unless `variables` have one.
+    ///   - variables: of equal names the last counts.
+    func render(
+        _ messages: [ChatMessage], _ variables: [(name: String, value: TemplateValue)]
+    ) throws(ChatTemplateError) -> String {
+        var elements: [RuntimeValue] = []
+        elements.reserveCapacity(messages.count)
+        var byteCount = 0
+        for message in messages {
+            elements.append(try runtimeValue(message))
+            byteCount += 64 + (message.content?.utf8.count ?? 0)
+        }
+        scopes[0].set("messages", try list(elements))
+        for (name, value) in variables { scopes[0].set(name, try runtimeValue(value, depth: 0)) }
+        // What most templates make of the messages, without growing on the way.
+        output.reserveCapacity(min(128 + byteCount, TemplateLimits.textByteCount))
         _ = try run(program.body)
         return String(decoding: output, as: UTF8.self)
+    }
+
+    private func runtimeValue(_ message: ChatMessage) throws(ChatTemplateError) -> RuntimeValue {
+        var pairs: [(RuntimeMapping.Key, RuntimeValue)] = []
+        pairs.reserveCapacity(5)
+        pairs.append((.role, .text(message.role)))
+        pairs.append((.content, message.content.map { .text($0) } ?? .none))
+        if let name = message.name { pairs.append((.text(Array("name".utf8)), .text(name))) }
+        if let id = message.toolCallID { pairs.append((.text(Array("tool_call_id".utf8)), .text(id))) }
+        if !message.toolCalls.isEmpty {
+            let calls = try runtimeValue(.list(message.toolCalls.map(\.value)), depth: 2)
+            pairs.append((.text(Array("tool_calls".utf8)), calls))
+        }
+        return try mapping(pairs)
     }
 
     private func runtimeValue(_ value: TemplateValue, depth: Int) throws(ChatTemplateError) -> RuntimeValue {
@@ -93,15 +120,16 @@ final class TemplateEvaluation {
         try charge(reading: byteCount * 4)
     }
 
-    func nested<T>(_ body: () throws(ChatTemplateError) -> T) throws(ChatTemplateError) -> T {
+    /// Goes one level deeper; `leave()` comes back.
+    func enter() throws(ChatTemplateError) {
         try step()
         guard depth < TemplateLimits.evaluationDepth else {
             throw exceeded("evaluation is nested deeper than \(TemplateLimits.evaluationDepth)")
         }
         depth += 1
-        defer { depth -= 1 }
-        return try body()
     }
+
+    func leave() { depth -= 1 }
 
     // MARK: Making values
 
@@ -112,12 +140,11 @@ final class TemplateEvaluation {
 
     func mapping(_ pairs: [(RuntimeMapping.Key, RuntimeValue)]) throws(ChatTemplateError) -> RuntimeValue {
         try charge(making: pairs.count * 64)
-        return .mapping(
-            RuntimeMapping(
-                entries: .init(pairs, uniquingKeysWith: { $1 }), depth: try depth(over: pairs.map { $0.1 })))
+        let depth = try depth(over: pairs.lazy.map { $0.1 })
+        return .mapping(RuntimeMapping(entries: .init(pairs, uniquingKeysWith: { $1 }), depth: depth))
     }
 
-    private func depth(over elements: [RuntimeValue]) throws(ChatTemplateError) -> Int {
+    private func depth(over elements: some Sequence<RuntimeValue>) throws(ChatTemplateError) -> Int {
         var depth = 0
         for element in elements {
             guard element.isData else { throw fail("\(element.typeName) cannot be put into a list or mapping") }
@@ -137,7 +164,9 @@ final class TemplateEvaluation {
     private func run(_ statements: [Statement]) throws(ChatTemplateError) -> Flow {
         for statement in statements {
             line = statement.line
-            let flow = try nested { () throws(ChatTemplateError) in try run(statement.kind) }
+            try enter()
+            defer { leave() }
+            let flow = try run(statement.kind)
             if flow != .onward { return flow }
         }
         return .onward
@@ -146,7 +175,7 @@ final class TemplateEvaluation {
     private func run(_ statement: Statement.Kind) throws(ChatTemplateError) -> Flow {
         switch statement {
         case .data(let bytes): try emit(bytes)
-        case .output(let expression): try emit(try printed(try evaluate(expression)))
+        case .output(let expression): try emit(expression)
         case .set(let target, let expression): try assign(try evaluate(expression), to: target)
         case .setBlock(let target, let filters, let body): try setBlock(target, filters, body)
         case .conditional(let branches, let otherwise):
@@ -156,7 +185,7 @@ final class TemplateEvaluation {
             return try run(otherwise)
         case .loop(let loop): return try run(loop)
         case .macro(let definition):
-            scopes[scopes.count - 1][definition.name] = .macro(TemplateMacro(definition, scopes: nil))
+            scopes[scopes.count - 1].set(definition.name, .macro(TemplateMacro(definition, scopes: nil)))
         case .call(let expression, let caller):
             try emit(try printed(try call(expression, caller: TemplateMacro(caller, scopes: scopes))))
         case .group(let body): return try run(body)
@@ -174,6 +203,34 @@ final class TemplateEvaluation {
         output += bytes
     }
 
+    /// Prints what an expression gives. The parts of a sum of texts go out one by one, without the sum.
+    private func emit(_ id: ExpressionID) throws(ChatTemplateError) {
+        guard let rest = try emitText(id) else { return }
+        try emit(try printed(rest))
+    }
+
+    /// - Returns: what the expression gives, unless that is a text: then it is printed.
+    private func emitText(_ id: ExpressionID) throws(ChatTemplateError) -> RuntimeValue? {
+        let value: RuntimeValue
+        if case .binary(.add, let left, let right) = program.expressions[id] {
+            try enter()
+            defer { leave() }
+            // Once the left part is printed the right one must be a text: nothing else can be added to one.
+            if let first = try emitText(left) {
+                value = try binary(.add, first, try evaluate(right))
+            } else if let second = try emitText(right) {
+                value = try binary(.add, .text([]), second)
+            } else {
+                return nil
+            }
+        } else {
+            value = try evaluate(id)
+        }
+        guard case .text(let bytes) = value else { return value }
+        try emit(bytes)
+        return nil
+    }
+
     /// What `body` prints, in a scope of its own.
     private func captured(_ body: () throws(ChatTemplateError) -> Void) throws(ChatTemplateError) -> [UInt8] {
         let outer = output
@@ -186,7 +243,7 @@ final class TemplateEvaluation {
     private func setBlock(
         _ target: AssignmentTarget, _ filters: [FilterCall], _ body: [Statement]
     ) throws(ChatTemplateError) {
-        scopes.append([:])
+        scopes.append(TemplateScope())
         defer { scopes.removeLast() }
         var value = try text(try captured { () throws(ChatTemplateError) in _ = try run(body) })
         for filter in filters { value = try self.filter(value, filter.name, try values(filter.arguments)) }
@@ -198,7 +255,7 @@ final class TemplateEvaluation {
     private func assign(_ value: RuntimeValue, to target: AssignmentTarget) throws(ChatTemplateError) {
         try step()
         switch target {
-        case .name(let name): scopes[scopes.count - 1][name] = value
+        case .name(let name): scopes[scopes.count - 1].set(name, value)
         case .attribute(let owner, let name):
             guard case .namespace(let namespace)? = lookUp(owner) else {
                 throw fail("'\(owner)' is no namespace, so '\(owner).\(name)' cannot be set")
@@ -226,7 +283,7 @@ final class TemplateEvaluation {
         if let condition = loop.condition {
             var kept: [RuntimeValue] = []
             for element in elements {
-                scopes.append([:])
+                scopes.append(TemplateScope())
                 defer { scopes.removeLast() }
                 try assign(element, to: loop.target)
                 if try evaluate(condition).isTrue { kept.append(element) }
@@ -237,8 +294,9 @@ final class TemplateEvaluation {
         for (index, element) in elements.enumerated() {
             try step()
             let position = LoopPosition(index: index, elements: elements)
-            scopes.append(["loop": .loop(position)])
+            scopes.append(TemplateScope())
             defer { scopes.removeLast() }
+            scopes[scopes.count - 1].set("loop", .loop(position))
             try assign(element, to: loop.target)
             if try run(loop.body) == .breakLoop { break }
         }
@@ -255,13 +313,13 @@ final class TemplateEvaluation {
         let outer = (scopes: scopes, line: line)
         macroDepth += 1
         scopes = macro.scopes ?? [scopes[0]]
-        scopes.append([:])
+        scopes.append(TemplateScope())
         defer {
             macroDepth -= 1
             // Macros assign only in their own scope, so the outer ones are as they were.
             (scopes, line) = outer
         }
-        if let caller { scopes[scopes.count - 1]["caller"] = .macro(caller) }
+        if let caller { scopes[scopes.count - 1].set("caller", .macro(caller)) }
         var arguments = arguments
         for parameter in macro.definition.parameters {
             let value: RuntimeValue
@@ -272,7 +330,7 @@ final class TemplateEvaluation {
             } else {
                 value = .undefined("the parameter '\(parameter.name)' of \(macro.definition.name) was not given")
             }
-            scopes[scopes.count - 1][parameter.name] = value
+            scopes[scopes.count - 1].set(parameter.name, value)
         }
         guard arguments.isEmpty else { throw fail("too many arguments for \(macro.definition.name)") }
         return try text(try captured { () throws(ChatTemplateError) in _ = try run(macro.definition.body) })
