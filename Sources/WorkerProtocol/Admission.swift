@@ -12,15 +12,17 @@ extension AdmittedSequence {
             sampling: try SamplingParameters(wire.sampling), priority: Int(wire.priority), salt: wire.salt)
     }
 
-    var wire: WireAdmit {
-        var wire = WireAdmit()
-        wire.sequence = id.rawValue
-        wire.tokens = tokens.map { UInt32(bitPattern: $0) }
-        wire.promptTokenCount = UInt32(count: promptTokenCount)
-        wire.sampling = sampling.wire
-        wire.priority = Int32(clamping: priority)
-        wire.salt = salt
-        return wire
+    /// As `Admit` of worker.proto.
+    var wireBytes: [UInt8] {
+        // Nearly all tokens take three bytes at most.
+        var writer = WireWriter(capacity: 160 + tokens.count * 3)
+        writer.write(id.rawValue, 1)
+        writer.write(tokens, 2)
+        writer.write(UInt64(UInt32(count: promptTokenCount)), 3)
+        writer.write(message: sampling.wireBytes, 4)
+        writer.write(signed: Int32(clamping: priority), 5)
+        writer.write(fixed: salt, 6)
+        return writer.bytes
     }
 }
 
@@ -60,25 +62,26 @@ extension SamplingParameters {
         return zip(tokens, wire.biases).map { LogitBias(token: $0, bias: $1) }
     }
 
-    var wire: WireSampling {
-        var wire = WireSampling()
-        wire.temperature = temperature
-        wire.topK = UInt32(count: topK)
-        wire.topP = topP
-        wire.minP = minP
-        wire.repetitionPenalty = repetitionPenalty
-        wire.presencePenalty = presencePenalty
-        wire.frequencyPenalty = frequencyPenalty
-        wire.biasTokens = logitBias.map { UInt32(bitPattern: $0.token) }
-        wire.biases = logitBias.map(\.bias)
-        wire.seed = seed
-        wire.maxTokens = UInt32(count: maxTokens)
-        wire.minTokens = UInt32(count: minTokens)
-        wire.stopTokens = stopTokens.map { UInt32(bitPattern: $0) }
-        if let logprobs { wire.logprobs = UInt32(count: logprobs) }
-        if let promptLogprobs { wire.promptLogprobs = UInt32(count: promptLogprobs) }
-        if let constraint { wire.constraint = constraint.wire }
-        return wire
+    /// As `Sampling` of worker.proto.
+    fileprivate var wireBytes: [UInt8] {
+        var writer = WireWriter(capacity: 80 + logitBias.count * 9 + stopTokens.count * 3)
+        writer.write(temperature, 1)
+        writer.write(UInt64(UInt32(count: topK)), 2)
+        writer.write(topP, 3)
+        writer.write(minP, 4)
+        writer.write(repetitionPenalty, 5)
+        writer.write(presencePenalty, 6)
+        writer.write(frequencyPenalty, 7)
+        writer.write(logitBias.map(\.token), 8)
+        writer.write(logitBias.map(\.bias), 9)
+        writer.write(fixed: seed, 10)
+        writer.write(UInt64(UInt32(count: maxTokens)), 11)
+        writer.write(UInt64(UInt32(count: minTokens)), 12)
+        writer.write(stopTokens, 13)
+        if let logprobs { writer.write(present: UInt64(UInt32(count: logprobs)), 14) }
+        if let promptLogprobs { writer.write(present: UInt64(UInt32(count: promptLogprobs)), 15) }
+        if let constraint { writer.write(message: constraint.wire.encoded(), 16) }
+        return writer.bytes
     }
 }
 

@@ -44,7 +44,11 @@ package enum RouterMessage: Equatable, Sendable {
         var wire = WireRouterMessage()
         switch self {
         case .hello(let hello): wire.hello = hello.wire
-        case .command(.admit(let sequence)): wire.admit = sequence.wire
+        case .command(.admit(let sequence)):
+            let admit = sequence.wireBytes
+            var writer = WireWriter(capacity: admit.count + 8)
+            writer.write(message: admit, 2)
+            return writer.bytes
         case .command(.cancel(let id)): wire.cancel.sequence = id.rawValue
         case .command(.preempt(let id)): wire.preempt.sequence = id.rawValue
         case .command(.drain(let seconds)): wire.drain.deadlineSeconds = seconds

@@ -16,6 +16,16 @@ import Text
     }
 
     @Test(arguments: 0..<200 as Range<UInt64>)
+    func `what a router says is written as swift-protobuf writes it`(seed: UInt64) throws {
+        var random = SeededRandom(seed: seed)
+        let bytes = random.routerMessage().bytes
+
+        let again: [UInt8] = try WireRouterMessage(serializedBytes: bytes).serializedBytes()
+
+        #expect(bytes == again)
+    }
+
+    @Test(arguments: 0..<200 as Range<UInt64>)
     func `what a worker reports arrives as it was`(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         let event = random.workerEvent()

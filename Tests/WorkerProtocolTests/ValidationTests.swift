@@ -171,12 +171,11 @@ import Testing
     @Test(arguments: admitCases) func `an admission out of range is refused and the field named`(
         example: AdmitCase
     ) throws {
-        var wire = WireRouterMessage()
-        wire.admit =
-            AdmittedSequence(
-                id: SequenceID(1), tokens: [1, 2, 3], promptTokenCount: 2, sampling: SamplingParameters()
-            ).wire
-        _ = try RouterMessage(bytes: wire.encoded().span.bytes)
+        let message = RouterMessage.command(
+            .admit(
+                AdmittedSequence(
+                    id: SequenceID(1), tokens: [1, 2, 3], promptTokenCount: 2, sampling: SamplingParameters())))
+        var wire = try WireRouterMessage(serializedBytes: message.bytes)
 
         example.change(&wire.admit)
 
