@@ -17,21 +17,25 @@ struct Route: Sendable {
 
     var method: String
     /// A path, or a path with one `{id}`, which takes all that the rest of the pattern leaves, slashes included.
-    var pattern: String
+    let pattern: String
     var role: Role
     var handle: @Sendable (APICall) -> Void
+    /// What stands around `{id}`; nil where the pattern has none.
+    private let around: (prefix: String, suffix: String)?
 
     init(_ method: String, _ pattern: String, _ role: Role, _ handle: @escaping @Sendable (APICall) -> Void) {
         self.method = method
         self.pattern = pattern
         self.role = role
         self.handle = handle
+        around = pattern.firstRange(of: "{id}").map { mark in
+            (String(pattern[..<mark.lowerBound]), String(pattern[mark.upperBound...]))
+        }
     }
 
     /// - Returns: what `{id}` stands for, decoded ("" where the pattern has none); nil when the path is another.
     func match(_ path: String) -> String? {
-        guard let mark = pattern.firstRange(of: "{id}") else { return path == pattern ? "" : nil }
-        let (prefix, suffix) = (pattern[..<mark.lowerBound], pattern[mark.upperBound...])
+        guard let (prefix, suffix) = around else { return path == pattern ? "" : nil }
         guard path.utf8.count > prefix.utf8.count + suffix.utf8.count, path.hasPrefix(prefix), path.hasSuffix(suffix)
         else { return nil }
         return Self.percentDecoded(path.dropFirst(prefix.count).dropLast(suffix.count))

@@ -48,25 +48,20 @@ static inline int apus_ssl_peer_has_uri(SSL *ssl, const void *uri, size_t length
     return found;
 }
 
-/* A context for HMAC-SHA256 that keeps its key; NULL when the library cannot. */
-static inline EVP_MAC_CTX *apus_hmac_sha256_new(const unsigned char *key, size_t length) {
-    char name[] = "SHA256";
-    OSSL_PARAM parameters[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0),
-                               OSSL_PARAM_construct_end()};
-    EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-    EVP_MAC_CTX *context = mac ? EVP_MAC_CTX_new(mac) : NULL;
-    EVP_MAC_free(mac);
-    if (context && EVP_MAC_init(context, key, length, parameters) != 1) {
-        EVP_MAC_CTX_free(context);
+/* SHA-256 of 64 bytes so far, to begin digests from; NULL when the library cannot. */
+static inline EVP_MD_CTX *apus_sha256_after(const unsigned char *block) {
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    if (context && (EVP_DigestInit_ex(context, EVP_sha256(), NULL) != 1 || EVP_DigestUpdate(context, block, 64) != 1)) {
+        EVP_MD_CTX_free(context);
         return NULL;
     }
     return context;
 }
 
-/* Writes 32 bytes; 1 when that was done. */
-static inline int apus_hmac_sha256(EVP_MAC_CTX *context, const unsigned char *bytes, size_t length,
-                                   unsigned char *digest) {
-    size_t written = 0;
-    return EVP_MAC_init(context, NULL, 0, NULL) == 1 && EVP_MAC_update(context, bytes, length) == 1 &&
-           EVP_MAC_final(context, digest, &written, 32) == 1 && written == 32;
+/* Goes on from `start` with `length` bytes and writes the 32 of the digest; 1 when that was done. `context` is used up. */
+static inline int apus_sha256_from(const EVP_MD_CTX *start, EVP_MD_CTX *context, const unsigned char *bytes,
+                                   size_t length, unsigned char *digest) {
+    unsigned int written = 0;
+    return EVP_MD_CTX_copy_ex(context, start) == 1 && EVP_DigestUpdate(context, bytes, length) == 1 &&
+           EVP_DigestFinal_ex(context, digest, &written) == 1 && written == 32;
 }

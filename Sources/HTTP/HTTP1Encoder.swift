@@ -37,8 +37,7 @@ enum HTTP1Encoder {
 
     static func chunk(_ bytes: ByteBuffer, into out: inout ByteBuffer) {
         out.reserveCapacity(minimumWritableBytes: bytes.readableBytes + 16)
-        writeHex(bytes.readableBytes, into: &out)
-        out.writeStaticString("\r\n")
+        writeSize(bytes.readableBytes, into: &out)
         out.writeImmutableBuffer(bytes)
         out.writeStaticString("\r\n")
     }
@@ -64,16 +63,17 @@ enum HTTP1Encoder {
         out.writeStaticString("\r\n")
     }
 
-    private static func writeHex(_ number: Int, into out: inout ByteBuffer) {
-        // A buffer holds less than 4 GiB: eight digits are enough. The last stands in the highest byte.
-        var digits: UInt64 = 0
-        for shift in stride(from: 0, to: 32, by: 4) {
-            let digit = UInt64(number >> shift & 0xf)
-            digits = digits << 8 | (digit < 10 ? 0x30 + digit : 0x37 + digit)
+    /// In hexadecimal, with the line's end.
+    private static func writeSize(_ size: Int, into out: inout ByteBuffer) {
+        let digitCount = max(1, (Int.bitWidth - size.leadingZeroBitCount + 3) / 4)
+        out.writeWithOutputRawSpan(minimumWritableBytes: digitCount + 2) { text in
+            for place in (0..<digitCount).reversed() {
+                let digit = UInt8(truncatingIfNeeded: size >> (4 * place) & 0xf)
+                text.append(digit < 10 ? 0x30 + digit : 0x37 + digit)
+            }
+            text.append(UInt8(ascii: "\r"))
+            text.append(UInt8(ascii: "\n"))
         }
-        let digitCount = max(1, (Int.bitWidth - number.leadingZeroBitCount + 3) / 4)
-        // SAFETY: reads the local value's own eight bytes.
-        _ = withUnsafeBytes(of: digits.littleEndian) { out.writeBytes($0.suffix(digitCount)) }
     }
 
     static func reason(_ status: Int) -> String {

@@ -182,6 +182,7 @@ final class HTTP1Session: ChannelDuplexHandler, ConnectionStage {
         skipReceivedBody(of: exchange)
         closesAfterResponse =
             isDraining || !exchange.framing.keepsAlive || !exchange.body.hasEnded || framing == .untilClose
+        output.makeRoom()
         HTTP1Encoder.responseHead(
             status: status, headers: headers, framing: framing, closes: closesAfterResponse,
             date: connection.loop.date.text, into: &output.bytes)
@@ -200,6 +201,7 @@ final class HTTP1Session: ChannelDuplexHandler, ConnectionStage {
     }
 
     func writeBody(_ bytes: ByteBuffer, isChunked: Bool) {
+        output.makeRoom()
         if isChunked {
             HTTP1Encoder.chunk(bytes, into: &output.bytes)
         } else {

@@ -27,7 +27,7 @@ package protocol HTTPExchange: AnyObject {
     /// Gives the response up: RST_STREAM, or the connection closed.
     func abort()
 
-    /// Bytes written that have not reached the socket. For bounds on slow readers.
+    /// Bytes written that have not reached the socket, or up to 64 KiB more. For bounds on slow readers.
     var unsentByteCount: Int { get }
 
     /// Called once when the client is gone before `finish` (reset, closed, write timeout). Set it before returning from

@@ -6,17 +6,24 @@ struct SessionOutput {
     /// Between the first read of a tick and its end, when everything is flushed anyway.
     var isReading = false
     var isScheduled = false
+    /// About as much as the last time is what a tick will write: asked for at once, the buffer need not grow on the way.
+    private var expectedByteCount = 0
     private var handedByteCount = 0
     private var sentByteCount = 0
     private var stuckSince: NIODeadline?
-    /// False when the channel has said that it holds nothing, and was handed nothing since: asking it is slow.
-    private var mayBeBuffered = false
+    /// The channel holds no more than this: what it said when it was asked, and what it was handed since.
+    private var bufferedByteCountMax = 0
 
     /// True when the caller has to schedule a flush for this tick.
     mutating func mustSchedule() -> Bool {
         guard !isReading, !isScheduled else { return false }
         isScheduled = true
         return true
+    }
+
+    /// Before a tick's first write.
+    mutating func makeRoom() {
+        if bytes.capacity == 0 { bytes.reserveCapacity(expectedByteCount) }
     }
 
     /// What to hand to the channel now. Writing is the caller's: it may run a session's other code, which must find this
@@ -26,16 +33,16 @@ struct SessionOutput {
         let piece = bytes
         // A new buffer: the channel owns the old one's storage until it is written.
         bytes = ByteBuffer()
+        expectedByteCount = min(piece.readableBytes, 64 << 10)
         handedByteCount += piece.readableBytes
-        mayBeBuffered = true
+        bufferedByteCountMax += piece.readableBytes
         return piece
     }
 
+    /// At most 64 KiB too many: asking the channel is slow, and bounds on slow readers are larger.
     mutating func unsentByteCount(_ context: ChannelHandlerContext?) -> Int {
-        guard mayBeBuffered else { return bytes.readableBytes }
-        let buffered = Self.buffered(context)
-        mayBeBuffered = buffered > 0
-        return bytes.readableBytes + buffered
+        if bufferedByteCountMax > 64 << 10 { bufferedByteCountMax = Self.buffered(context) }
+        return bytes.readableBytes + bufferedByteCountMax
     }
 
     private static func buffered(_ context: ChannelHandlerContext?) -> Int {

@@ -10,7 +10,14 @@ extension ByteBuffer {
         writeInteger(UInt8(ascii: "\""))
     }
 
-    mutating func writeJSON(_ number: Int) { writeString(String(number)) }
+    mutating func writeJSON(_ number: Int) {
+        if (0..<10).contains(number) {
+            writeInteger(UInt8(ascii: "0") + UInt8(number))
+        } else {
+            writeString(String(number))
+        }
+    }
+
     mutating func writeJSON(_ number: Int64) { writeString(String(number)) }
     mutating func writeJSON(_ isTrue: Bool) { writeStaticString(isTrue ? "true" : "false") }
 

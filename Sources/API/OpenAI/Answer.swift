@@ -145,8 +145,8 @@ enum AnswerEnvelope {
     /// - Parameter id: empty while workers of several numerics serve the model.
     private static func fingerprint(_ id: String) -> String? {
         guard !id.isEmpty else { return nil }
-        let digest = id.prefix { $0 != "-" }
-        return "fp_" + digest.prefix(12) + id[digest.endIndex...]
+        let digest = id.unicodeScalars.prefix { $0 != "-" }
+        return "fp_" + Substring(digest.prefix(12)) + id[digest.endIndex...]
     }
 }
 

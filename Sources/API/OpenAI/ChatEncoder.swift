@@ -8,10 +8,10 @@ struct ChatEncoder: AnswerEncoder {
     static let chunkObject: StaticString = "chat.completion.chunk"
     static let putsPromptLogprobsIntoChoices = false
     private let showsLogprobs: Bool
-    /// What ids of calls begin with: the answer's own name.
-    private let name: String
+    /// What ids of calls begin with: the answer's own name. In letters only where it is used, which is seldom.
+    private let name: (high: UInt64, low: UInt64)
 
-    init(_ prepared: PreparedGeneration, name: String) {
+    init(_ prepared: PreparedGeneration, name: (high: UInt64, low: UInt64)) {
         showsLogprobs = prepared.logprobCount != nil
         self.name = name
     }
@@ -25,6 +25,13 @@ struct ChatEncoder: AnswerEncoder {
 
     func writeDelta(choice: Int, _ piece: AnswerPiece, into buffer: inout ByteBuffer) {
         writeIndex(choice, into: &buffer)
+        // Nearly all of a stream's events are this, which is what the rest would write.
+        if !showsLogprobs, piece.calls.isEmpty {
+            buffer.writeStaticString(",\"delta\":{\"content\":")
+            buffer.writeJSON(piece.text)
+            buffer.writeStaticString("},\"logprobs\":null,\"finish_reason\":null}")
+            return
+        }
         writeDelta(of: choice, piece, into: &buffer)
         buffer.writeStaticString(",\"logprobs\":")
         writeLogprobs(piece.tokens, into: &buffer)
@@ -80,7 +87,7 @@ struct ChatEncoder: AnswerEncoder {
             }
             if let function = call.name {
                 buffer.writeStaticString("\"id\":")
-                buffer.writeJSON("call_\(name)_\(choice)_\(call.index)")
+                buffer.writeJSON("call_\(APICore.text(name))_\(choice)_\(call.index)")
                 buffer.writeStaticString(",\"type\":\"function\",\"function\":{\"name\":")
                 buffer.writeJSON(function)
                 buffer.writeStaticString(",\"arguments\":")

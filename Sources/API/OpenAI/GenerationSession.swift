@@ -29,7 +29,7 @@ final class GenerationSession<Encoder: AnswerEncoder>: GenerationReceiver {
 
     static func start(
         _ call: APICall, _ prepared: PreparedGeneration, promptField: String,
-        _ encoder: (PreparedGeneration, _ name: String) -> Encoder
+        _ encoder: (PreparedGeneration, _ name: (high: UInt64, low: UInt64)) -> Encoder
     ) {
         do throws(ResumeError) {
             let before = try call.resumePoint(of: prepared)
@@ -42,7 +42,7 @@ final class GenerationSession<Encoder: AnswerEncoder>: GenerationReceiver {
     /// - Parameter before: where the client's stream broke off; nil for a new answer.
     private init(
         _ call: APICall, _ prepared: PreparedGeneration, _ before: ResumePoint?, _ promptField: String,
-        _ makeEncoder: (PreparedGeneration, _ name: String) -> Encoder
+        _ makeEncoder: (PreparedGeneration, _ name: (high: UInt64, low: UInt64)) -> Encoder
     ) {
         self.call = call
         self.prepared = prepared.resuming(before)
@@ -51,7 +51,7 @@ final class GenerationSession<Encoder: AnswerEncoder>: GenerationReceiver {
             before
             ?? ResumePoint(
                 name: call.core.freshWords(), created: call.core.surroundings.unixSeconds(), of: self.prepared)
-        encoder = makeEncoder(prepared, APICore.text(point.name))
+        encoder = makeEncoder(prepared, point.name)
         head = AnswerEnvelope.head(of: Encoder.self, streams: prepared.streams, point, model: prepared.model)
         ids = call.eventIDs(of: prepared, point)
         progress =
@@ -217,16 +217,15 @@ extension GenerationSession {
         chunk.clear(minimumCapacity: head.readableBytes + 512)
         writeHead(into: &chunk)
         guard write(&chunk) else { return }
-        chunk.writeStaticString("]")
         if prepared.reportsUsageContinuously {
-            chunk.writeStaticString(",\"usage\":")
+            chunk.writeStaticString("],\"usage\":")
             chunk.writeUsage(
                 promptTokens: prepared.promptTokenCount,
                 completionTokens: choices.reduce(0) { $0 + $1.completionTokenCount }, cachedTokens: nil)
-        } else if prepared.includesUsage {
-            chunk.writeStaticString(",\"usage\":null")
+            chunk.writeStaticString("}\n\n")
+        } else {
+            chunk.writeStaticString(prepared.includesUsage ? "],\"usage\":null}\n\n" : "]}\n\n")
         }
-        chunk.writeStaticString("}\n\n")
         send(chunk)
     }
 

@@ -1,24 +1,42 @@
+import NIOCore
+
 /// Bytes as text that may stand in a header and a line. Source: RFC 4648, section 5, without padding.
 enum Base64URL {
-    private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
-
-    static func encode(_ bytes: [UInt8]) -> [UInt8] {
-        var text: [UInt8] = []
-        text.reserveCapacity((bytes.count * 4 + 2) / 3)
-        var (bits, bitCount): (UInt32, UInt32) = (0, 0)
-        for byte in bytes {
-            bits = bits << 8 | UInt32(byte)
-            bitCount += 8
-            while bitCount >= 6 {
-                bitCount -= 6
-                text.append(alphabet[Int(bits >> bitCount & 63)])
+    static func write(_ bytes: [UInt8], into buffer: inout ByteBuffer) {
+        let span = bytes.span
+        buffer.writeWithOutputRawSpan(minimumWritableBytes: (bytes.count + 5) / 6 * 8) { text in
+            var at = 0
+            while at < span.count {
+                let count = min(6, span.count - at)
+                var bits: UInt64 = 0
+                for place in 0..<count { bits |= UInt64(span[at + place]) << UInt64(56 - 8 * place) }
+                let letters = Self.letters(bits)
+                if count == 6 {
+                    text.append(letters.littleEndian, as: UInt64.self)
+                } else {
+                    for place in 0..<(count * 8 + 5) / 6 {
+                        text.append(UInt8(truncatingIfNeeded: letters >> UInt64(8 * place)))
+                    }
+                }
+                at += count
             }
         }
-        if bitCount > 0 { text.append(alphabet[Int(bits << (6 - bitCount) & 63)]) }
-        return text
     }
 
-    /// - Returns: nil for what `encode` would not have written.
+    /// Eight letters for the upper 48 bits, the first in the lowest byte: all eight are found at once, each in a byte of
+    /// its own, none of which overflows.
+    private static func letters(_ bits: UInt64) -> UInt64 {
+        var values: UInt64 = 0
+        for place in 0..<8 as Range<UInt64> { values |= (bits >> (58 - 6 * place) & 63) << (8 * place) }
+        /// 1 in each byte whose value is at least `least`.
+        func atLeast(_ least: UInt64) -> UInt64 { (values &+ (128 - least) &* ones) >> 7 & ones }
+        // "A" stands for 0, "a" for 26, "0" for 52, "-" for 62, "_" for 63.
+        return values &+ 65 &* ones &+ 6 &* atLeast(26) &- 75 &* atLeast(52) &- 13 &* atLeast(62) &+ 49 &* atLeast(63)
+    }
+
+    private static let ones: UInt64 = 0x0101_0101_0101_0101
+
+    /// - Returns: nil for what `write` would not have written.
     static func decode(_ text: some Sequence<UInt8>) -> [UInt8]? {
         var bytes: [UInt8] = []
         var (bits, bitCount): (UInt32, UInt32) = (0, 0)

@@ -38,5 +38,7 @@ struct EventIDs {
         point.hasUsage = progress.hasUsage
         point.sentAt = max(now, point.created)
         seal.write(point, binding: binding, into: &buffer)
+        // Not held on to: who counts on would have to copy them.
+        point.choices = []
     }
 }

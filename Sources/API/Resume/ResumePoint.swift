@@ -34,10 +34,20 @@ extension ResumePoint {
     private static let version: UInt8 = 1
 
     func write(into bytes: inout [UInt8]) {
+        // Two bytes and the count of choices, three words, two numbers, two texts; a choice is a byte, two numbers and a
+        // digest.
+        let byteCountMax =
+            3 + 24 + 20 + 2 + listedNumericsID.utf8.count + (numericsID?.utf8.count ?? 0) + choices.count * 25
+        bytes.append(addingCapacity: byteCountMax) { write(into: &$0) }
+    }
+
+    private func write(into bytes: inout OutputSpan<UInt8>) {
         let runsWhereListed = numericsID == listedNumericsID
         bytes.append(Self.version)
         bytes.append((hasUsage ? 1 : 0) | (numericsID != nil ? 2 : 0) | (runsWhereListed ? 4 : 0))
-        for word in [name.high, name.low, seed] { Self.write(word, into: &bytes) }
+        Self.write(name.high, into: &bytes)
+        Self.write(name.low, into: &bytes)
+        Self.write(seed, into: &bytes)
         Self.write(number: UInt64(clamping: created), into: &bytes)
         Self.write(number: UInt64(clamping: sentAt.subtractingReportingOverflow(created).partialValue), into: &bytes)
         Self.write(text: listedNumericsID, into: &bytes)
@@ -48,15 +58,19 @@ extension ResumePoint {
                 (choice.hasOpened ? 1 : 0) | (choice.hasEchoed ? 2 : 0) | (choice.hasFinished ? 4 : 0))
             Self.write(number: UInt64(clamping: choice.byteCount), into: &bytes)
             Self.write(number: UInt64(clamping: choice.tokenCount), into: &bytes)
-            for shift in [24, 16, 8, 0] as [UInt32] { bytes.append(UInt8(truncatingIfNeeded: choice.digest >> shift)) }
+            Self.write(UInt64(choice.digest) << 32, byteCount: 4, into: &bytes)
         }
     }
 
-    private static func write(_ word: UInt64, into bytes: inout [UInt8]) {
-        for shift in stride(from: 56, through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: word >> shift)) }
+    private static func write(_ word: UInt64, byteCount: Int = 8, into bytes: inout OutputSpan<UInt8>) {
+        var rest = word
+        for _ in 0..<byteCount {
+            bytes.append(UInt8(truncatingIfNeeded: rest >> 56))
+            rest <<= 8
+        }
     }
 
-    private static func write(number: UInt64, into bytes: inout [UInt8]) {
+    private static func write(number: UInt64, into bytes: inout OutputSpan<UInt8>) {
         var rest = number
         while rest >= 0x80 {
             bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
@@ -65,9 +79,9 @@ extension ResumePoint {
         bytes.append(UInt8(rest))
     }
 
-    private static func write(text: String, into bytes: inout [UInt8]) {
+    private static func write(text: String, into bytes: inout OutputSpan<UInt8>) {
         bytes.append(UInt8(clamping: text.utf8.count))
-        bytes += text.utf8
+        for byte in text.utf8 { bytes.append(byte) }
     }
 
     struct Malformed: Error, Equatable {}

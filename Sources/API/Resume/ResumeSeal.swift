@@ -25,6 +25,8 @@ final class ResumeSeal {
     private static let textByteCountMax = 2048
 
     private let key: KeyedDigest
+    /// Where a point and its HMAC are put together, again and again.
+    private var scratch = (sealed: [UInt8](), mac: [UInt8](repeating: 0, count: 32))
 
     init(_ key: KeyedDigest) { self.key = key }
 
@@ -35,13 +37,22 @@ final class ResumeSeal {
 
     /// Writes the line of an event that has the id.
     func write(_ point: ResumePoint, binding: [UInt8], into buffer: inout ByteBuffer) {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(256)
-        point.write(into: &bytes)
-        guard let mac = key.digest(of: bytes + binding) else { return }
-        bytes += mac.prefix(Self.macByteCount)
+        Self.write(point, binding, key, &scratch, into: &buffer)
+    }
+
+    private static func write(
+        _ point: ResumePoint, _ binding: [UInt8], _ key: KeyedDigest, _ scratch: inout (sealed: [UInt8], mac: [UInt8]),
+        into buffer: inout ByteBuffer
+    ) {
+        scratch.sealed.removeAll(keepingCapacity: true)
+        point.write(into: &scratch.sealed)
+        let pointByteCount = scratch.sealed.count
+        scratch.sealed += binding
+        guard key.write(digestOf: scratch.sealed, to: &scratch.mac) else { return }
+        scratch.sealed.removeSubrange(pointByteCount...)
+        scratch.sealed += scratch.mac[..<macByteCount]
         buffer.writeStaticString("id: ")
-        buffer.writeBytes(Base64URL.encode(bytes))
+        Base64URL.write(scratch.sealed, into: &buffer)
         buffer.writeStaticString("\n")
     }
 

@@ -49,6 +49,13 @@ struct TextStream: Sendable {
     mutating func append(_ token: TokenID, _ logged: LoggedToken?) -> String? {
         tokenCount += 1
         let text = detokenizer.append(token)
+        // Nothing waits and nothing could: the token is shown with its text at once.
+        if !hasStopStrings, pending.isEmpty, !text.isEmpty {
+            madeBytes += text.utf8.count
+            show(text)
+            deliver(Pending(token: token, logged: logged, start: madeBytes, end: madeBytes))
+            return nil
+        }
         pending.append(Pending(token: token, logged: logged, start: madeBytes, end: nil))
         return take(text)
     }
