@@ -182,11 +182,11 @@ final class HTTP1Session: ChannelDuplexHandler, ConnectionStage {
         skipReceivedBody(of: exchange)
         closesAfterResponse =
             isDraining || !exchange.framing.keepsAlive || !exchange.body.hasEnded || framing == .untilClose
-        output.makeRoom()
-        HTTP1Encoder.responseHead(
-            status: status, headers: headers, framing: framing, closes: closesAfterResponse,
-            date: connection.loop.date.text, into: &output.bytes)
-        flushSoon()
+        write {
+            HTTP1Encoder.responseHead(
+                status: status, headers: headers, framing: framing, closes: closesAfterResponse,
+                date: connection.loop.date.text, into: &$0)
+        }
     }
 
     /// A body that nobody wants but that is already here need not cost the connection.
@@ -201,13 +201,13 @@ final class HTTP1Session: ChannelDuplexHandler, ConnectionStage {
     }
 
     func writeBody(_ bytes: ByteBuffer, isChunked: Bool) {
-        output.makeRoom()
-        if isChunked {
-            HTTP1Encoder.chunk(bytes, into: &output.bytes)
-        } else {
-            output.bytes.writeImmutableBuffer(bytes)
+        write { out in
+            if isChunked {
+                HTTP1Encoder.chunk(bytes, into: &out)
+            } else {
+                out.writeImmutableBuffer(bytes)
+            }
         }
-        flushSoon()
     }
 
     func responseFinished(_ exchange: HTTP1Exchange, isChunked: Bool) {
@@ -225,9 +225,16 @@ final class HTTP1Session: ChannelDuplexHandler, ConnectionStage {
 
     var unsentByteCount: Int { output.unsentByteCount(context) }
 
+    private func write(_ write: (inout ByteBuffer) -> Void) {
+        if output.write(write) { scheduleFlush() }
+    }
+
     private func flushSoon() {
-        guard let context, output.mustSchedule() else { return }
-        context.eventLoop.assumeIsolated().execute { self.flush() }
+        if output.mustSchedule() { scheduleFlush() }
+    }
+
+    private func scheduleFlush() {
+        context?.eventLoop.assumeIsolated().execute { self.flush() }
     }
 
     private func flush() {

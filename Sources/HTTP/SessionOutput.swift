@@ -21,9 +21,11 @@ struct SessionOutput {
         return true
     }
 
-    /// Before a tick's first write.
-    mutating func makeRoom() {
+    /// - Returns: as `mustSchedule()`.
+    mutating func write(_ write: (inout ByteBuffer) -> Void) -> Bool {
         if bytes.capacity == 0 { bytes.reserveCapacity(expectedByteCount) }
+        write(&bytes)
+        return mustSchedule()
     }
 
     /// What to hand to the channel now. Writing is the caller's: it may run a session's other code, which must find this

@@ -10,8 +10,10 @@ extension Router {
         let answer = scheduler.workerReported(worker, report, now: now)
         // Commands leave before text is made: the worker may wait for them.
         perform(answer.actions)
-        for (entry, choice) in zip(report.entries, answer.choices) {
-            if let choice { deliver(entry, to: choice, now: now) }
+        // Entries are looked at where they are: copying one holds on to all its lists.
+        let entries = report.entries.span
+        for (place, choice) in answer.choices.enumerated() where place < entries.count {
+            if let choice { deliver(entries[place], to: choice, now: now) }
         }
     }
 
@@ -47,11 +49,9 @@ extension Router {
             request.firstTokenAt = now
             series.timeToFirstToken.observe(now.seconds(since: request.submittedAt))
         }
-        if let last = request.choices[index].lastTokenAt {
-            let gap = now.seconds(since: last) / Double(entry.tokens.count)
-            series.interToken.observe(gap, count: entry.tokens.count)
+        if let seconds = request.choices[index].tokensCame(at: now) {
+            series.interToken.observe(seconds / Double(entry.tokens.count), count: entry.tokens.count)
         }
-        request.choices[index].lastTokenAt = now
         request.lastTokenAt = now
     }
 }

@@ -183,18 +183,20 @@ package final class Router: GenerationService {
     func tell() {
         guard !isTelling else { return }
         isTelling = true
-        var next = 0
-        while next < outbox.count {
-            let (request, event) = outbox[next]
-            next += 1
-            guard !request.isSilent else { continue }
-            switch event {
-            case .finished, .failed: request.isSilent = true
-            case .admitted, .delta, .promptLogprobs, .choiceFinished: break
+        var told: [(request: OpenRequest, event: GenerationEvent)] = []
+        while !outbox.isEmpty {
+            swap(&told, &outbox)
+            for (request, event) in told where !request.isSilent {
+                switch event {
+                case .finished, .failed: request.isSilent = true
+                case .admitted, .delta, .promptLogprobs, .choiceFinished: break
+                }
+                request.receiver.generationProduced(event)
             }
-            request.receiver.generationProduced(event)
+            told.removeAll(keepingCapacity: told.count < 1024)
         }
-        outbox.removeAll(keepingCapacity: next < 1024)
+        // Both are empty: the one with room is kept.
+        if outbox.capacity < told.capacity { swap(&told, &outbox) }
         isTelling = false
         guard isDraining, requests.isEmpty, let whenEmpty else { return }
         self.whenEmpty = nil

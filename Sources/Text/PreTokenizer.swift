@@ -67,19 +67,16 @@ private struct ScalarScan {
     var count: Int { scalars.count }
 
     init(_ text: [UInt8]) {
+        if text.allSatisfy({ $0 < 0x80 }) {
+            let (bytes, asciiKinds) = (text.span, Self.asciiKinds)
+            scalars = Array(capacity: bytes.count) { for at in bytes.indices { $0.append(UInt32(bytes[at])) } }
+            kinds = Array(capacity: bytes.count) { for at in bytes.indices { $0.append(asciiKinds[Int(bytes[at])]) } }
+            offsets = Array(0...bytes.count)
+            return
+        }
         scalars.reserveCapacity(text.count)
         kinds.reserveCapacity(text.count)
         offsets.reserveCapacity(text.count + 1)
-        if text.allSatisfy({ $0 < 0x80 }) {
-            let kinds = Self.asciiKinds
-            for (offset, byte) in text.enumerated() {
-                scalars.append(UInt32(byte))
-                self.kinds.append(kinds[Int(byte)])
-                offsets.append(offset)
-            }
-            offsets.append(text.count)
-            return
-        }
         var offset = 0
         var decoder = UTF8()
         var bytes = text.makeIterator()

@@ -22,8 +22,9 @@ struct SpecialTokens: Sendable {
     func split(_ text: [UInt8], plain: (ArraySlice<UInt8>) -> Void, special: (TokenID) -> Void) {
         var start = 0
         var at = 0
-        while at < text.count {
-            guard begins[Int(text[at])] else {
+        let (bytes, begins) = (text.span, begins.span)
+        while at < bytes.count {
+            guard begins[Int(bytes[at])] else {
                 at += 1
                 continue
             }

@@ -147,12 +147,14 @@ extension GenerationSession {
         guard prepared.streams, !piece.text.isEmpty || !piece.tokens.isEmpty else { return }
         do throws(StreamDiverged) {
             let rest = try progress.append(piece, to: choice)
-            // Counted as the model wrote it, so that a stream that goes on elsewhere divides the same text.
-            choices[choice].divider?.skip(
-                String(decoding: piece.text.utf8.dropLast(rest?.text.utf8.count ?? 0), as: UTF8.self))
-            guard let rest, case let shown = choices[choice].divider?.divide(rest) ?? rest, !shown.isEmpty else {
-                return
+            var shown = rest
+            if prepared.toolCalls != nil {
+                // Counted as the model wrote it, so that a stream that goes on elsewhere divides the same text.
+                choices[choice].divider?.skip(
+                    String(decoding: piece.text.utf8.dropLast(rest?.text.utf8.count ?? 0), as: UTF8.self))
+                shown = rest.flatMap { choices[choice].divider?.divide($0) }
             }
+            guard let shown, !shown.isEmpty else { return }
             writeChunk { encoder.writeDelta(choice: choice, shown, into: &$0) }
         } catch {
             giveUpDiverged()
@@ -214,6 +216,10 @@ extension GenerationSession {
 
     /// - Parameter write: writes one choice; false when there is nothing to send.
     private func writeChunk(_ write: (inout ByteBuffer) -> Bool) {
+        // Out of the session while it is written, since each use of a session's property is checked against all others.
+        var chunk = ByteBuffer()
+        swap(&chunk, &self.chunk)
+        defer { self.chunk = chunk }
         chunk.clear(minimumCapacity: head.readableBytes + 512)
         writeHead(into: &chunk)
         guard write(&chunk) else { return }

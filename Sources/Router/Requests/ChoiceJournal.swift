@@ -9,7 +9,7 @@ struct ChoiceJournal {
     let sampling: SamplingParameters
     private(set) var output: [TokenID] = []
     private(set) var finish: FinishReason?
-    var lastTokenAt: Instant?
+    private var lastTokenAt: Instant?
     private var text: TextStream
     private let tokenizer: Tokenizer
     /// Of the prompt's positions 1...; told at once when complete, since a worker that takes over begins anew.
@@ -36,6 +36,13 @@ struct ChoiceJournal {
         return AdmittedSequence(
             id: id, tokens: prompt + output, promptTokenCount: prompt.count, sampling: sampling, priority: priority,
             salt: salt)
+    }
+
+    /// Notes that tokens came.
+    /// - Returns: seconds since the last ones; nil for the first.
+    mutating func tokensCame(at now: Instant) -> Double? {
+        defer { lastTokenAt = now }
+        return lastTokenAt.map { now.seconds(since: $0) }
     }
 
     /// Takes in what a step did for this choice.

@@ -15,6 +15,8 @@ struct TemplateScope {
         if let place = place(of: name) {
             few[place].value = value
         } else if few.count < Self.fewCount {
+            // A loop's scope has two, and is made anew for each element.
+            if few.isEmpty { few.reserveCapacity(4) }
             few.append((name, value))
         } else {
             others[name] = value
