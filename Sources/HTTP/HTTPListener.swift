@@ -95,9 +95,10 @@ package final class HTTPListener: Sendable {
         return .badHost(host)
     }
 
-    /// Stops accepting, tells the clients to go elsewhere (GOAWAY, `connection: close`), lets running exchanges finish,
-    /// and closes what is left after `limit`.
+    /// Accepts whoever has connected and nobody else, tells the clients to go elsewhere (GOAWAY, `connection: close`),
+    /// lets running exchanges finish, and closes what is left after `limit`.
     package func drain(within limit: TimeAmount) async {
+        await AcceptQueue.drain(channel)
         try? await channel.close().get()
         let loops = self.loops
         let drained = loops.map { loop in loop.eventLoop.flatSubmit { loop.value.drain() } }

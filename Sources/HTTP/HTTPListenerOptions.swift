@@ -37,6 +37,8 @@ package struct HTTPTimeouts: Sendable {
     package var tlsHandshake = TimeAmount.seconds(5)
     /// From the connection (or the finished handshake) to the first byte of a request.
     package var firstByte = TimeAmount.seconds(5)
+    /// The same where the listener drains.
+    package var firstByteWhileDraining = TimeAmount.milliseconds(500)
     /// From the first byte of a head to its last.
     package var head = TimeAmount.seconds(10)
     /// A collected body is given this long before its rate counts.

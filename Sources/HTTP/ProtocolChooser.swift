@@ -41,7 +41,7 @@ final class ProtocolChooser: ChannelInboundHandler, RemovableChannelHandler, Con
 
     private func begin() {
         connection.loop.add(connection)
-        if connection.loop.isDraining { close() }
+        if connection.loop.isDraining { drain() }
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -101,8 +101,9 @@ final class ProtocolChooser: ChannelInboundHandler, RemovableChannelHandler, Con
         if now > deadline { close() }
     }
 
+    /// Who has just connected has sent its first request, or is about to: closing now might reset it.
     func drain() {
-        if !isHandshaking, received.readableBytes == 0 { close() }
+        deadline = min(deadline, .now() + connection.loop.options.timeouts.firstByteWhileDraining)
     }
 
     func close() {

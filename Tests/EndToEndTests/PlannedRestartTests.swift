@@ -74,4 +74,39 @@ import Testing
         #expect((after.json["system_fingerprint"] as? String).map { $0 != before } ?? false)
         _ = new.processID
     }
+
+    @Test func `a router that is told to end resets no client that reached it`() async throws {
+        let front = try Front(workers: [1])
+        let clients = 32
+        // Stopped, it accepts nobody: who connects now waits in the kernel, with a request.
+        front.process.signal(SIGSTOP)
+        let transfers = try (0..<clients).map { _ in
+            try Curl.Transfer(front.url, body: #"{"model":"m","prompt":"Hello"}"#, extra: [])
+        }
+        try eventually("\(clients) connections") { Self.connections(to: front.port) >= clients }
+        front.process.signal(SIGTERM)
+        front.process.signal(SIGCONT)
+
+        let answers = try transfers.map { try $0.finish() }
+        #expect(try front.process.waitForExit() == 0)
+        #expect(answers.allSatisfy { [404, 503].contains($0.status) })
+    }
+
+    /// Established connections of clients to a port of this machine.
+    private static func connections(to port: Int) -> Int {
+        // Read to its end: it has no size.
+        var table = ""
+        if let file = fopen("/proc/net/tcp", "r") {
+            defer { fclose(file) }
+            var bytes = [UInt8](repeating: 0, count: 1 << 16)
+            while case let count = fread(&bytes, 1, bytes.count, file), count > 0 {
+                table += String(decoding: bytes.prefix(count), as: UTF8.self)
+            }
+        }
+        let address = ":" + String(port, radix: 16, uppercase: true)
+        return table.split(separator: "\n").count { line in
+            let fields = line.split(separator: " ")
+            return fields.count > 3 && fields[2].hasSuffix(address) && fields[3] == "01"
+        }
+    }
 }

@@ -1,3 +1,4 @@
+import Foundation
 import NIOCore
 import NIOPosix
 import Synchronization
@@ -75,6 +76,39 @@ import Testing
         #expect(server.listener.connectionCount == 0)
         #expect(try await client.fetch("GET").end == .refused)
         try await server.group.shutdownGracefully()
+    }
+
+    @Test func `who has connected before the listener drains is answered`() async throws {
+        let server = try await TestServer.echo()
+        let gate = DispatchSemaphore(value: 0)
+        // Nobody accepts meanwhile: connections wait in the kernel, their requests with them.
+        server.loop.execute { gate.wait() }
+        let clients = try (0..<40).map { number in
+            let client = try RawSocket(port: server.port)
+            if number % 4 != 0 { client.send("GET / HTTP/1.1\r\nhost: h\r\n\r\n") }
+            return client
+        }
+
+        async let drained: Void = server.listener.drain(within: .seconds(10))
+        try await Task.sleep(for: .milliseconds(20))
+        gate.signal()
+        // These ask once they have been accepted.
+        while server.listener.connectionCount < 10 { await Task.yield() }
+        for (number, client) in clients.enumerated() where number % 4 == 0 {
+            client.send("GET / HTTP/1.1\r\nhost: h\r\n\r\n")
+        }
+        let answers = await Task.detached { [clients = Clients(clients)] in clients.all.map { $0.receiveAll() } }.value
+        await drained
+
+        #expect(answers.allSatisfy { $0?.hasPrefix("HTTP/1.1 200 ") == true })
+        #expect(throws: POSIXError.self) { _ = try RawSocket(port: server.port) }
+        try await server.group.shutdownGracefully()
+    }
+
+    // SENDABLE: given away whole to the task that reads.
+    private struct Clients: @unchecked Sendable {
+        let all: [RawSocket]
+        init(_ all: [RawSocket]) { self.all = all }
     }
 
     @Test func `draining does not wait for ever`() async throws {

@@ -84,7 +84,8 @@ import Testing
 
     /// Files that tell the compiler to trust them about threads. A new one needs a place here.
     static let trustedFiles: Set = [
-        "Engine/Mailbox.swift", "HTTP/HTTP2Callbacks.swift", "HTTP/TLSBuffers.swift", "HTTP/TLSContext.swift",
+        "Engine/Mailbox.swift", "HTTP/AcceptQueue.swift", "HTTP/HTTP2Callbacks.swift", "HTTP/TLSBuffers.swift",
+        "HTTP/TLSContext.swift",
         "Kernels/ThreadTeam.swift", "Weights/FileMapping.swift", "apus/Program.swift",
     ]
 
