@@ -23,6 +23,12 @@ enum ErrorTable {
                     + " (\(limit) \(noun(measure))). Try again in \(retryAfterSeconds) s.",
                 type: "rate_limit_error", code: isTenantShare ? "tenant_queue_full" : "queue_full",
                 retryAfterSeconds: retryAfterSeconds)
+        case .queueSlow(let expected, let limit, let retryAfterSeconds):
+            APIError(
+                status: 429,
+                message: "The request would wait for \(tenths(min(expected, 3600))) s, more than \(tenths(limit)) s. "
+                    + "Try again in \(retryAfterSeconds) s.",
+                type: "rate_limit_error", code: "queue_slow", retryAfterSeconds: retryAfterSeconds)
         case .timedOut(let seconds):
             APIError(
                 status: 503, message: "The request was given up after \(tenths(seconds)) s.",

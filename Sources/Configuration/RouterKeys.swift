@@ -25,6 +25,10 @@ package enum RouterKeys {
             + "there: requests wait for the first one, which an autoscaler starts.", "NAME=FILE,…")
     package static let queueLimit = Key<Int>.integer(
         "queue-limit", "Requests that may wait; more are refused with 429.", default: 4096, in: 1...1_000_000)
+    package static let queueWait = Key<Double>.seconds(
+        "queue-wait",
+        "A request that would wait longer, by how fast the queue has moved, is refused with 429. As many as the workers "
+            + "have slots may always wait.", default: 4, in: 0.01...86_400)
     package static let queueTokenLimit = Key<Int>.integer(
         "queue-token-limit", "Prompt tokens that may wait; more are refused with 429.", default: 4_194_304,
         in: 1...1_000_000_000)
@@ -64,7 +68,7 @@ package enum RouterKeys {
 
     package static let listening = [host.name, httpPort.name, grpcPort.name, adminPort.name]
     package static let serving = [
-        queueLimit.name, queueTokenLimit.name, queueByteLimit.name, accessKeys.name, tenantHeader.name,
+        queueLimit.name, queueWait.name, queueTokenLimit.name, queueByteLimit.name, accessKeys.name, tenantHeader.name,
         queueTimeout.name,
         requestTimeout.name, firstTokenObjective.name, tokenObjective.name, maxBodyBytes.name, resumeKeyFile.name,
         resumeWindow.name, tlsCertificate.name, tlsKey.name,

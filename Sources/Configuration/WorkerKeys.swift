@@ -25,6 +25,8 @@ package enum WorkerKeys {
     package static let stepTimeTarget = Key<Double>.seconds(
         "step-time-target", "While answers run, prompts beside them are cut so that steps take about so long.",
         default: 0.08, in: 0.001...60)
+    package static let prefillShare = Key<Int>.integer(
+        "prefill-share", "Percent of a step's time that prompts get while answers run.", default: 45, in: 1...99)
     package static let contextLength = Key<Int>.integer(
         "context-length", "Tokens a sequence may have; without it, what the model was trained for.",
         in: 16...1_048_576)
@@ -42,7 +44,7 @@ package enum WorkerKeys {
 
     package static let computing = [
         threads.name, slots.name, kvMemory.name, kvType.name, stepTokenBudget.name, stepTimeTarget.name,
-        contextLength.name, prefixCache.name, speculation.name, quantize.name, chatTemplate.name,
+        prefillShare.name, contextLength.name, prefixCache.name, speculation.name, quantize.name, chatTemplate.name,
     ]
     package static let names =
         [model.name, name.name, host.name, port.name, metricsPort.name] + computing + LinkTLSKeys.names

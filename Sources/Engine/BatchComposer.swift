@@ -91,8 +91,11 @@ package struct BatchComposer: Sendable {
 
     // MARK: - A step
 
-    /// - Parameter prefillMax: prompt tokens that may be computed beside sequences in decode.
-    package mutating func plan(prefillMax: Int = .max) -> StepPlan {
+    /// - Parameter prefillMax: prompt tokens that may be computed beside so many sequences in decode, of sequences that
+    ///   go on here with what they made elsewhere, and of others.
+    package mutating func plan(
+        prefillMax: (_ decodeRows: Int, _ resumes: Bool) -> Int = { _, _ in .max }
+    ) -> StepPlan {
         var plan = StepPlan()
         var place = 0
         while place < sequences.count {
@@ -100,12 +103,24 @@ package struct BatchComposer: Sendable {
             place += 1
         }
         // Slots are fewer than the tokens of a step, so there is always room for one of prefill.
-        var budget = max(1, options.stepTokenBudget - plan.slices.count)
-        if !plan.slices.isEmpty { budget = min(budget, max(1, prefillMax)) }
+        let (rows, room) = (plan.slices.count, max(1, options.stepTokenBudget - plan.slices.count))
         var arriving: Set<UInt64> = []
-        place = 0
+        var used = 0
+        for resumes in [true, false] where sequences.contains(where: { $0.isPrefill(thatResumes: resumes) }) {
+            let allowed = rows == 0 ? room : min(room, max(1, prefillMax(rows, resumes)))
+            used += prefill(thatResumes: resumes, budget: allowed - used, arriving: &arriving, in: &plan)
+        }
+        if options.speculationEnabled { addDrafts(to: &plan) }
+        return plan
+    }
+
+    /// - Returns: tokens put into the step.
+    private mutating func prefill(
+        thatResumes resumes: Bool, budget: Int, arriving: inout Set<UInt64>, in plan: inout StepPlan
+    ) -> Int {
+        var (place, budget, used) = (0, budget, 0)
         while place < sequences.count && budget > 0 {
-            if sequences[place].pendingCount > 1 {
+            if sequences[place].isPrefill(thatResumes: resumes) {
                 Self.reusePrefix(of: &sequences[place], from: &pool)
                 // Equal prompts that come together, as the choices of one request do, are computed once: the second
                 // finds the pages in the next step.
@@ -115,12 +130,12 @@ package struct BatchComposer: Sendable {
                 }
                 let count = schedule(place, tokenCount: min(budget, sequences[place].pendingCount), in: &plan)
                 budget -= count
+                used += count
                 if count > 0 { arriving.formUnion(pool.hashes(arrivingWith: count, of: sequences[place])) }
             }
             place += 1
         }
-        if options.speculationEnabled { addDrafts(to: &plan) }
-        return plan
+        return used
     }
 
     /// The tokens of a slice have K and V now that stay: drafts that proved wrong do not count.

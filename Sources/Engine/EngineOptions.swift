@@ -15,6 +15,9 @@ package struct EngineOptions: Equatable, Sendable {
     package var stepTokenBudget: Int
     /// Seconds a step should take while sequences decode: prompts beside them are cut to keep near it.
     package var stepSecondsTarget: Double
+    /// Part of a step's time that prompts get while sequences decode, below 1. Half doubles the time between a running
+    /// sequence's tokens; a little less keeps it below while costs are learned.
+    package var prefillShare: Double
     /// Whether full pages are kept for later sequences with the same beginning.
     package var prefixCacheEnabled: Bool
     /// Whether tokens that the sequence itself suggests are computed ahead and kept where they prove right.
@@ -22,13 +25,15 @@ package struct EngineOptions: Equatable, Sendable {
 
     package init(
         servedName: String? = nil, epoch: UInt64 = 0, slotCount: Int = 32, stepTokenBudget: Int = 256,
-        stepSecondsTarget: Double = 0.08, prefixCacheEnabled: Bool = true, speculationEnabled: Bool = true
+        stepSecondsTarget: Double = 0.08, prefillShare: Double = 0.45, prefixCacheEnabled: Bool = true,
+        speculationEnabled: Bool = true
     ) {
         self.servedName = servedName
         self.epoch = epoch
         self.slotCount = slotCount
         self.stepTokenBudget = stepTokenBudget
         self.stepSecondsTarget = stepSecondsTarget
+        self.prefillShare = prefillShare
         self.prefixCacheEnabled = prefixCacheEnabled
         self.speculationEnabled = speculationEnabled
     }

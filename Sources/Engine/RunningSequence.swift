@@ -48,6 +48,10 @@ package struct RunningSequence: Sendable {
     /// Tokens to compute before the next one can be chosen: 1 in decode, more in prefill.
     package var pendingCount: Int { tokens.count - computedCount }
     package var waitingPrefillCount: Int { max(0, admittedTokenCount - computedCount) }
+    /// - Parameter resumes: whether it came with tokens that it had made before.
+    func isPrefill(thatResumes resumes: Bool) -> Bool {
+        pendingCount > 1 && resumes == (admittedTokenCount > promptTokenCount)
+    }
     /// False where only the prompt's own log-probabilities are wanted.
     package var wantsToken: Bool { sampling.maxTokens > 0 }
 

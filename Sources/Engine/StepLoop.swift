@@ -31,7 +31,7 @@ package final class StepLoop {
         model = runtime.description
         self.options = options.fitted(to: runtime.description)
         composer = BatchComposer(model: runtime.description, options: self.options)
-        prefillPace = PrefillPace(target: self.options.stepSecondsTarget)
+        prefillPace = PrefillPace(target: self.options.stepSecondsTarget, share: self.options.prefillShare)
         sampler = Sampler(vocabularySize: runtime.description.vocabularySize)
         constraints = ConstraintTable(vocabulary)
     }
@@ -163,7 +163,7 @@ package final class StepLoop {
             composer.removeAll { _ in true }
         }
         if hasWork {
-            var plan = composer.plan(prefillMax: prefillPace.tokenMax)
+            var plan = composer.plan(prefillMax: prefillPace.tokenMax(besideDecodeRows:resumes:))
             cutDrafts(of: &plan)
             for key in plan.preempted { tellPreempted(key) }
             for key in plan.outgrown {

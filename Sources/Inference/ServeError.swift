@@ -8,6 +8,8 @@ package enum ServeError: Error, Equatable, Sendable {
     case contextExceeded(promptTokens: Int, maxTokens: Int?, contextLength: Int)
     /// The queue is full, or what one tenant may have of it: try again after so many seconds.
     case queueFull(limit: Int, of: QueueMeasure = .requests, isTenantShare: Bool = false, retryAfterSeconds: Int)
+    /// The queue moves so slowly that the request would wait longer than it may: try again after so many seconds.
+    case queueSlow(expectedSeconds: Double, limitSeconds: Double, retryAfterSeconds: Int)
     /// The request waited longer than it may.
     case timedOut(afterSeconds: Double)
     /// No worker serves the model now.

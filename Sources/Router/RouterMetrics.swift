@@ -206,6 +206,7 @@ enum FailureKind: String, CaseIterable {
     case modelNotFound = "model_not_found"
     case contextExceeded = "context_exceeded"
     case queueFull = "queue_full"
+    case queueSlow = "queue_slow"
     case timedOut = "timed_out"
     case unavailable
     case shuttingDown = "shutting_down"
@@ -218,6 +219,7 @@ enum FailureKind: String, CaseIterable {
             case .modelNotFound: .modelNotFound
             case .contextExceeded: .contextExceeded
             case .queueFull: .queueFull
+            case .queueSlow: .queueSlow
             case .timedOut: .timedOut
             case .unavailable: .unavailable
             case .shuttingDown: .shuttingDown

@@ -24,7 +24,7 @@ extension ClusterScheduler {
 
     /// Puts a choice that is `.waiting` into its line.
     mutating func enqueue(_ id: ChoiceID, now: Instant) {
-        guard let model = requests[id.request]?.spec.model,
+        guard let model = requests[id.request]?.model,
             let choice = requests[id.request]?.nowWaits(id.index, since: now)
         else { return }
         if let numericsID = choice.numericsID {
@@ -33,6 +33,7 @@ extension ClusterScheduler {
             models[model]?.line.insert(id, choice.place, of: choice.tenant)
         }
         models[model]?.waitingTokens += choice.load.tokens
+        models[model]?.speed.begins(at: now)
         queue += choice.load
         tenants.waits(choice.tenant, choice.load)
     }
@@ -40,8 +41,8 @@ extension ClusterScheduler {
     /// Takes a choice that is `.waiting` out of its line.
     /// - Returns: what that takes off the queue.
     @discardableResult
-    private mutating func dequeue(_ id: ChoiceID) -> QueueLoad {
-        guard let model = requests[id.request]?.spec.model,
+    private mutating func dequeue(_ id: ChoiceID, now: Instant) -> QueueLoad {
+        guard let model = requests[id.request]?.model,
             let choice = requests[id.request]?.waitsNoLonger(id.index)
         else { return QueueLoad() }
         if let numericsID = choice.numericsID {
@@ -51,13 +52,14 @@ extension ClusterScheduler {
             models[model]?.line.remove(id, choice.place, of: choice.tenant)
         }
         models[model]?.waitingTokens -= choice.load.tokens
+        if models[model]?.waitingCount == 0 { models[model]?.speed.ends(at: now) }
         queue -= choice.load
         tenants.waitsNoLonger(choice.tenant, choice.load)
         return choice.load
     }
 
     /// A group is kept while it has workers, or choices that only it could continue.
-    mutating func forgetEmptyGroup(_ numericsID: String, of model: String) {
+    mutating func forgetEmptyGroup(_ numericsID: String, of model: ModelID) {
         guard let group = models[model]?.groups[numericsID], group.workers.isEmpty, group.line.isEmpty else { return }
         models[model]?.groups[numericsID] = nil
     }
@@ -78,7 +80,7 @@ extension ClusterScheduler {
     mutating func admit(
         _ id: ChoiceID, to worker: WorkerID, cachedTokens: Int, now: Instant, into actions: inout [SchedulingAction]
     ) {
-        guard let model = requests[id.request]?.spec.model, let maxTokens = requests[id.request]?.spec.maxTokens,
+        guard let model = requests[id.request]?.model, let maxTokens = requests[id.request]?.spec.maxTokens,
             let tenant = requests[id.request]?.tenant, let choice = record(of: id), let host = workers[worker]
         else { return }
         let output = OutputDemand(
@@ -86,21 +88,21 @@ extension ClusterScheduler {
         let target = choice.promptCount + output.target(margin: host.description.pageTokenCount)
         let growth = host.pages(forTokens: target) - host.pages(forTokens: choice.tokenCount)
         if host.assigned.isEmpty { watch.set(worker, now.advanced(bySeconds: host.patience(limits))) }
-        drainRate.count(dequeue(id), at: now)
+        models[model]?.speed.left(at: now)
+        drainRate.count(dequeue(id, now: now), at: now)
         clearReservation(of: id)
         if !choice.hasRun { chargePrompt(choice.promptCount, cached: cachedTokens, to: tenant, model) }
         let sequence = SequenceID(
             sequences.insert(
                 RunningSequence(
-                    choice: id, worker: worker, tenant: tenant, command: host.commandsSent + 1, admittedAt: now,
-                    admittedTokenCount: choice.tokenCount, cachedTokenCount: choice.hasRun ? 0 : cachedTokens,
-                    tokenCount: choice.tokenCount, chargedTokenCount: choice.tokenCount,
-                    reviewTokenCount: host.reviewTokenCount(after: choice.tokenCount, target: target),
-                    targetTokens: target, growth: growth)))
+                    choice: id, worker: worker, model: model, tenant: tenant, command: host.commandsSent + 1,
+                    admittedAt: now, tokenCount: choice.tokenCount, cachedTokenCount: choice.hasRun ? 0 : cachedTokens,
+                    targetTokens: target, growth: growth,
+                    reviewTokenCount: host.reviewTokenCount(after: choice.tokenCount, target: target))))
         workers[worker]?.admitted(
             sequence, tokenCount: choice.tokenCount, prefillTokens: max(0, choice.tokenCount - cachedTokens),
             reserving: growth, at: now)
-        if choice.isOnTrial(limits) { workers[worker]?.trial = sequence }
+        if choice.isOnTrial { workers[worker]?.trial = sequence }
         requests[id.request]?.nowRuns(id.index, as: sequence)
         models[model]?.runningCount += 1
         queueDeadlines.remove(id.request)
@@ -118,9 +120,9 @@ extension ClusterScheduler {
         if workers[running.worker]?.assigned.isEmpty == true { watch.remove(running.worker) }
         let request = running.choice.request
         requests[request]?.runningCount -= 1
-        if let model = requests[request]?.spec.model {
+        if let model = requests[request]?.model {
             models[model]?.runningCount -= 1
-            if running.isAskedBack { askedBackCount[model, default: 0] -= 1 }
+            if running.isAskedBack { models[model]?.askedBackCount -= 1 }
         }
         refresh(running.worker)
         return running
@@ -151,14 +153,14 @@ extension ClusterScheduler {
         var outputCount = choice.outputCount
         switch choice.state {
         case .ended: return
-        case .waiting: dequeue(id)
+        case .waiting: dequeue(id, now: now)
         case .running(let sequence):
             if let running = unassign(sequence) { outputCount = running.tokenCount - choice.promptCount }
         }
         clearReservation(of: id)
         requests[id.request]?.choices[id.index].state = .ended
         requests[id.request]?.openCount -= 1
-        if learns, let model = requests[id.request]?.spec.model { models[model]?.outputs.add(outputCount) }
+        if learns, let model = requests[id.request]?.model { models[model]?.outputs.add(outputCount) }
         if requests[id.request]?.openCount == 0 {
             forget(id.request, now: now)
         } else {

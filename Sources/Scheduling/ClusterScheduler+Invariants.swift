@@ -9,7 +9,8 @@ extension ClusterScheduler {
     }
 
     private func lineViolation() -> String? {
-        for (name, queue) in models {
+        for queue in models.all {
+            let name = queue.name
             for id in queue.line.ids {
                 guard let choice = record(of: id), choice.state == .waiting, choice.numericsID == nil else {
                     return "\(id) is in the line of \(name) and should not be"
@@ -28,6 +29,13 @@ extension ClusterScheduler {
                 }
                 if group.workers.isEmpty && group.line.isEmpty { return "\(name)/\(numericsID) is empty and kept" }
             }
+            if queue.availableCount != queue.groups.values.reduce(0, { $0 + $1.available.count }) {
+                return "\(name) offers another number of workers than it counts"
+            }
+            let slots = queue.groups.values.flatMap(\.workers).reduce(0) {
+                $0 + (workers[$1]?.description.slotCount ?? 0)
+            }
+            if queue.slotCount != slots { return "\(name) has \(slots) slots and counts \(queue.slotCount)" }
             if queue.waitingTokens < 0 || queue.runningCount < 0 { return "\(name) counts below zero" }
         }
         return nil
@@ -66,18 +74,19 @@ extension ClusterScheduler {
             running += runs
             if queueDeadlines.contains(id) != (runs == 0) { return "\(id) waits without a deadline, or runs with one" }
         }
-        let inLines = models.values.reduce(0) { $0 + $1.waitingCount }
+        let inLines = models.all.reduce(0) { $0 + $1.waitingCount }
         if inLines != waitingChoices { return "\(inLines) choices are in lines, \(waitingChoices) wait" }
         if running != sequences.count { return "\(running) choices run, \(sequences.count) are assigned" }
-        if running != models.values.reduce(0, { $0 + $1.runningCount }) { return "models count another \(running)" }
+        if running != models.all.reduce(0, { $0 + $1.runningCount }) { return "models count another \(running)" }
         if load != queue { return "the queue holds \(load), and counts \(queue)" }
-        if load.tokens != models.values.reduce(0, { $0 + $1.waitingTokens }) { return "models count other tokens" }
+        if load.tokens != models.all.reduce(0, { $0 + $1.waitingTokens }) { return "models count other tokens" }
         return tenants.violation(open: openOfTenant, waiting: loadOfTenant)
     }
 
     private func workerViolation() -> String? {
         var assigned = 0
-        for (id, worker) in workers {
+        for id in workers.ids {
+            guard let worker = workers[id] else { return "\(id) has no record" }
             var growth = 0
             for sequence in worker.assigned {
                 guard let running = sequences[sequence.rawValue], running.worker == id else {
@@ -98,7 +107,7 @@ extension ClusterScheduler {
             if leaving.contains(id) != (worker.state == .draining || worker.state == .slow) {
                 return "\(id) is \(worker.state) and is asked for its sequences otherwise"
             }
-            let group = models[worker.description.model]?.groups[worker.description.numericsID]
+            let group = models[worker.model]?.groups[worker.description.numericsID]
             guard let group, group.workers.contains(id) else { return "\(id) has no group" }
             if group.available.contains(id) != worker.isOffered {
                 return "\(id) has \(worker.freeSlots) free slots and is offered otherwise"
@@ -116,9 +125,10 @@ extension ClusterScheduler {
             return "\(requestDeadlines.count) deadlines, \(requests.count) requests"
         }
         for id in queueDeadlines.ids where requests[id] == nil { return "\(id) is gone and has a deadline" }
-        for (model, count) in askedBackCount {
-            let asked = sequences.elements.count { $0.isAskedBack && requests[$0.choice.request]?.spec.model == model }
-            if asked != count { return "\(asked) sequences of \(model) were asked back, \(count) are counted" }
+        for model in models.inOrder {
+            let asked = sequences.elements.count { $0.isAskedBack && requests[$0.choice.request]?.model == model }
+            let count = models[model]?.askedBackCount ?? 0
+            if asked != count { return "\(asked) sequences of a model were asked back, \(count) are counted" }
         }
         return nil
     }

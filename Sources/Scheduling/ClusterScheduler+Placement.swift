@@ -20,7 +20,7 @@ extension ClusterScheduler {
     /// Admits from the lines of a model as long as the heads, or a few behind them, fit somewhere.
     /// - Parameter reporter: the only worker that has changed since this was last asked; nil when others may have.
     mutating func admitWaiting(
-        _ model: String, reporter: WorkerID? = nil, now: Instant, into actions: inout [SchedulingAction]
+        _ model: ModelID, reporter: WorkerID? = nil, now: Instant, into actions: inout [SchedulingAction]
     ) {
         if let reporter, workers[reporter]?.isOffered != true { return }
         guard hasRoom(model) else { return }
@@ -48,7 +48,7 @@ extension ClusterScheduler {
     }
 
     /// Admits choices that have just come, as far as they are in front: for the others nothing has changed.
-    mutating func admitNew(_ new: [ChoiceID], _ model: String, now: Instant, into actions: inout [SchedulingAction]) {
+    mutating func admitNew(_ new: [ChoiceID], _ model: ModelID, now: Instant, into actions: inout [SchedulingAction]) {
         for id in new {
             guard hasRoom(model), isAmongFirst(id, model) else { return }
             guard let place = place(id, including: nil, now: now) else { continue }
@@ -56,7 +56,7 @@ extension ClusterScheduler {
         }
     }
 
-    private func isAmongFirst(_ id: ChoiceID, _ model: String) -> Bool {
+    private func isAmongFirst(_ id: ChoiceID, _ model: ModelID) -> Bool {
         guard let request = requests[id.request], let queue = models[model] else { return false }
         if let bound = record(of: id)?.numericsID {
             return queue.groups[bound]?.line.isAmongFirst(id, limits.lookahead + 1) == true
@@ -65,18 +65,18 @@ extension ClusterScheduler {
             id, priority: request.spec.priority, of: request.tenant, limits.lookahead + 1)
     }
 
-    private func hasRoom(_ model: String) -> Bool {
-        models[model]?.groups.values.contains { !$0.available.isEmpty } ?? false
+    private func hasRoom(_ model: ModelID) -> Bool {
+        models[model].map { $0.availableCount > 0 } ?? false
     }
 
-    private func heads(_ line: Line, of model: String, limit: Int) -> [ChoiceID] {
+    private func heads(_ line: Line, of model: ModelID, limit: Int) -> [ChoiceID] {
         switch line {
         case .unbound: models[model]?.line.heads(limit) ?? []
         case .group(let id): models[model]?.groups[id]?.line.smallest(limit) ?? []
         }
     }
 
-    private func firstHead(_ model: String, except blocked: Set<Line>) -> (Line, ChoiceID)? {
+    private func firstHead(_ model: ModelID, except blocked: Set<Line>) -> (Line, ChoiceID)? {
         var best: (line: Line, id: ChoiceID, place: LinePlace)?
         if let head = models[model]?.line.first, !blocked.contains(.unbound) { best = (.unbound, head.id, head.key) }
         for (id, group) in models[model]?.groups ?? [:] where !group.available.isEmpty {
@@ -90,7 +90,7 @@ extension ClusterScheduler {
     // MARK: - One choice
 
     private func demand(of id: ChoiceID) -> Demand? {
-        guard var demand = requests[id.request]?.demand(of: id, limits) else { return nil }
+        guard var demand = requests[id.request]?.demand(of: id) else { return nil }
         demand.output.expected = models[demand.model]?.outputs.expected ?? 0
         return demand
     }
@@ -107,8 +107,13 @@ extension ClusterScheduler {
             buildChain(of: id, pageTokenCount: size)
             let hosts = siblingHosts(of: id)
             let chain = prefixes(of: id)
-            let warm = group.prefixes.warmest(for: chain, limit: limits.warmCandidatesMax, turn: demand.ticket)
-            for candidates in [reporter.map { [$0] } ?? [], warm, hosts, idle] {
+            var lists = [idle]
+            // Where few have room, those are all.
+            if group.available.count > idle.count {
+                let warm = group.prefixes.warmest(for: chain, limit: limits.warmCandidatesMax, turn: demand.ticket)
+                lists += [reporter.map { [$0] } ?? [], warm, hosts]
+            }
+            for candidates in lists {
                 for worker in candidates {
                     guard group.available.contains(worker), let host = workers[worker],
                         host.description.numericsID == numericsID,
@@ -141,16 +146,30 @@ extension ClusterScheduler {
 
     /// Whether a worker has a slot and pages for a choice, and may take it at all.
     private func mayTake(_ worker: WorkerRecord, _ demand: Demand, now: Instant) -> Bool {
-        guard worker.isOffered, worker.description.model == demand.model,
+        guard worker.isOffered, worker.trial == nil, !demand.isOnTrial || canTry(demand, on: worker, now: now),
+            worker.model == demand.model,
             demand.numericsID == nil || demand.numericsID == worker.description.numericsID,
             demand.tokenCount <= worker.description.contextLength,
             worker.reservation == nil || worker.reservation == demand.id,
             worker.pausedUntil.map({ $0 <= now }) ?? true,
-            worker.trial == nil || !demand.isOnTrial, couldEnd(demand, on: worker)
+            couldEnd(demand, on: worker)
         else { return false }
         if worker.isEmpty { return true }
         let target = demand.promptCount + demand.output.target(margin: worker.description.pageTokenCount)
         return worker.pages(forTokens: target) <= worker.freePages
+    }
+
+    /// Whether a suspect can run where, if the worker dies, only it can have been the cause: all others there have made
+    /// tokens, and no other suspect of its request is tried meanwhile.
+    private func canTry(_ demand: Demand, on worker: WorkerRecord, now: Instant) -> Bool {
+        guard let request = requests[demand.id.request], request.choices.indices.contains(demand.id.index),
+            request.choices[demand.id.index].triableFrom.map({ $0 <= now }) ?? true
+        else { return false }
+        let isTriedElsewhere = request.choices.indices.contains { index in
+            guard index != demand.id.index, case .running = request.choices[index].state else { return false }
+            return request.choices[index].isOnTrial
+        }
+        return !isTriedElsewhere && !worker.assigned.contains { sequences[$0.rawValue]?.isUnproven == true }
     }
 
     /// Whether a choice with all the output it may ask for fits the worker's pages. Where it does not, it goes to the
@@ -172,53 +191,6 @@ extension ClusterScheduler {
         return waiting == 0 || waiting + uncachedTokens <= limits.prefillStepsMax * worker.description.stepTokenBudget
     }
 
-    // MARK: - Prefixes
-
-    private mutating func buildChain(of id: ChoiceID, pageTokenCount: Int) {
-        guard let choice = record(of: id), choice.outputCount == 0, choice.chain?.pageTokenCount != pageTokenCount,
-            let request = requests[id.request]
-        else { return }
-        let sibling = request.choices.first {
-            $0.prompt == choice.prompt && $0.outputCount == 0 && $0.chain?.pageTokenCount == pageTokenCount
-        }
-        let chain =
-            sibling?.chain
-            ?? PrefixChain(
-                request.tokens(ofPrompt: choice.prompt), pageTokenCount: pageTokenCount, salt: request.spec.salt)
-        requests[id.request]?.choices[id.index].chain = chain
-    }
-
-    /// Hashes that may be looked up for a choice; none while its whole prompt must be computed.
-    private func prefixes(of id: ChoiceID) -> [UInt64] {
-        guard let choice = record(of: id), let chain = choice.chain,
-            choice.outputCount > 0 || requests[id.request]?.spec.usesPrefixCache == true
-        else { return [] }
-        // The last token is always computed: its logits are wanted.
-        let usable = max(0, choice.tokenCount - 1) / chain.pageTokenCount
-        return Array(chain.hashes.prefix(usable))
-    }
-
-    /// Tokens of full prompt pages that a sibling there has or will have.
-    private func sharedTokens(_ chain: [UInt64], of demand: Demand, on host: WorkerRecord) -> Int {
-        let size = host.description.pageTokenCount
-        return min(chain.count, demand.promptCount / size) * size
-    }
-
-    /// Workers that run another choice of the same prompt, and so will have it soon.
-    private func siblingHosts(of id: ChoiceID) -> [WorkerID] {
-        guard let running = requests[id.request]?.runningCount, running > 0, let request = requests[id.request],
-            let choice = record(of: id)
-        else { return [] }
-        var hosts: [WorkerID] = []
-        for sibling in request.choices where sibling.prompt == choice.prompt {
-            guard case .running(let sequence) = sibling.state, let worker = sequences[sequence.rawValue]?.worker,
-                !hosts.contains(worker)
-            else { continue }
-            hosts.append(worker)
-        }
-        return hosts
-    }
-
     // MARK: - Reservations, ranks
 
     /// Keeps a worker for a head that has waited long enough. Others pass it everywhere else.
@@ -226,7 +198,7 @@ extension ClusterScheduler {
         guard reservations[head] == nil, let choice = record(of: head), let worker = workers[id],
             now.seconds(since: choice.waitingSince) >= limits.headPatienceSeconds,
             worker.state == .ready, worker.reservation == nil,
-            requests[head.request]?.spec.model == worker.description.model,
+            requests[head.request]?.model == worker.model,
             choice.numericsID == nil || choice.numericsID == worker.description.numericsID,
             choice.tokenCount <= worker.description.contextLength
         else { return }
@@ -245,13 +217,17 @@ extension ClusterScheduler {
 
     /// Brings a worker's place among those with room up to date.
     mutating func refresh(_ id: WorkerID) {
-        guard let worker = workers[id] else { return }
-        let (model, numericsID) = (worker.description.model, worker.description.numericsID)
-        if worker.isOffered {
-            let rank = worker.rank(id, runningCost: limits.runningSequenceCost, uncachedTokens: 0)
-            models[model]?.groups[numericsID]?.available.set(id, rank)
-        } else {
-            models[model]?.groups[numericsID]?.available.remove(id)
+        let runningCost = limits.runningSequenceCost
+        let place = workers.with(id) { worker in
+            let rank = worker.isOffered ? worker.rank(id, runningCost: runningCost, uncachedTokens: 0) : nil
+            return (model: worker.model, numericsID: worker.description.numericsID, rank: rank)
+        }
+        guard let (model, numericsID, rank) = place else { return }
+        if let rank {
+            let isNew = models[model]?.groups[numericsID]?.available.set(id, rank)
+            if isNew == true { models[model]?.availableCount += 1 }
+        } else if models[model]?.groups[numericsID]?.available.remove(id) == true {
+            models[model]?.availableCount -= 1
         }
     }
 
@@ -264,7 +240,7 @@ extension ClusterScheduler {
                 spareSlots(for: demand) > 0, place(choice, including: nil, now: now) != nil
             else { return }
             sequences[sequence.rawValue]?.isAskedBack = true
-            askedBackCount[demand.model, default: 0] += 1
+            models[demand.model]?.askedBackCount += 1
             workers[id]?.countCommand()
             actions.append(.preempt(sequence, on: id))
         }
@@ -273,36 +249,12 @@ extension ClusterScheduler {
     /// Free slots of the emptiest workers that nobody waits for and that were not promised to a sequence asked back.
     private func spareSlots(for demand: Demand) -> Int {
         guard let queue = models[demand.model] else { return 0 }
-        var spare = -queue.waitingCount - (askedBackCount[demand.model] ?? 0)
+        var spare = -queue.waitingCount - queue.askedBackCount
         for numericsID in numericsIDs(for: demand) {
             for worker in queue.groups[numericsID]?.available.smallest(limits.idleCandidatesMax) ?? [] {
                 spare += workers[worker]?.freeSlots ?? 0
             }
         }
         return spare
-    }
-}
-
-/// What a choice asks of a worker.
-private struct Demand {
-    var id: ChoiceID
-    var model: String
-    var numericsID: String?
-    var promptCount: Int
-    var tokenCount: Int
-    var ticket: UInt64
-    var isOnTrial: Bool
-    var output: OutputDemand
-}
-
-extension RequestRecord {
-    /// All but what is expected of the output.
-    fileprivate func demand(of id: ChoiceID, _ limits: SchedulingLimits) -> Demand? {
-        guard choices.indices.contains(id.index) else { return nil }
-        return Demand(
-            id: id, model: spec.model, numericsID: choices[id.index].numericsID,
-            promptCount: choices[id.index].promptCount, tokenCount: choices[id.index].tokenCount,
-            ticket: choices[id.index].ticket, isOnTrial: choices[id.index].isOnTrial(limits),
-            output: OutputDemand(expected: 0, made: choices[id.index].outputCount, max: spec.maxTokens))
     }
 }

@@ -13,23 +13,30 @@ extension ClusterScheduler {
     mutating func judgePaces(_ now: Instant, into actions: inout [SchedulingAction]) {
         guard nextJudgement.map({ $0 <= now }) ?? true else { return }
         nextJudgement = now.advanced(bySeconds: limits.paceCheckSeconds)
-        for model in models.keys.sorted() {
+        for model in models.inOrder {
             let groups = models[model]?.groups.mapValues { $0.workers.sorted() } ?? [:]
             let all = groups.values.flatMap { $0 }.sorted()
             let paces = all.compactMap { freshPace(of: $0, now) }
             for numericsID in groups.keys.sorted() {
                 let usable = (groups[numericsID] ?? []).filter { isUsable($0) }
-                for id in usable { judge(id, among: paces, in: usable, now, &actions) }
+                var slowCount = usable.count { workers[$0]?.state == .slow }
+                for id in usable {
+                    let wasSlow = workers[id]?.state == .slow
+                    judge(id, among: paces, maySetAside: slowCount < usable.count / 2, now, &actions)
+                    let isSlow = workers[id]?.state == .slow
+                    if isSlow != wasSlow { slowCount += isSlow ? 1 : -1 }
+                }
                 // Others may have gone since.
-                for id in usable where slowCount(usable) > usable.count / 2 && workers[id]?.state == .slow {
+                for id in usable where slowCount > usable.count / 2 && workers[id]?.state == .slow {
                     takeBack(id, now: now, into: &actions)
+                    slowCount -= 1
                 }
             }
         }
     }
 
     private mutating func judge(
-        _ id: WorkerID, among paces: [StepPace], in group: [WorkerID], _ now: Instant,
+        _ id: WorkerID, among paces: [StepPace], maySetAside: Bool, _ now: Instant,
         _ actions: inout [SchedulingAction]
     ) {
         guard let worker = workers[id] else { return }
@@ -50,17 +57,13 @@ extension ClusterScheduler {
             }
             let since = worker.slowSince ?? now
             workers[id]?.slowSince = since
-            guard now.seconds(since: since) >= limits.paceSlowSeconds,
-                slowCount(group) < group.count / 2
-            else { return }
+            guard now.seconds(since: since) >= limits.paceSlowSeconds, maySetAside else { return }
             setAside(id, now: now, into: &actions)
         case .connecting, .suspect, .draining, .gone: return
         }
     }
 
     private func isUsable(_ id: WorkerID) -> Bool { [.ready, .slow].contains(workers[id]?.state) }
-
-    private func slowCount(_ group: [WorkerID]) -> Int { group.count { workers[$0]?.state == .slow } }
 
     private mutating func setAside(_ id: WorkerID, now: Instant, into actions: inout [SchedulingAction]) {
         let times = min(workers[id]?.slowCount ?? 0, 16)

@@ -26,18 +26,37 @@ extension ClusterScheduler {
             retryAfterSeconds: drainRate.secondsToDrain(amount, measure, at: now))
     }
 
+    /// Bounds the wait of a new request, as far as it can be foreseen: a queue that moves slowly holds less.
+    ///
+    /// Before it go all that wait, or, of several tenants, as many as get a turn until it is its tenant's again. As many
+    /// as the workers have slots may wait whatever their speed: what runs may be about to end. Where there are no
+    /// workers, they may be about to come.
+    mutating func waitRefusal(from tenant: TenantID, _ model: ModelID, now: Instant) -> ServeError? {
+        guard let waiting = models[model]?.waitingCount, waiting > 0 else { return nil }
+        let own = tenants[tenant]?.waiting.requests ?? 0
+        let ahead = min(waiting, own * max(1, tenants.waitingTenantCount))
+        guard let rate = models[model]?.speed.perSecond(at: now), ahead > 0,
+            let slotCount = models[model]?.slotCount, slotCount > 0,
+            Double(ahead) > limits.queueWaitSecondsMax * rate, ahead >= slotCount
+        else { return nil }
+        let wait = Double(ahead) / rate
+        return .queueSlow(
+            expectedSeconds: wait, limitSeconds: limits.queueWaitSecondsMax,
+            retryAfterSeconds: Int(min(60, max(1, wait.rounded(.up)))))
+    }
+
     /// Finds the tenant of a request, and forgets others that have been gone for long.
     mutating func tenant(of spec: RequestSpec, now: Instant) -> TenantID {
         let weight = limits.tenantWeights[spec.tenant].flatMap { $0 > 0 ? $0 : nil } ?? 1
         let id = tenants.seen(spec.tenant, weight: weight, now: now)
         let oldest = now.advanced(bySeconds: -limits.tenantMemorySeconds)
-        for gone in tenants.forgetIdle(before: oldest, max: max(1, limits.tenantsMax)) {
-            for model in models.keys { models[model]?.line.forget(gone) }
+        for gone in tenants.forgetIdle(before: oldest, max: max(1, limits.tenantsMax), except: id) {
+            for model in models.inOrder { models[model]?.line.forget(gone) }
         }
         return id
     }
 
-    mutating func chargePrompt(_ count: Int, cached: Int, to tenant: TenantID, _ model: String) {
+    mutating func chargePrompt(_ count: Int, cached: Int, to tenant: TenantID, _ model: ModelID) {
         models[model]?.line.turn(of: tenant)
         let found = min(count, cached)
         charge(Double(count - found) + limits.cachedTokenWeight * Double(found), to: tenant, model)
@@ -45,24 +64,20 @@ extension ClusterScheduler {
 
     /// The worker found less in its cache than was expected when the prompt was charged.
     mutating func correctPrompt(_ sequence: SequenceID, cached: Int) {
-        guard let running = sequences[sequence.rawValue], cached < running.cachedTokenCount,
-            let model = workers[running.worker]?.description.model
+        guard let expected = sequences[sequence.rawValue]?.cachedTokenCount, cached < expected,
+            let tenant = sequences[sequence.rawValue]?.tenant, let model = sequences[sequence.rawValue]?.model
         else { return }
-        let missing = Double(running.cachedTokenCount - max(0, cached))
-        charge(missing * (1 - limits.cachedTokenWeight), to: running.tenant, model)
+        let missing = Double(expected - max(0, cached))
+        charge(missing * (1 - limits.cachedTokenWeight), to: tenant, model)
     }
 
     /// Charges for the tokens that a sequence has made since it was last charged for.
     mutating func chargeOutput(_ sequence: SequenceID) {
-        guard let running = sequences[sequence.rawValue], running.tokenCount > running.chargedTokenCount,
-            let model = workers[running.worker]?.description.model
-        else { return }
-        sequences[sequence.rawValue]?.chargedTokenCount = running.tokenCount
-        let count = running.tokenCount - running.chargedTokenCount
-        charge(limits.outputTokenWeight * Double(count), to: running.tenant, model)
+        guard let (count, tenant, model) = sequences[sequence.rawValue]?.takeUncharged() ?? nil else { return }
+        charge(limits.outputTokenWeight * Double(count), to: tenant, model)
     }
 
-    private mutating func charge(_ tokens: Double, to tenant: TenantID, _ model: String) {
+    private mutating func charge(_ tokens: Double, to tenant: TenantID, _ model: ModelID) {
         models[model]?.line.charge(tenant, tokens / (tenants[tenant]?.weight ?? 1))
     }
 }

@@ -16,7 +16,7 @@ extension ClusterScheduler {
             judgePaces(now, into: &actions)
         }
         for id in leaving.sorted() { evacuate(id, now: now, into: &actions) }
-        for model in models.keys.sorted() where waitingCount(model) > 0 {
+        for model in models.inOrder where models[model]?.waitingCount != 0 {
             admitWaiting(model, now: now, into: &actions)
         }
         return actions
@@ -36,10 +36,10 @@ extension ClusterScheduler {
     }
 
     private func queueTimeout(of id: RequestID, _ seconds: Double) -> ServeError {
-        guard let model = requests[id]?.spec.model, let groups = models[model]?.groups.values,
-            !groups.contains(where: { $0.workers.contains { workers[$0]?.state == .ready } })
+        guard let model = requests[id].flatMap({ models[$0.model] }),
+            !model.groups.values.contains(where: { $0.workers.contains { workers[$0]?.state == .ready } })
         else { return .timedOut(afterSeconds: seconds) }
-        return .unavailable("No worker served the model \"\(model)\" for \(seconds) s.")
+        return .unavailable("No worker served the model \"\(model.name)\" for \(seconds) s.")
     }
 
     private mutating func suspect(_ now: Instant, into actions: inout [SchedulingAction]) {
@@ -64,7 +64,7 @@ extension ClusterScheduler {
         for sequence in inOrder(worker.assigned) {
             settle(sequence)
             guard let choiceID = sequences[sequence.rawValue]?.choice else { continue }
-            guard var choice = record(of: choiceID), hasReadyWorker(for: choice, worker.description.model) else {
+            guard var choice = record(of: choiceID), hasReadyWorker(for: choice, worker.model) else {
                 continue
             }
             choice.noteFault()
@@ -80,7 +80,7 @@ extension ClusterScheduler {
         }
     }
 
-    private func hasReadyWorker(for choice: ChoiceRecord, _ model: String) -> Bool {
+    private func hasReadyWorker(for choice: ChoiceRecord, _ model: ModelID) -> Bool {
         (models[model]?.groups ?? [:]).contains { numericsID, group in
             (choice.numericsID == nil || choice.numericsID == numericsID)
                 && group.workers.contains { workers[$0]?.state == .ready }

@@ -4,7 +4,7 @@ package import Inference
 extension ClusterScheduler {
     /// A link is being made. Counts for nothing but ``workerCount(_:)``.
     package mutating func workerDialled(_ id: WorkerID) {
-        if workers[id] == nil { connecting.insert(id) }
+        if !workers.contains(id) { connecting.insert(id) }
     }
 
     /// Requests of the model may wait although no worker of it has come yet.
@@ -16,14 +16,14 @@ extension ClusterScheduler {
     package mutating func workerWelcomed(
         _ id: WorkerID, _ description: WorkerDescription, now: Instant
     ) -> [SchedulingAction] {
-        var actions = workers[id] == nil ? [] : workerLost(id, now: now)
+        var actions = workers.contains(id) ? workerLost(id, now: now) : []
         connecting.remove(id)
-        workers[id] = WorkerRecord(description)
-        models[description.model, default: ModelQueue()].groups[description.numericsID, default: NumericsGroup()]
-            .workers.insert(id)
+        let model = models.seen(description.model)
+        workers.insert(id, WorkerRecord(description, model: model))
+        models[model]?.groups[description.numericsID, default: NumericsGroup()].workers.insert(id)
         noteCapacity(of: id)
         refresh(id)
-        admitWaiting(description.model, now: now, into: &actions)
+        admitWaiting(model, now: now, into: &actions)
         return actions
     }
 
@@ -31,7 +31,7 @@ extension ClusterScheduler {
     package mutating func workerReported(_ id: WorkerID, _ report: StepReport, now: Instant) -> ReportAnswer {
         var answer = ReportAnswer(choices: [], actions: [])
         answer.choices.reserveCapacity(report.entries.count)
-        guard let model = workers[id]?.description.model else {
+        guard let model = workers[id]?.model else {
             answer.choices = Array(repeating: nil, count: report.entries.count)
             return answer
         }
@@ -77,7 +77,7 @@ extension ClusterScheduler {
     package mutating func workerCredit(
         _ id: WorkerID, slotCount: Int, pageCount: Int, load: WorkerLoad, commandsSeen: UInt64, now: Instant
     ) -> [SchedulingAction] {
-        guard let model = workers[id]?.description.model else { return [] }
+        guard let model = workers[id]?.model else { return [] }
         var actions: [SchedulingAction] = []
         signOfLife(id, now: now, into: &actions)
         workers[id]?.changeShare(slotCount: slotCount, pageCount: pageCount)
@@ -91,8 +91,8 @@ extension ClusterScheduler {
     package mutating func workerPrefixChanged(
         _ id: WorkerID, added: [UInt64], removed: [UInt64], isSnapshot: Bool
     ) {
-        guard let worker = workers[id]?.description else { return }
-        models[worker.model]?.groups[worker.numericsID]?.prefixes.change(
+        guard let model = workers[id]?.model, let numericsID = workers[id]?.description.numericsID else { return }
+        models[model]?.groups[numericsID]?.prefixes.change(
             id, added: added, removed: removed, isSnapshot: isSnapshot, limit: limits.prefixHashesMax)
     }
 
@@ -148,13 +148,13 @@ extension ClusterScheduler {
         giveUpReservation(on: id)
         let suspects = worker.assigned.count { sequences[$0.rawValue]?.isUnproven == true }
         deathTimes.removeAll { now.seconds(since: $0) > limits.deathMemorySeconds }
-        if worker.state != .draining { deathTimes.append(now) }
+        let isExplained = suspects > 0 || worker.state == .draining
+        if !isExplained { deathTimes.append(now) }
         for sequence in inOrder(worker.assigned) {
             settle(sequence)
             guard let running = sequences[sequence.rawValue] else { continue }
-            let deaths = countDeath(running, of: worker, now: now)
-            // A death that it was forgiven is its own all the same.
-            let own = deaths + (record(of: running.choice)?.isForgiven == true ? 1 : 0)
+            let deaths = countDeath(running, of: worker, isExplained: isExplained, now: now)
+            let own = record(of: running.choice)?.unexplainedDeaths ?? 0
             let others = min(max(0, deathTimes.count - own), limits.otherDeathsMax)
             let limit = (suspects > 1 ? limits.deathsInCompanyMax : limits.deathsMax) + others
             requeue(sequence, .workerLost, now: now, into: &actions)
@@ -162,11 +162,12 @@ extension ClusterScheduler {
             let message = "The request was running on \(deaths) workers when they died, and made no progress."
             fail(running.choice.request, .internalFailure(message), now: now, into: &actions)
         }
-        let (model, numericsID) = (worker.description.model, worker.description.numericsID)
-        workers[id] = nil
+        let (model, numericsID) = (worker.model, worker.description.numericsID)
+        workers.remove(id)
         watch.remove(id)
         leaving.remove(id)
         models[model]?.capacities.remove(id)
+        models[model]?.slotCount -= worker.countedSlots
         models[model]?.groups[numericsID]?.workers.remove(id)
         models[model]?.groups[numericsID]?.prefixes.remove(id)
         forgetEmptyGroup(numericsID, of: model)
@@ -178,38 +179,48 @@ extension ClusterScheduler {
 
     private mutating func noteCapacity(of id: WorkerID) {
         guard let worker = workers[id] else { return }
-        models[worker.description.model]?.capacities.set(id, -worker.capacity)
+        models[worker.model]?.capacities.set(id, -worker.capacity)
+        models[worker.model]?.slotCount += worker.description.slotCount - worker.countedSlots
+        workers[id]?.countedSlots = worker.description.slotCount
     }
 
     /// Looks again at what is reserved for a sequence that has reached its `reviewTokenCount`, and charges for its tokens.
     private mutating func review(_ sequence: SequenceID) {
         chargeOutput(sequence)
-        guard let running = sequences[sequence.rawValue], let host = workers[running.worker] else { return }
+        guard let running = sequences[sequence.rawValue]?.reservation,
+            let pageTokenCount = workers[running.worker]?.description.pageTokenCount
+        else { return }
         let (id, count) = (running.choice, running.tokenCount)
         var target = running.targetTokens
-        if count >= target, let request = requests[id.request], let promptCount = record(of: id)?.promptCount {
+        if count >= target, let promptCount = requests[id.request]?.promptCount(of: id.index),
+            let maxTokens = requests[id.request]?.spec.maxTokens
+        {
             let output = OutputDemand(
-                expected: models[request.spec.model]?.outputs.expected ?? 0, made: count - promptCount,
-                max: request.spec.maxTokens)
-            target = promptCount + output.target(margin: host.description.pageTokenCount)
+                expected: models[running.model]?.outputs.expected ?? 0, made: count - promptCount, max: maxTokens)
+            target = promptCount + output.target(margin: pageTokenCount)
         }
-        let growth = max(0, host.pages(forTokens: target) - host.pages(forTokens: count))
-        workers[running.worker]?.reserve(growth - running.growth)
-        sequences[sequence.rawValue]?.growth = growth
-        sequences[sequence.rawValue]?.targetTokens = target
-        sequences[sequence.rawValue]?.reviewTokenCount = host.reviewTokenCount(after: count, target: target)
+        let difference = workers[running.worker]?.reserve(
+            from: running.growth, forTokens: count, until: target)
+        guard let (growth, reviewTokenCount) = difference else { return }
+        sequences[sequence.rawValue]?.reserves(growth, until: target, reviewAt: reviewTokenCount)
     }
 
     /// Counts a worker's death against a choice that was there.
     /// - Returns: how many died under it with no token in between.
-    private mutating func countDeath(_ running: RunningSequence, of worker: WorkerRecord, now: Instant) -> Int {
+    private mutating func countDeath(
+        _ running: RunningSequence, of worker: WorkerRecord, isExplained: Bool, now: Instant
+    ) -> Int {
         let id = running.choice
         guard var choice = record(of: id) else { return 0 }
         choice.noteFault()
         let isTooSoon =
-            choice.deaths > 0 && !choice.isForgiven && !worker.hasSeen(running.command)
+            choice.deaths > 0 && !choice.isSuspect && !choice.isForgiven && !worker.hasSeen(running.command)
             && now.seconds(since: running.admittedAt) < limits.innocentSeconds
         if isTooSoon { choice.isForgiven = true } else { choice.deaths += 1 }
+        if !isExplained { choice.unexplainedDeaths += 1 }
+        if running.isUnproven, !isTooSoon {
+            choice.becomesSuspect(triableFrom: now.advanced(bySeconds: limits.trialPauseSeconds))
+        }
         requests[id.request]?.choices[id.index] = choice
         return choice.deaths
     }
@@ -222,7 +233,7 @@ extension ClusterScheduler {
     }
 
     mutating func admitWaiting(ofWorker id: WorkerID, now: Instant, into actions: inout [SchedulingAction]) {
-        guard let model = workers[id]?.description.model else { return }
+        guard let model = workers[id]?.model else { return }
         refresh(id)
         admitWaiting(model, now: now, into: &actions)
     }
@@ -237,10 +248,11 @@ extension ClusterScheduler {
     }
 
     private mutating func rearm(_ id: WorkerID, now: Instant) {
-        guard let worker = workers[id], !worker.assigned.isEmpty else {
+        let limits = limits
+        guard let patience = workers.with(id, { $0.assigned.isEmpty ? nil : $0.patience(limits) }) ?? nil else {
             watch.remove(id)
             return
         }
-        watch.set(id, now.advanced(bySeconds: worker.patience(limits)))
+        watch.set(id, now.advanced(bySeconds: patience))
     }
 }

@@ -16,11 +16,11 @@ package import Inference
 /// worker is lost (its own sequences) and where a test asks for ``invariantViolation()``.
 package struct ClusterScheduler: Sendable {
     package let limits: SchedulingLimits
-    var models: [String: ModelQueue] = [:]
-    var requests = RequestTable()
+    var models = ModelTable()
+    var requests = RecordTable<RequestID, RequestRecord>()
     /// Choices in workers; a sequence's name is its place here.
     var sequences = SlotMap<RunningSequence>()
-    var workers: [WorkerID: WorkerRecord] = [:]
+    var workers = RecordTable<WorkerID, WorkerRecord>()
     var connecting: Set<WorkerID> = []
     /// When a request that has nothing running ends.
     var queueDeadlines = IndexedHeap<RequestID, Instant>()
@@ -31,13 +31,11 @@ package struct ClusterScheduler: Sendable {
     var leaving: Set<WorkerID> = []
     /// Workers kept for the heads of lines.
     var reservations: [ChoiceID: WorkerID] = [:]
-    /// By model: sequences that draining workers were asked for and have not given back yet.
-    var askedBackCount: [String: Int] = [:]
     var queue = QueueLoad()
     var tenants = TenantBook()
     var drainRate = DrainRate()
     var lastTicket: UInt64 = 0
-    /// When workers died that were not draining, as far back as `deathMemorySeconds`.
+    /// When workers died of which nobody there can have been the cause, as far back as `deathMemorySeconds`.
     var deathTimes: [Instant] = []
     var lastLook: Instant?
     var noSuspicionBefore: Instant?
@@ -56,18 +54,22 @@ package struct ClusterScheduler: Sendable {
     package mutating func requestSubmitted(
         _ spec: RequestSpec, now: Instant
     ) throws(ServeError) -> [SchedulingAction] {
-        guard models[spec.model] != nil else { throw .modelNotFound(spec.model) }
-        guard requests[spec.id] == nil, !spec.prompts.isEmpty, spec.choiceCount > 0 else {
+        guard let model = models.id(spec.model) else { throw .modelNotFound(spec.model) }
+        guard !requests.contains(spec.id), !spec.prompts.isEmpty, spec.choiceCount > 0 else {
             throw .invalidRequest(message: "A request needs a prompt, a choice and a name of its own.", parameter: nil)
         }
-        if let capacity = models[spec.model]?.capacities.first.map({ -$0.key }),
+        if let capacity = models[model]?.capacities.first.map({ -$0.key }),
             let longest = spec.prompts.map(\.count).max(), longest > capacity
         {
             throw .contextExceeded(promptTokens: longest, maxTokens: nil, contextLength: capacity)
         }
         let tenant = tenant(of: spec, now: now)
         let load = spec.queueLoad
-        if let refusal = queueRefusal(of: load, from: tenant, now: now) { throw refusal }
+        if let refusal = queueRefusal(of: load, from: tenant, now: now)
+            ?? waitRefusal(from: tenant, model, now: now)
+        {
+            throw refusal
+        }
 
         var choices: [ChoiceRecord] = []
         for prompt in spec.prompts.indices {
@@ -80,23 +82,28 @@ package struct ClusterScheduler: Sendable {
             }
         }
         requests.insert(
+            spec.id,
             RequestRecord(
-                spec: spec, tenant: tenant, heldBytes: load.bytes, submittedAt: now, choices: choices,
+                spec: spec, model: model, tenant: tenant, heldBytes: load.bytes, submittedAt: now, choices: choices,
                 openCount: choices.count))
         tenants.opened(tenant)
         let timeout = spec.requestTimeoutSeconds ?? limits.requestTimeoutSeconds
         requestDeadlines.set(spec.id, now.advanced(bySeconds: timeout))
         let new = choices.indices.map { ChoiceID(spec.id, $0) }
+        // Now the prompt is at hand; when there is room for it, it may have waited among thousands.
+        if let some = models[model]?.capacities.first?.id, let size = workers[some]?.description.pageTokenCount {
+            for id in new { buildChain(of: id, pageTokenCount: size) }
+        }
         for id in new { enqueue(id, now: now) }
         updateQueueDeadline(of: spec.id, now: now)
         var actions: [SchedulingAction] = []
-        admitNew(new, spec.model, now: now, into: &actions)
+        admitNew(new, model, now: now, into: &actions)
         return actions
     }
 
     /// The client wants no more. Unknown and finished requests are ignored.
     package mutating func requestCancelled(_ id: RequestID, now: Instant) -> [SchedulingAction] {
-        guard let model = requests[id]?.spec.model else { return [] }
+        guard let model = requests[id]?.model else { return [] }
         var actions: [SchedulingAction] = []
         drop(id, now: now, into: &actions)
         admitWaiting(model, now: now, into: &actions)
@@ -105,7 +112,7 @@ package struct ClusterScheduler: Sendable {
 
     /// The driver ended a choice, at a stop string. Its sequence is cancelled if the worker has not ended it already.
     package mutating func choiceCompleted(_ id: ChoiceID, now: Instant) -> [SchedulingAction] {
-        guard let model = requests[id.request]?.spec.model else { return [] }
+        guard let model = requests[id.request]?.model else { return [] }
         var actions: [SchedulingAction] = []
         if case .running(let sequence) = state(of: id) { cancel(sequence, into: &actions) }
         end(id, learns: true, now: now)
@@ -119,7 +126,7 @@ package struct ClusterScheduler: Sendable {
     /// Tenants with open requests, and those that had some a short while ago.
     package var tenantCount: Int { tenants.count }
     package var openRequests: Int { requests.count }
-    package var modelNames: [String] { models.keys.sorted() }
+    package var modelNames: [String] { models.names }
 
     package func waitingCount(_ model: String) -> Int { models[model]?.waitingCount ?? 0 }
     package func runningCount(_ model: String) -> Int { models[model]?.runningCount ?? 0 }
@@ -166,11 +173,11 @@ package struct ClusterScheduler: Sendable {
     }
 
     package func workerCount(_ state: WorkerState) -> Int {
-        state == .connecting ? connecting.count : workers.values.count { $0.state == state }
+        state == .connecting ? connecting.count : workers.all.count { $0.state == state }
     }
 
     package func hasWorkers(of model: String) -> Bool {
-        (models[model]?.groups ?? [:]).values.contains { !$0.workers.isEmpty }
+        models[model]?.groups.values.contains { !$0.workers.isEmpty } ?? false
     }
 
     package func hasWorkers(of model: String, numericsID: String) -> Bool {
@@ -180,9 +187,9 @@ package struct ClusterScheduler: Sendable {
     package func numericsID(of worker: WorkerID) -> String? { workers[worker]?.description.numericsID }
 
     /// True when a worker of any model takes sequences.
-    package var hasReadyWorker: Bool { workers.values.contains { $0.state == .ready } }
+    package var hasReadyWorker: Bool { workers.all.contains { $0.state == .ready } }
     package func hasReadyWorker(of model: String) -> Bool {
-        workers.values.contains { $0.state == .ready && $0.description.model == model }
+        workers.all.contains { $0.state == .ready && $0.description.model == model }
     }
 
     /// Where a choice runs now, and as which sequence.

@@ -87,7 +87,10 @@ struct FairLine: Sendable {
     /// Puts in a choice that is not in.
     mutating func insert(_ id: ChoiceID, _ place: LinePlace, of tenant: TenantID) {
         count += 1
-        guard !place.hasRun else { return resumed.set(id, place) }
+        guard !place.hasRun else {
+            resumed.set(id, place)
+            return
+        }
         let number = levels.firstIndex { $0.priority <= place.priority } ?? levels.count
         if number == levels.count || levels[number].priority != place.priority {
             levels.insert(Level(priority: place.priority), at: number)

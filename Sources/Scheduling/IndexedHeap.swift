@@ -30,18 +30,21 @@ struct IndexedHeap<ID: Hashable & Sendable, Key: Comparable & Sendable>: Sendabl
     func key(of id: ID) -> Key? { seatOf[id].map { entries[seats[$0].place].key } }
 
     /// Puts an element in, or changes its key.
-    mutating func set(_ id: ID, _ key: Key) {
+    /// - Returns: true when it was not there.
+    @discardableResult
+    mutating func set(_ id: ID, _ key: Key) -> Bool {
         guard let seat = seatOf[id] else {
             let seat = takeSeat(id)
             seatOf[id] = seat
             entries.append(Entry(key: key, seat: seat))
             rise(from: entries.count - 1)
-            return
+            return true
         }
         let place = seats[seat].place
-        guard entries[place].key != key else { return }
+        guard entries[place].key != key else { return false }
         entries[place].key = key
         sink(from: rise(from: place))
+        return false
     }
 
     /// - Returns: false when it was not there.

@@ -44,8 +44,11 @@ struct PrefixIndex: Sendable {
         while depth > 0, found.count < limit {
             let here = holders[chain[depth - 1]] ?? []
             let start = here.isEmpty ? 0 : Int(turn % UInt64(here.count))
-            for worker in here[start...] + here[..<start] where found.count < limit && !found.contains(worker) {
-                found.append(worker)
+            var step = 0
+            while step < here.count, found.count < limit {
+                let place = start + step < here.count ? start + step : start + step - here.count
+                if !found.contains(here[place]) { found.append(here[place]) }
+                step += 1
             }
             depth /= 2
         }

@@ -32,12 +32,21 @@ struct ChoiceRecord: Sendable {
     var deaths = 0
     var stalls = 0
     var isForgiven = false
+    /// Of `deaths`, those that nobody there can have been the cause of before it.
+    var unexplainedDeaths = 0
+    /// It had made no token on a worker that died.
+    private(set) var isSuspect = false
+    /// When it may run again.
+    private(set) var triableFrom: Instant?
 
     var tokenCount: Int { promptCount + outputCount }
 
-    /// Whether so many workers died under it that it is tried without others like it.
-    func isOnTrial(_ limits: SchedulingLimits) -> Bool {
-        deaths >= limits.deathsMax && faultPosition == outputCount
+    /// Whether it runs without others that may be what a worker dies of, until it has made a token.
+    var isOnTrial: Bool { isSuspect && faultPosition == outputCount }
+
+    mutating func becomesSuspect(triableFrom instant: Instant) {
+        isSuspect = true
+        triableFrom = instant
     }
 
     /// Takes new tokens in; the first bind the choice to the numerics id that made them.
@@ -51,13 +60,15 @@ struct ChoiceRecord: Sendable {
     mutating func noteFault() {
         guard faultPosition != outputCount else { return }
         faultPosition = outputCount
-        (deaths, stalls, isForgiven) = (0, 0, false)
+        (deaths, stalls, isForgiven, unexplainedDeaths) = (0, 0, false, 0)
+        (isSuspect, triableFrom) = (false, nil)
     }
 }
 
 /// One request: what was asked, and where each of its choices is.
 struct RequestRecord: Sendable {
     let spec: RequestSpec
+    let model: ModelID
     let tenant: TenantID
     /// Held while it waits.
     let heldBytes: Int
@@ -108,46 +119,9 @@ struct RequestRecord: Sendable {
         runningCount += 1
     }
 
-    func tokens(ofPrompt index: Int) -> [TokenID] { spec.prompts.indices.contains(index) ? spec.prompts[index] : [] }
-}
-
-/// A choice in a worker. What a worker says of a sequence counts only while this exists.
-///
-/// Its tokens are kept here while it runs, so that a report's entry touches this and nothing else; the choice's own
-/// record gets them when somebody wants to know: see ``ClusterScheduler/settle(_:)``.
-struct RunningSequence: Sendable {
-    let choice: ChoiceID
-    let worker: WorkerID
-    let tenant: TenantID
-    let command: UInt64
-    let admittedAt: Instant
-    let admittedTokenCount: Int
-    /// What its tenant was not charged for in full.
-    let cachedTokenCount: Int
-    /// Prompt and output.
-    var tokenCount: Int
-    /// Output tokens that the choice's record does not have yet.
-    var news: [TokenID] = []
-    /// What its tenant has been charged for.
-    var chargedTokenCount: Int
-    /// Tokens from which on `growth` is no longer right.
-    var reviewTokenCount: Int
-    /// Tokens, prompt and output, that pages are reserved for.
-    var targetTokens: Int
-    /// Pages reserved beyond those of its tokens so far.
-    var growth: Int
-    var isAskedBack = false
-
-    /// Whether it has made no token here: it may be what the worker dies of.
-    var isUnproven: Bool { tokenCount == admittedTokenCount }
-
-    /// Takes in what `host` reports.
-    /// - Returns: whose tokens they are, and whether the reservation must be looked at again; nil where this runs on
-    ///   another worker.
-    mutating func advance(by tokens: [TokenID], on host: WorkerID) -> (choice: ChoiceID, needsReview: Bool)? {
-        guard worker == host else { return nil }
-        for token in tokens { news.append(token) }
-        tokenCount += tokens.count
-        return (choice, tokenCount >= reviewTokenCount)
+    func promptCount(of index: Int) -> Int? {
+        choices.indices.contains(index) ? choices[index].promptCount : nil
     }
+
+    func tokens(ofPrompt index: Int) -> [TokenID] { spec.prompts.indices.contains(index) ? spec.prompts[index] : [] }
 }

@@ -12,6 +12,9 @@ package struct ChoiceID: Hashable, Comparable, Sendable, CustomStringConvertible
         self.index = index
     }
     package static func < (a: Self, b: Self) -> Bool { (a.request, a.index) < (b.request, b.index) }
+    package func _rawHashValue(seed: Int) -> Int {
+        IdentifierHash.value(request.rawValue &+ UInt64(truncatingIfNeeded: index) &* 0xD1B5_4A32_D192_ED03, seed: seed)
+    }
     package var description: String { "\(request).\(index)" }
 }
 

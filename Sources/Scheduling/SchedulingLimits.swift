@@ -6,6 +6,9 @@ package struct SchedulingLimits: Equatable, Sendable {
     package var queueTokensMax = 4_194_304
     /// Bytes that may be held for what waits. Over it new requests are refused. A sixteenth of a small router's memory.
     package var queueBytesMax = 256 << 20
+    /// A request that would wait longer, by how fast the queue has moved, is refused. After any overload all is well
+    /// again within that time.
+    package var queueWaitSecondsMax: Double = 4
     /// What one tenant may have of each bound of the queue while others are about: more than half would let two of
     /// them leave a third no room.
     package var tenantQueueShare = 0.5
@@ -77,15 +80,20 @@ package struct SchedulingLimits: Equatable, Sendable {
     package var paceProbeSteps = 3
 
     /// Worker deaths with no token in between after which a choice is taken for their cause, if none of its neighbours
-    /// can have been: they all made tokens there.
+    /// can have been: they all made tokens there. A choice that had made no token itself where a worker died is tried
+    /// in such company alone, so the second death is proof.
     package var deathsMax = 2
-    /// The same where neighbours are as suspect. From `deathsMax` on a worker gets one such choice at a time.
+    /// The same where neighbours are as suspect: they had all made tokens where the first worker died, and went on
+    /// together, since a stream should not wait for the proof of its innocence.
     package var deathsInCompanyMax = 3
-    /// Workers that died lately without a choice speak for it: where they die of something else, a choice may be there by
-    /// chance, again and again. Each allows one death more, up to so many.
+    /// Before a suspect is tried: what kills several workers at once has done so by then, and is not taken for it.
+    package var trialPauseSeconds = 0.05
+    /// Workers that died lately with nobody there who can have been the cause speak for a choice: where they die of
+    /// something else, it may be there by chance, again and again. Each allows one death more, up to so many.
     package var otherDeathsMax = 6
     package var deathMemorySeconds: Double = 60
-    /// A worker that dies so soon after a repeated admission, without a step, did not die of it. Forgiven once.
+    /// A worker that dies so soon after a repeated admission, without a step, did not die of it. Forgiven once, and not
+    /// to suspects.
     package var innocentSeconds = 0.01
     /// Times a choice may be taken from a stalled worker with no token in between.
     package var stallsMax = 4

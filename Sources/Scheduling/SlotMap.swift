@@ -26,13 +26,8 @@ struct SlotMap<Element: Sendable>: Sendable {
 
     /// nil where there is none of that name. Setting nil takes it out; nothing can be put in by a name.
     subscript(name: UInt64) -> Element? {
-        @inline(__always) _read {
-            guard let place = place(of: name) else {
-                yield nil
-                return
-            }
-            yield slots[place].element
-        }
+        // Not `_read`: what a caller takes from a yielded record, the compiler copies with all the rest of it.
+        @inline(__always) get { place(of: name).flatMap { slots[$0].element } }
         @inline(__always) _modify {
             guard let place = place(of: name), slots[place].element != nil else {
                 var none: Element?
@@ -42,6 +37,20 @@ struct SlotMap<Element: Sendable>: Sendable {
             yield &slots[place].element
             if slots[place].element == nil { vacate(place) }
         }
+    }
+
+    /// Looks at an element where it lies. - Returns: nil where there is none of that name.
+    @inline(__always)
+    mutating func with<Result>(_ name: UInt64, _ body: (inout Element) -> Result) -> Result? {
+        guard let place = place(of: name) else { return nil }
+        return Self.apply(body, to: &slots[place].element)
+    }
+
+    private static func apply<Result>(_ body: (inout Element) -> Result, to element: inout Element?) -> Result? {
+        guard element != nil else { return nil }
+        // Bound to a name it would be copied.
+        // swift-format-ignore: NeverForceUnwrap
+        return body(&element!)
     }
 
     /// - Returns: what was there.

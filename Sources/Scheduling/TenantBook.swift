@@ -53,11 +53,11 @@ struct TenantBook: Sendable {
         if load.requests > 0, tenants[id]?.waiting.requests == 0 { waitingTenantCount -= 1 }
     }
 
-    /// Takes out who was last seen before `instant`, and the longest gone beyond `max`.
+    /// Takes out who was last seen before `instant`, and the longest gone beyond `max`, but not `new`, who asks now.
     /// - Returns: those taken out.
-    mutating func forgetIdle(before instant: Instant, max: Int) -> [TenantID] {
+    mutating func forgetIdle(before instant: Instant, max: Int, except new: TenantID) -> [TenantID] {
         var gone: [TenantID] = []
-        while let (id, since) = idle.first, since < instant || count > max {
+        while let (id, since) = idle.first, id != new, since < instant || count > max {
             idle.remove(id)
             if let name = tenants.remove(id)?.name { names[name] = nil }
             gone.append(id)

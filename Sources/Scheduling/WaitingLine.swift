@@ -44,14 +44,26 @@ struct NumericsGroup: Sendable {
 
 /// One model: its lines, its workers by numerics id, and what was learned of its answers.
 struct ModelQueue: Sendable {
+    let name: String
     /// Choices without tokens: any worker of the model may take them.
     var line = FairLine()
     var groups: [String: NumericsGroup] = [:]
+    /// Of all its workers.
+    var slotCount = 0
+    /// Workers of all groups that are offered.
+    var availableCount = 0
     /// Workers, the one with most pages first: the negative of its pages as tokens.
     var capacities = IndexedHeap<WorkerID, Int>()
     var outputs = OutputLengths()
+    var speed = QueueSpeed()
     var runningCount = 0
+    /// Sequences that draining workers were asked for and have not given back yet.
+    var askedBackCount = 0
     var waitingTokens = 0
+
+    init(name: String) {
+        self.name = name
+    }
 
     var waitingCount: Int { groups.values.reduce(line.count) { $0 + $1.line.count } }
 }

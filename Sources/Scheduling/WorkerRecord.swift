@@ -10,6 +10,7 @@ struct WorkerRecord: Sendable {
     var assigned: Set<SequenceID> = []
     var state: WorkerState
     private(set) var description: WorkerDescription
+    let model: ModelID
     private var load: WorkerLoad
     private var commandsSeen: UInt64 = 0
     private var unseen: Deque<Admission> = []
@@ -20,8 +21,10 @@ struct WorkerRecord: Sendable {
 
     /// A choice that waited long enough at the head of its line: nobody else gets this worker before it.
     var reservation: ChoiceID?
-    /// A sequence that too many workers have died under, and has not made a token here yet: no second such one.
+    /// A suspect that has made no token here yet. Nothing joins it.
     var trial: SequenceID?
+    /// What its model's count of slots holds of it.
+    var countedSlots = 0
     var pausedUntil: Instant?
     var refusalsInARow = 0
     var suspectSince: Instant?
@@ -50,8 +53,9 @@ struct WorkerRecord: Sendable {
     /// Figures from outside are held below this, so that sums of them cannot overflow.
     private static let figureMax = 1 << 40
 
-    init(_ description: WorkerDescription) {
+    init(_ description: WorkerDescription, model: ModelID) {
         state = .ready
+        self.model = model
         self.description = description
         load = WorkerLoad(
             freeSlots: Self.bounded(description.slotCount), freePages: Self.bounded(description.pageCount),
@@ -127,7 +131,15 @@ struct WorkerRecord: Sendable {
         reservedPages -= growth
     }
 
-    mutating func reserve(_ difference: Int) { reservedPages += difference }
+    /// Changes what is reserved for a sequence of `count` tokens that is expected to have `target`.
+    /// - Returns: its pages now, in place of `growth`, and the token count at which to look again.
+    mutating func reserve(
+        from growth: Int, forTokens count: Int, until target: Int
+    ) -> (growth: Int, reviewTokenCount: Int) {
+        let new = max(0, pages(forTokens: target) - pages(forTokens: count))
+        reservedPages += new - growth
+        return (new, reviewTokenCount(after: count, target: target))
+    }
 
     /// Whether a report has come that knows of the command.
     func hasSeen(_ command: UInt64) -> Bool { command <= commandsSeen }

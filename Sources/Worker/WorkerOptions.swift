@@ -12,6 +12,7 @@ package struct WorkerOptions: Sendable {
     package var slotCount = 32
     package var stepTokenBudget = 256
     package var stepSecondsTarget = 0.08
+    package var prefillShare = 0.45
     package var prefixCacheEnabled = true
     package var speculationEnabled = true
     /// Distinguishes this process from the one before it: nanoseconds since 1970 at its start will do.

@@ -170,7 +170,7 @@ package final class WorkerService: Sendable {
         let engineOptions = EngineOptions(
             servedName: options.servedName, epoch: options.epoch, slotCount: options.slotCount,
             stepTokenBudget: options.stepTokenBudget, stepSecondsTarget: options.stepSecondsTarget,
-            prefixCacheEnabled: options.prefixCacheEnabled,
+            prefillShare: options.prefillShare, prefixCacheEnabled: options.prefixCacheEnabled,
             speculationEnabled: options.speculationEnabled
         ).fitted(to: description)
         let metrics = WorkerMetrics(

@@ -89,6 +89,10 @@ import Testing
         arguments: [
             (ServeError.queueFull(limit: 100, retryAfterSeconds: 7), 429, "rate_limit_error", "queue_full"),
             (
+                .queueSlow(expectedSeconds: 7, limitSeconds: 4, retryAfterSeconds: 7), 429, "rate_limit_error",
+                "queue_slow"
+            ),
+            (
                 .queueFull(limit: 50, of: .tokens, isTenantShare: true, retryAfterSeconds: 7), 429,
                 "rate_limit_error", "tenant_queue_full"
             ),

@@ -36,7 +36,7 @@ import Testing
             RouterKeys.queueTokenLimit, RouterKeys.queueByteLimit, RouterKeys.maxBodyBytes, RouterKeys.resumeWindow,
             WorkerKeys.port,
             WorkerKeys.metricsPort,
-            WorkerKeys.slots, WorkerKeys.stepTokenBudget, ServeKeys.workers,
+            WorkerKeys.slots, WorkerKeys.stepTokenBudget, WorkerKeys.prefillShare, ServeKeys.workers,
         ]
         for key in numbers { #expect(try given.value(key) == none.value(key), "\(key.name)") }
         let texts = [
@@ -44,7 +44,7 @@ import Testing
         ]
         for key in texts { #expect(try given.value(key) == none.value(key), "\(key.name)") }
         for key in [
-            RouterKeys.queueTimeout, RouterKeys.requestTimeout, RouterKeys.firstTokenObjective,
+            RouterKeys.queueTimeout, RouterKeys.queueWait, RouterKeys.requestTimeout, RouterKeys.firstTokenObjective,
             RouterKeys.tokenObjective, CommonKeys.drainTimeout, WorkerKeys.stepTimeTarget,
         ] {
             #expect(try given.value(key) == none.value(key), "\(key.name)")

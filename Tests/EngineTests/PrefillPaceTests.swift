@@ -5,34 +5,38 @@ import Testing
 /// Prompts beside running answers are cut to what a step's time allows.
 @Suite struct PrefillPaceTests {
     @Test func `what is allowed follows from what steps took`() {
-        var pace = PrefillPace(target: 0.08)
-        #expect(pace.tokenMax == .max, "nothing is known yet")
+        var pace = PrefillPace(target: 0.08, share: 0.8)
+        #expect(pace.tokenMax(besideDecodeRows: 8) == .max, "nothing is known yet")
         pace.record(0.020, tokenCount: 8, promptTokenCount: 0)
         pace.record(0.020 + 128 * 0.0005, tokenCount: 136, promptTokenCount: 128)
-        // 60 ms are left, half a millisecond each: 120, in whole tiles 112.
-        #expect(pace.tokenMax == 112)
+        // Rows, and what they leave for prompts of half a millisecond a token: 80 ms less their own time, or four times
+        // that; in whole tiles.
+        for (rows, tokens) in [(8, 112), (4, 80), (2, 32), (1, 20), (24, 32), (31, 5), (60, PrefillPace.tokenMin)] {
+            #expect(pace.tokenMax(besideDecodeRows: rows) == tokens, "\(rows) rows")
+        }
         // A prompt alone has its step for itself.
         for _ in 0..<100 { pace.record(200 * 0.001, tokenCount: 200, promptTokenCount: 200) }
-        #expect(pace.tokenMax == 48)
-        // Few tokens say little, and prompts always advance.
-        pace.record(5, tokenCount: 20, promptTokenCount: 12)
-        #expect(pace.tokenMax == 48)
+        #expect(pace.tokenMax(besideDecodeRows: 8) == 48)
+        // Sequences that resume need not share, and prompts always advance.
+        #expect(pace.tokenMax(besideDecodeRows: 1) == 16 - 6)
+        #expect(pace.tokenMax(besideDecodeRows: 1, resumes: true) == 64)
         for _ in 0..<100 { pace.record(0.3, tokenCount: 30, promptTokenCount: 0) }
-        #expect(pace.tokenMax == PrefillPace.tokenMin)
+        #expect(pace.tokenMax(besideDecodeRows: 30) == PrefillPace.tokenMin)
     }
 
     @Test func `a clock that stands still allows everything`() {
-        var pace = PrefillPace(target: 0.08)
+        var pace = PrefillPace(target: 0.08, share: 0.5)
         pace.record(0, tokenCount: 8, promptTokenCount: 0)
         pace.record(0, tokenCount: 200, promptTokenCount: 100)
-        #expect(pace.tokenMax == .max)
+        #expect(pace.tokenMax(besideDecodeRows: 8) == .max)
     }
 
     /// Steps take a millisecond for each token they compute.
     @Test func `a long prompt is cut while others decode, and not when it is alone`() {
         let runtime = ScriptedRuntime(contextLength: 4096, pageCount: 1024, stepTokenMax: 512)
         let loop = StepLoop(
-            runtime: runtime, options: EngineOptions(slotCount: 4, stepTokenBudget: 256, stepSecondsTarget: 0.1))
+            runtime: runtime,
+            options: EngineOptions(slotCount: 4, stepTokenBudget: 256, stepSecondsTarget: 0.1, prefillShare: 0.99))
         loop.register(router: 0)
         var now = Instant(nanoseconds: 0)
         func step() -> Int {
@@ -56,5 +60,46 @@ import Testing
         let beside = (0..<10).map { _ in step() }
 
         #expect(beside.prefix(8).allSatisfy { (65...101).contains($0) }, "\(beside)")
+    }
+
+    /// Steps cost what Docs/scheduling.md has measured, each token of a prompt more the further back it looks.
+    @Test func `prompts of 8,000 tokens at most double the time between tokens of answers that run`() {
+        let runtime = ScriptedRuntime(
+            contextLength: 16_384, pageTokenCount: 32, pageCount: 4096, stepTokenMax: 512)
+        let loop = StepLoop(runtime: runtime, options: EngineOptions(slotCount: 32, prefixCacheEnabled: false))
+        loop.register(router: 0)
+        var (now, ahead, answers) = (Instant(nanoseconds: 0), 0, 0)
+        /// - Returns: seconds that the step took.
+        func step() -> Double {
+            let before = runtime.tokensComputed
+            let start = now
+            var calls = 0
+            _ = loop.step {
+                calls += 1
+                if calls > 1 {
+                    let prompt = max(0, runtime.tokensComputed - before - answers)
+                    let attended = Double(ahead) * 2.5e-7
+                    ahead += prompt
+                    now = now.advanced(
+                        bySeconds: 1.5e-3 + Double(answers) * 5.5e-4 + Double(prompt) * (3.6e-4 + attended))
+                }
+                return now
+            }
+            return now.seconds(since: start)
+        }
+        for id in 1...16 as ClosedRange<UInt64> {
+            loop.apply(.admit(.greedy(id, [TokenID(id)], maxTokens: 16_000)), from: 0, now: now)
+        }
+        answers = 16
+        let undisturbed = (0..<200).map { _ in step() }
+        let prompt = (0..<8000).map { TokenID($0 * 7 % 100) }
+        loop.apply(.admit(.greedy(17, prompt, maxTokens: 1)), from: 0, now: now)
+
+        var beside: [Double] = []
+        while ahead < prompt.count, beside.count < 4000 { beside.append(step()) }
+
+        func p99(_ steps: [Double]) -> Double { steps.sorted()[steps.count * 99 / 100] }
+        #expect(ahead >= prompt.count)
+        #expect(p99(beside) <= 2 * p99(undisturbed), "\(p99(beside)) s beside, \(p99(undisturbed)) s without")
     }
 }

@@ -240,6 +240,9 @@ import Text
             bench.pass(0.05)
             host.die()
             bench.step()
+            // It is a suspect now, and tried alone after a moment.
+            bench.pass(0.12)
+            bench.step()
         }
         bench.run { innocent.isOver }
 

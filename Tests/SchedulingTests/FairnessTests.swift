@@ -26,6 +26,7 @@ struct SharedWorker {
         self.slots = slots
         var limits = limits
         (limits.queueTimeoutSeconds, limits.requestTimeoutSeconds) = (1e6, 1e6)
+        limits.queueWaitSecondsMax = .infinity
         scheduler = .with([.small(slots: slots, pages: 10_000, budget: 1000)], limits: limits)
     }
 
@@ -186,6 +187,19 @@ struct SharedWorker {
             }
             #expect(order == expected, "found \(found) cached tokens")
         }
+    }
+
+    @Test func `who asks is not forgotten for the many that have requests open`() throws {
+        var limits = SchedulingLimits()
+        limits.tenantsMax = 1
+        var scheduler = ClusterScheduler.with([.small()], limits: limits)
+        for (id, tenant) in ["a", "b", "c"].enumerated() {
+            var spec = RequestSpec.plain(UInt64(id + 1))
+            spec.tenant = tenant
+            _ = try scheduler.requestSubmitted(spec, now: .at(0))
+        }
+        #expect(scheduler.tenantCount == 3)
+        #expect(scheduler.invariantViolation() == nil)
     }
 
     @Test func `tenants with nothing open are forgotten after a while, and earlier where there are many`() throws {

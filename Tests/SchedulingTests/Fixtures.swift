@@ -13,6 +13,11 @@ extension WorkerDescription {
     }
 }
 
+extension WorkerLoad {
+    /// Takes nothing more.
+    static let full = WorkerLoad(freeSlots: 0, freePages: 0, runningSequences: 0, waitingPrefillTokens: 0)
+}
+
 extension Instant {
     static func at(_ seconds: Double) -> Instant { Instant(nanoseconds: 0).advanced(bySeconds: seconds) }
 }

@@ -2,8 +2,8 @@ import Inference
 import Scheduling
 import TestSupport
 
-/// Many busy workers and a long queue, with nothing but the scheduler to pay for: reports are made before the clock
-/// starts, and answers are obeyed after it stops.
+/// Many busy workers and a long queue, with nothing but the scheduler to pay for: a report is made before the clock
+/// starts, and the answer is obeyed after it stops.
 struct LoadedCluster {
     struct Shape {
         var workers: Int
@@ -38,6 +38,7 @@ struct LoadedCluster {
         self.shape = shape
         var limits = SchedulingLimits()
         (limits.queueRequestsMax, limits.queueTokensMax) = (.max, .max)
+        limits.queueWaitSecondsMax = .infinity
         (limits.queueTimeoutSeconds, limits.requestTimeoutSeconds) = (1e6, 1e6)
         scheduler = ClusterScheduler(limits: limits)
         workers = Array(repeating: Worker(), count: shape.workers)
@@ -74,17 +75,14 @@ struct LoadedCluster {
     /// One step of every worker: 50 ms of a cluster's life.
     mutating func step(_ measure: (() -> Void) -> Void) {
         seconds += 0.05
-        let reports = workers.indices.map { report(of: $0) }
-        var answers: [ReportAnswer] = []
         var actions: [SchedulingAction] = []
-        answers.reserveCapacity(reports.count)
-        measure {
-            for (place, report) in reports.enumerated() {
-                answers.append(scheduler.workerReported(Self.id(place), report, now: .at(seconds)))
-            }
-            actions = scheduler.timePassed(.at(seconds))
+        for place in workers.indices {
+            // Made just before, as if it had just been read from a socket.
+            let report = report(of: place)
+            measure { actions = scheduler.workerReported(Self.id(place), report, now: .at(seconds)).actions }
+            obey(actions)
         }
-        for answer in answers { obey(answer.actions) }
+        measure { actions = scheduler.timePassed(.at(seconds)) }
         obey(actions)
     }
 

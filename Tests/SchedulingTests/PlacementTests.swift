@@ -135,6 +135,7 @@ import Testing
     @Test func `a long prompt is not starved by short ones that keep a worker's prefill busy`() throws {
         var limits = SchedulingLimits()
         limits.headPatienceSeconds = 0.5
+        limits.queueWaitSecondsMax = .infinity
         var scheduler = ClusterScheduler.with([.small(slots: 16, pages: 1000)], limits: limits)
         var (waiting, commands, next): (Int, UInt64, UInt64) = (0, 0, 100)
         var longAt: Double?

@@ -88,4 +88,64 @@ import Testing
         }
         #expect(scheduler.invariantViolation() == nil)
     }
+
+    /// A worker of one slot, a request that runs, and `waiting` more; then one leaves every `interval` seconds.
+    private static func moving(waiting: UInt64, every interval: Double, seconds: Double) throws -> ClusterScheduler {
+        var (scheduler, running) = try QueueTests.busy(SchedulingLimits())
+        for id in 2...waiting + 1 as ClosedRange<UInt64> {
+            _ = try scheduler.requestSubmitted(spec(id), now: .at(0))
+        }
+        for step in 1...Int(seconds / interval) {
+            let answer = scheduler.report(
+                1, [QueueTests.finish(running)], load: QueueTests.oneFree, at: Double(step) * interval)
+            running = try #require(answer.actions.admissions.first?.sequence)
+        }
+        return scheduler
+    }
+
+    @Test func `who would wait too long by how fast the queue moves is refused, and told how long`() throws {
+        // Ten a second: 40 may wait, for the four seconds of the default.
+        var scheduler = try Self.moving(waiting: 59, every: 0.1, seconds: 2)
+        #expect(scheduler.waitingRequests == 39)
+        for id in 100...101 as ClosedRange<UInt64> {
+            _ = try scheduler.requestSubmitted(Self.spec(id), now: .at(2))
+        }
+
+        #expect(throws: ServeError.queueSlow(expectedSeconds: 4.1, limitSeconds: 4, retryAfterSeconds: 5)) {
+            _ = try scheduler.requestSubmitted(Self.spec(102), now: .at(2))
+        }
+        // Of two tenants each has every other turn: nobody of the second waits, so it comes next.
+        _ = try scheduler.requestSubmitted(Self.spec(103, "second"), now: .at(2))
+        #expect(scheduler.invariantViolation() == nil)
+    }
+
+    @Test func `a burst on an idle cluster is not refused for how little was asked before it`() throws {
+        var (scheduler, running) = try QueueTests.busy(SchedulingLimits())
+        for step in 1...5 as ClosedRange<UInt64> {
+            _ = scheduler.report(1, [QueueTests.finish(running)], load: QueueTests.oneFree, at: Double(step) * 2)
+            let next = try scheduler.requestSubmitted(Self.spec(1 + step), now: .at(Double(step) * 2))
+            running = try #require(next.admissions.first?.sequence)
+        }
+        for id in 100...400 as ClosedRange<UInt64> {
+            _ = try scheduler.requestSubmitted(Self.spec(id), now: .at(10.5))
+        }
+        #expect(scheduler.waitingRequests == 301)
+    }
+
+    @Test func `as many as there are slots wait however slow the queue is, and all where no worker is`() throws {
+        var limits = SchedulingLimits()
+        limits.queueWaitSecondsMax = 0.01
+        var scheduler = ClusterScheduler.with([.small(slots: 3, pages: 1000)], limits: limits)
+        for id in 1...6 as ClosedRange<UInt64> { _ = try scheduler.requestSubmitted(Self.spec(id), now: .at(0)) }
+        // Three wait, and none has left for two seconds.
+        #expect(scheduler.waitingRequests == 3)
+        #expect(throws: ServeError.queueSlow(expectedSeconds: 6, limitSeconds: 0.01, retryAfterSeconds: 6)) {
+            _ = try scheduler.requestSubmitted(Self.spec(7), now: .at(2))
+        }
+        _ = scheduler.requestCancelled(RequestID(6), now: .at(2))
+        _ = try scheduler.requestSubmitted(Self.spec(8), now: .at(2))
+        _ = scheduler.workerLost(WorkerID(1), now: .at(3))
+        _ = try scheduler.requestSubmitted(Self.spec(9), now: .at(3))
+        #expect(scheduler.invariantViolation() == nil)
+    }
 }

@@ -66,6 +66,7 @@ import Testing
     @Test func `retry-after is the time in which the queue drained before`() throws {
         var limits = SchedulingLimits()
         limits.queueRequestsMax = 30
+        limits.queueWaitSecondsMax = 60
         var (scheduler, running) = try Self.busy(limits)
         for id in 2...31 as ClosedRange<UInt64> { _ = try scheduler.requestSubmitted(.plain(id), now: .at(0)) }
         // 20 requests leave within ten seconds, so with the first one 21: 2.1 a second.

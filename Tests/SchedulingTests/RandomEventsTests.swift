@@ -108,9 +108,9 @@ struct RandomCluster {
             open[id] = spec
             perform(actions)
         } catch {
-            guard case .queueFull = error else {
-                Issue.record("\(id) was refused for \(error)")
-                return
+            switch error {
+            case .queueFull, .queueSlow: break
+            default: Issue.record("\(id) was refused for \(error)")
             }
         }
     }

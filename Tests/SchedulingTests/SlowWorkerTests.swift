@@ -22,7 +22,9 @@ struct PacedCluster {
     private let slots = 4
 
     init(_ pace: [Double]) {
-        scheduler = .with(pace.map { _ in .small(slots: 4, pages: 1000) })
+        var limits = SchedulingLimits()
+        limits.queueWaitSecondsMax = .infinity
+        scheduler = .with(pace.map { _ in .small(slots: 4, pages: 1000) }, limits: limits)
         self.pace = Dictionary(uniqueKeysWithValues: pace.enumerated().map { (UInt64($0 + 1), $1) })
     }
 

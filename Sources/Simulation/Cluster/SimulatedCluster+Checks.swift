@@ -59,12 +59,12 @@ extension SimulatedCluster {
         checkPoison()
     }
 
-    /// A poison request may kill as many workers as its company makes it hard to tell, one more that was too quick to
-    /// blame it for, and more only where workers die of other things too.
+    /// A poison request kills two workers: the second alone, which proves it. More only where workers die of other
+    /// things too.
     private mutating func checkPoison() {
         let limits = plan.limits
-        let isAlone = plan.poisonCount == 1 && plan.faults.isEmpty
-        let allowed = limits.deathsInCompanyMax + 1 + (isAlone ? 0 : limits.otherDeathsMax)
+        let allowed =
+            plan.faults.isEmpty ? limits.deathsMax : limits.deathsInCompanyMax + 1 + limits.otherDeathsMax
         for (number, deaths) in poisonDeaths where deaths > allowed {
             violate("Poison \(number) killed \(deaths) workers; \(allowed) are allowed.")
         }
@@ -143,7 +143,7 @@ extension SimulatedCluster {
                 violate("\(id) failed after \(most) faults under it: \(error)")
             }
         case .unavailable: break
-        case .invalidRequest, .modelNotFound, .contextExceeded, .queueFull, .shuttingDown:
+        case .invalidRequest, .modelNotFound, .contextExceeded, .queueFull, .queueSlow, .shuttingDown:
             violate("\(id) was accepted and then failed with \(error)")
         }
     }
@@ -155,6 +155,9 @@ extension SimulatedCluster {
             if waiting < plan.limits.queueRequestsMax && tokens == 0 {
                 violate("\(spec.id) was refused by an empty queue.")
             }
+        case .queueSlow(let expected, let limit, _):
+            let slots = machines.filter(\.isServing).reduce(0) { $0 + $1.description.slotCount }
+            if waiting == 0 || expected <= limit { violate("\(spec.id) was refused where \(slots) slots are free.") }
         case .contextExceeded:
             let longest = spec.prompts.map(\.count).max() ?? 0
             let most = machines.map { $0.description.pageCount * $0.description.pageTokenCount }.max() ?? 0

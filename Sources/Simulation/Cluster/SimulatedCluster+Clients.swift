@@ -100,7 +100,7 @@ extension SimulatedCluster {
         let spec = RequestSpec(
             id: RequestID(lastRequest), model: "m", prompts: prompts, choiceCount: choiceCount,
             maxTokens: client.isProbe ? 4 : maxTokens, priority: client.priority,
-            usesPrefixCache: clientRandom.happens(0.95),
+            usesPrefixCache: clientRandom.happens(0.95), tenant: "\(index % plan.tenantCount)",
             queueTimeoutSeconds: !client.isProbe && clientRandom.happens(0.05) ? clientRandom.uniform(0.05...2) : nil,
             requestTimeoutSeconds: !client.isProbe && clientRandom.happens(0.05) ? clientRandom.uniform(0.1...5) : nil)
         let seed = clientRandom.next()
@@ -144,7 +144,7 @@ extension SimulatedCluster {
         report.refused += 1
         checkRefusal(of: spec, error, waiting: waiting)
         switch error {
-        case .queueFull(_, _, _, let seconds):
+        case .queueFull(_, _, _, let seconds), .queueSlow(_, _, let seconds):
             retry(client, after: min(1, Double(seconds)) * clientRandom.uniform(0.5...1.5))
         case .modelNotFound: retry(client, after: clientRandom.uniform(0.05...0.5))
         default: clients[client].turnsLeft = 0
@@ -210,6 +210,7 @@ extension ServeError {
         case .modelNotFound: "model_not_found"
         case .contextExceeded: "context_exceeded"
         case .queueFull: "queue_full"
+        case .queueSlow: "queue_slow"
         case .timedOut: "timed_out"
         case .unavailable: "unavailable"
         case .shuttingDown: "shutting_down"

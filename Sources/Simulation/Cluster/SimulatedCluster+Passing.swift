@@ -7,13 +7,16 @@ extension SimulatedCluster {
     /// worker must then finish what it has.
     private static let passingSecondsMax = 30.0
 
-    /// Looks at those that came before the choice just admitted, are as urgent, would fit there, and wait.
+    /// Looks at those of its tenant that came before the choice just admitted, are as urgent, would fit there, and wait.
     mutating func notePassing(by id: ChoiceID, on worker: WorkerID) {
         guard let passer = requests[id.request], !passer.choices[id.index].hasRun,
             let index = machinesByWorker[worker]
         else { return }
         let description = machines[index].description
-        for (other, request) in requests where other < id.request && request.spec.priority >= passer.spec.priority {
+        for (other, request) in requests where other < id.request {
+            guard request.spec.priority >= passer.spec.priority, request.spec.tenant == passer.spec.tenant else {
+                continue
+            }
             for place in request.choices.indices {
                 let choice = request.choices[place]
                 guard choice.sequence == nil, !choice.isFinished, !choice.hasRun,

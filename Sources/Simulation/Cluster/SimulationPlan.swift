@@ -20,6 +20,8 @@ struct SimulationPlan: Sendable {
     var requestCount: Int
     var faults: [FaultRate] = []
     var poisonCount = 0
+    /// Who asks: clients are spread over so many tenants.
+    var tenantCount = 1
     /// Part of the requests that may get up to 300 tokens; the others get up to 50.
     let longAnswerShare: Double
     var delaySeconds: Double
@@ -45,6 +47,17 @@ struct SimulationPlan: Sendable {
             }
         }
         if random.happens(0.3) { draftRate = random.uniform(0...0.6) }
+        drawTenants(&random)
+    }
+
+    private mutating func drawTenants(_ random: inout SimulatedRandom) {
+        guard random.happens(0.4) else { return }
+        tenantCount = random.integer(2...6)
+        limits.tenantMemorySeconds = random.logUniform(0.1...60)
+        if random.happens(0.3) { limits.tenantsMax = random.integer(1...tenantCount) }
+        for tenant in 0..<tenantCount where random.happens(0.3) {
+            limits.tenantWeights["\(tenant)"] = random.logUniform(0.2...5)
+        }
     }
 
     private mutating func drawMachines(_ count: Int, _ random: inout SimulatedRandom) {

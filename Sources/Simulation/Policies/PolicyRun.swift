@@ -84,6 +84,7 @@ package struct PolicyRun: Sendable {
         var limits = SchedulingLimits()
         limits.queueRequestsMax = .max
         limits.queueTokensMax = .max
+        limits.queueWaitSecondsMax = .infinity
         limits.queueTimeoutSeconds = 1e6
         limits.requestTimeoutSeconds = 1e6
         scheduler = ClusterScheduler(limits: limits)

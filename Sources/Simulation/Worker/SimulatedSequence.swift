@@ -29,6 +29,7 @@ struct SimulatedSequence: Sendable {
     /// 1 in decode, more in prefill.
     var pendingCount: Int { tokens.count - computedCount }
     var waitingPrefillCount: Int { max(0, admittedCount - computedCount) }
+    func isPrefill(thatResumes resumes: Bool) -> Bool { pendingCount > 1 && resumes == (admittedCount > promptCount) }
     /// The number of the poison that it is, if it is one.
     var poison: Int? { tokens.count > 1 && tokens[0] == SimulatedModel.poisonToken ? Int(tokens[1]) : nil }
 

@@ -9,15 +9,23 @@ extension SimulatedWorker {
             if sequences[place].pendingCount == 1 { schedule(place, tokenCount: 1) }
             place += 1
         }
-        var budget = max(1, description.stepTokenBudget - plan.slices.count)
-        if !plan.slices.isEmpty {
-            let paced = cost.promptTokenMax(besideDecodeRows: plan.decodeRows, target: Self.stepSecondsTarget)
-            budget = min(budget, max(1, paced))
-        }
+        let (isAlone, rows) = (plan.slices.isEmpty, plan.decodeRows)
+        let room = max(1, description.stepTokenBudget - plan.slices.count)
         var arriving: Set<UInt64> = []
-        place = 0
+        var used = 0
+        for resumes in [true, false] {
+            let paced = cost.promptTokenMax(
+                besideDecodeRows: rows, target: Self.stepSecondsTarget, share: resumes ? nil : Self.prefillShare)
+            let allowed = isAlone ? room : min(room, max(1, paced))
+            used += prefill(thatResumes: resumes, budget: allowed - used, arriving: &arriving)
+        }
+    }
+
+    /// - Returns: tokens put into the step.
+    private mutating func prefill(thatResumes resumes: Bool, budget: Int, arriving: inout Set<UInt64>) -> Int {
+        var (place, budget, used) = (0, budget, 0)
         while place < sequences.count && budget > 0 {
-            if sequences[place].pendingCount > 1 {
+            if sequences[place].isPrefill(thatResumes: resumes) {
                 var sequence = sequences[place]
                 reusePrefix(of: &sequence)
                 sequences[place] = sequence
@@ -29,10 +37,12 @@ extension SimulatedWorker {
                 }
                 let count = schedule(place, tokenCount: min(budget, sequences[place].pendingCount))
                 budget -= count
+                used += count
                 if let next, count >= pool.pageTokenCount { arriving.insert(next) }
             }
             place += 1
         }
+        return used
     }
 
     private func nextReusableHash(_ place: Int) -> UInt64? {

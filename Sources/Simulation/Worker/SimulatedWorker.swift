@@ -47,6 +47,7 @@ package struct SimulatedWorker: Sendable {
 
     /// Seconds a step should take while sequences decode; as the engine's default.
     static let stepSecondsTarget = 0.08
+    static let prefillShare = 0.45
     /// A step that only tells how sequences ended.
     private static let emptyStepSeconds = 1e-4
 

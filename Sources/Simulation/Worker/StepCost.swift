@@ -29,10 +29,12 @@ package struct StepCost: Equatable, Sendable {
             + Double(attendedPairs) * attentionSeconds
     }
 
-    /// Prompt tokens that fit beside decode rows into a step of `target` seconds, as the engine learns to cut them.
-    func promptTokenMax(besideDecodeRows rows: Int, target: Double) -> Int {
+    /// Prompt tokens that fit beside decode rows into their share of a step of `target` seconds at most, as the engine
+    /// learns to cut them. No share: those of sequences that resume.
+    func promptTokenMax(besideDecodeRows rows: Int, target: Double, share: Double?) -> Int {
         let decodeSeconds = fixedSeconds + Double(rows) * decodeRowSeconds
-        let count = (target - decodeSeconds) / promptTokenSeconds
-        return count < 32 ? 32 : count < 1e6 ? Int(count) / 16 * 16 : .max
+        let most = share.map { decodeSeconds * $0 / (1 - $0) } ?? target
+        let count = min(target - decodeSeconds, most) / promptTokenSeconds
+        return count < 2 ? 1 : count < 32 ? Int(count) : count < 1e6 ? Int(count) / 16 * 16 : .max
     }
 }

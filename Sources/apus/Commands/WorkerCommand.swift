@@ -43,6 +43,7 @@ struct WorkerCommand: ParsableCommand {
             options.slotCount = compute.slots
             options.stepTokenBudget = compute.stepTokenBudget
             options.stepSecondsTarget = compute.stepTimeTarget
+            options.prefillShare = Double(compute.prefillShare) / 100
             options.prefixCacheEnabled = compute.prefixCache
             options.speculationEnabled = compute.speculation
             options.epoch = UInt64(max(0, Date().timeIntervalSince1970) * 1e9)

@@ -11,6 +11,8 @@ struct ComputeSettings: Sendable {
     var kvType: KVType
     var stepTokenBudget: Int
     var stepTimeTarget: Double
+    /// Percent.
+    var prefillShare: Int
     var contextLength: Int?
     var prefixCache: Bool
     var speculation: Bool
@@ -25,6 +27,7 @@ struct ComputeSettings: Sendable {
         kvType = try KVType.read(settings, flag: flags.kvType)
         stepTokenBudget = try settings.value(WorkerKeys.stepTokenBudget, flag: flags.stepTokenBudget)
         stepTimeTarget = try settings.value(WorkerKeys.stepTimeTarget, flag: flags.stepTimeTarget)
+        prefillShare = try settings.value(WorkerKeys.prefillShare, flag: flags.prefillShare)
         contextLength = try settings.optional(WorkerKeys.contextLength, flag: flags.contextLength)
         prefixCache = try settings.value(WorkerKeys.prefixCache, flag: flags.prefixCache)
         speculation = try settings.value(WorkerKeys.speculation, flag: flags.speculation)
@@ -59,7 +62,7 @@ struct ComputeSettings: Sendable {
     var flags: [String] {
         var flags = ["--slots", "\(slots)", "--kv-type", kvType.rawValue, "--step-token-budget", "\(stepTokenBudget)"]
         flags += ["--prefix-cache", "\(prefixCache)", "--speculation", "\(speculation)"]
-        flags += ["--step-time-target", "\(stepTimeTarget)"]
+        flags += ["--step-time-target", "\(stepTimeTarget)", "--prefill-share", "\(prefillShare)"]
         flags += ["--quantize", quantization?.rawValue ?? "none"]
         if let threads { flags += ["--threads", "\(threads)"] }
         if let kvMemory { flags += ["--kv-memory", "\(kvMemory)"] }

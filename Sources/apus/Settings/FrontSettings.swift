@@ -26,6 +26,7 @@ struct FrontSettings: Sendable {
         adminPort = try settings.value(RouterKeys.adminPort, flag: listening.adminPort)
         drainSeconds = try settings.value(CommonKeys.drainTimeout, flag: common.drainTimeout)
         router.scheduling.queueRequestsMax = try settings.value(RouterKeys.queueLimit, flag: serving.queueLimit)
+        router.scheduling.queueWaitSecondsMax = try settings.value(RouterKeys.queueWait, flag: serving.queueWait)
         router.scheduling.queueTokensMax = try settings.value(
             RouterKeys.queueTokenLimit, flag: serving.queueTokenLimit)
         router.scheduling.queueBytesMax = try settings.value(

@@ -55,6 +55,7 @@ struct FindingFlags: ParsableArguments {
 /// What a router accepts.
 struct ServingFlags: ParsableArguments {
     @Option(RouterKeys.queueLimit) var queueLimit: String?
+    @Option(RouterKeys.queueWait) var queueWait: String?
     @Option(RouterKeys.queueTokenLimit) var queueTokenLimit: String?
     @Option(RouterKeys.queueByteLimit) var queueByteLimit: String?
     @Option(RouterKeys.accessKeys) var accessKeys: String?
@@ -78,6 +79,7 @@ struct ComputingFlags: ParsableArguments {
     @Option(WorkerKeys.stepTokenBudget) var stepTokenBudget: String?
     @Option(WorkerKeys.contextLength) var contextLength: String?
     @Option(WorkerKeys.stepTimeTarget) var stepTimeTarget: String?
+    @Option(WorkerKeys.prefillShare) var prefillShare: String?
     @Option(WorkerKeys.kvType) var kvType: String?
     @Option(WorkerKeys.prefixCache) var prefixCache: String?
     @Option(WorkerKeys.speculation) var speculation: String?

@@ -1,0 +1,25 @@
+import Inference
+
+/// What a choice asks of a worker.
+struct Demand {
+    var id: ChoiceID
+    var model: ModelID
+    var numericsID: String?
+    var promptCount: Int
+    var tokenCount: Int
+    var ticket: UInt64
+    var isOnTrial: Bool
+    var output: OutputDemand
+}
+
+extension RequestRecord {
+    /// All but what is expected of the output.
+    func demand(of id: ChoiceID) -> Demand? {
+        guard choices.indices.contains(id.index) else { return nil }
+        return Demand(
+            id: id, model: model, numericsID: choices[id.index].numericsID,
+            promptCount: choices[id.index].promptCount, tokenCount: choices[id.index].tokenCount,
+            ticket: choices[id.index].ticket, isOnTrial: choices[id.index].isOnTrial,
+            output: OutputDemand(expected: 0, made: choices[id.index].outputCount, max: spec.maxTokens))
+    }
+}

@@ -1,0 +1,32 @@
+/// A model's place in ``ModelTable``.
+typealias ModelID = UInt64
+
+/// Models that a worker has been welcomed for. Names are looked up once for each request and worker; all else goes by
+/// place. A model is kept when its last worker goes: requests may wait for the next.
+struct ModelTable: Sendable {
+    private var queues = SlotMap<ModelQueue>()
+    private var ids: [String: ModelID] = [:]
+
+    /// Sorted.
+    var names: [String] { ids.keys.sorted() }
+    /// In order of name.
+    var inOrder: [ModelID] { names.compactMap { ids[$0] } }
+    /// In no order.
+    var all: some Sequence<ModelQueue> { queues.elements }
+
+    func id(_ name: String) -> ModelID? { ids[name] }
+
+    mutating func seen(_ name: String) -> ModelID {
+        if let id = ids[name] { return id }
+        let id = queues.insert(ModelQueue(name: name))
+        ids[name] = id
+        return id
+    }
+
+    subscript(id: ModelID) -> ModelQueue? {
+        @inline(__always) get { queues[id] }
+        @inline(__always) _modify { yield &queues[id] }
+    }
+
+    subscript(name: String) -> ModelQueue? { ids[name].flatMap { queues[$0] } }
+}
