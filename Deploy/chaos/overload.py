@@ -9,7 +9,6 @@ from clients import Load, ask, requests
 from phases import percentile
 from programs import NAME, Router, Worker
 
-QUEUE_LIMIT = 16
 PEAK_SECONDS = 15
 OVERLOAD_SECONDS = 60
 FACTOR = 10
@@ -65,7 +64,7 @@ async def measure():
     router = None
     try:
         worker.start()
-        router = Router([worker], flags=("--queue-limit", QUEUE_LIMIT))
+        router = Router([worker])
         router.wait_for_workers(1)
         mix = requests(90, 24)
         probe = {"model": NAME, "prompt": "A probe of an idle cluster", "max_tokens": 8, "ignore_eos": True}

@@ -4,7 +4,6 @@ import datetime
 import platform
 from pathlib import Path
 
-from overload import QUEUE_LIMIT
 from phases import percentile
 from programs import ROOT
 
@@ -117,9 +116,8 @@ moment, {figures['wasted_percent']} % of {figures['computed_tokens']} tokens wer
 ## Too many requests
 
 One worker of one thread serves {figures['peak_per_s']} requests a second at most. Offered {figures['offered_per_s']} a second
-for a minute, whatever becomes of them, with `--queue-limit {QUEUE_LIMIT}`: {figures['served_per_s']} a second are served
+for a minute, whatever becomes of them, with the default limits: {figures['served_per_s']} a second are served
 ({figures['goodput_percent']} %), {figures['refused']} are refused with 429 and a Retry-After, after {figures['refusal_ms_p50']} ms
 (p50), {figures['refusal_ms_p99']} ms (p99). {figures['recovery_s']} s after the last of them a request is served as on an idle
-cluster. With the default `--queue-limit` nobody is refused before 4096 wait, and each waits for `--queue-timeout` at most:
-where answers must begin soon, both should be lower.
+cluster. The queue holds what `--queue-wait` lets expect an answer within so many seconds, by how fast it moves.
 """
