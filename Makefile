@@ -1,6 +1,6 @@
 # make run    a router and two workers on this machine, serving a real model
 # make test   everything that CI runs
-.PHONY: run build test lint arm-kernels format model packages protos bench bench-router chaos simulate clean
+.PHONY: run build test lint arm-kernels format model packages protos bench bench-router chaos simulate mutate clean
 
 MODEL ?= .models/SmolLM2-135M-Instruct.Q4_1.gguf
 NAME ?= smollm2-135m
@@ -111,6 +111,11 @@ simulate: $(APUS)
 	$(APUS) simulate --seeds $(SEEDS)
 	Deploy/bench/make-venv.sh
 	$(BENCH)/scheduling.py
+
+# Breaks the scheduler in a score of ways, one after the other, and looks whether its tests notice. Takes half an hour.
+mutate: packages
+	swift package resolve
+	Deploy/test/mutate.py
 
 clean:
 	rm -rf .build .build-test
