@@ -124,7 +124,7 @@ extension KernelTests {
         func `adding a product is one addition of the finished sum`(format: WeightFormat) {
             let matrix = WeightMatrix(format, rowCount: 64, columns: 256, seed: 11)
             let activations = activations(rows: 9, columns: 256, seed: 12)
-            for rows in [1, 4, 9] {
+            for rows in [1, 4, 8, 9] {
                 let product = product(matrix, activations, rows: rows)
 
                 let sum = self.product(matrix, activations, rows: rows, adding: 0.7)
