@@ -1,6 +1,7 @@
 # make run    a router and two workers on this machine, serving a real model
 # make test   everything that CI runs
-.PHONY: run build test lint arm-kernels format model packages protos bench bench-router chaos simulate mutate clean
+.PHONY: run build test lint arm-kernels format model embedding-model packages protos bench bench-router chaos simulate
+.PHONY: mutate clean
 
 MODEL ?= .models/SmolLM2-135M-Instruct.Q4_1.gguf
 NAME ?= smollm2-135m
@@ -23,7 +24,7 @@ $(APUS): Package.swift $(shell find Sources -type f) | packages
 	@touch $@
 
 # Tests of sockets and processes run one at a time, so that they have the machine to themselves.
-test: packages model lint arm-kernels
+test: packages model embedding-model lint arm-kernels
 	Deploy/local/install-packages.sh $(TEST_TOOLS)
 	swift build $(TEST_BUILD) --build-tests
 	@test -x .build-test/checks/bin/python3 || python3 -m venv .build-test/checks
@@ -66,6 +67,13 @@ model: $(MODEL)
 
 .models/SmolLM2-135M-Instruct.Q4_1.gguf:
 	@Deploy/local/fetch-model.sh $@
+
+# What embeddings are tested with, a folder as Hugging Face lays it out:
+# make run MODEL=.models/all-MiniLM-L6-v2 NAME=minilm
+embedding-model:
+	@Deploy/local/fetch-embedding-model.sh .models/all-MiniLM-L6-v2
+
+.models/all-MiniLM-L6-v2: embedding-model
 
 packages:
 	@Deploy/local/install-packages.sh $(LIBRARIES)

@@ -50,7 +50,7 @@ let package = Package(
         .target(name: "JSON", swiftSettings: safe),
         .target(name: "Text", dependencies: ["Inference", collections("OrderedCollections")], swiftSettings: safe),
         .target(name: "Grammar", dependencies: ["Inference", "JSON"], swiftSettings: safe),
-        .target(name: "Weights", swiftSettings: ours),
+        .target(name: "Weights", dependencies: ["JSON"], swiftSettings: ours),
         .target(name: "Telemetry", swiftSettings: safe),
         .target(name: "Configuration", dependencies: ["Yams"], swiftSettings: ours),
         .target(
@@ -62,7 +62,8 @@ let package = Package(
 
         // One step of one worker
         .target(name: "Kernels", dependencies: ["CKernels"], swiftSettings: ours),
-        .target(name: "Models", dependencies: ["Inference", "Text", "Weights", "Kernels"], swiftSettings: ours),
+        .target(
+            name: "Models", dependencies: ["Inference", "JSON", "Text", "Weights", "Kernels"], swiftSettings: ours),
         .target(name: "Engine", dependencies: ["Inference", "Grammar", "Models"], swiftSettings: ours),
         .target(
             name: "Worker",
@@ -142,8 +143,8 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests", dependencies: ["apus", "Grammar", "Inference", "TestSupport"],
             exclude: [
-                "check_constraints.py", "constrained_client.py", "keda_client.py", "openai_client.py", "tools.jinja",
-                "tools_client.py",
+                "check_constraints.py", "constrained_client.py", "embedding_client.py", "keda_client.py",
+                "openai_client.py", "tools.jinja", "tools_client.py",
                 "triton_client.py",
             ],
             swiftSettings: ours),

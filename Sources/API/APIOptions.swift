@@ -14,6 +14,8 @@ package struct APIOptions: Sendable {
     package var choiceCountMax = 8
     /// Prompts in one completion request.
     package var promptCountMax = 128
+    /// Texts in one request to be embedded or scored; OpenAI allows as many.
+    package var textCountMax = 2048
     /// Prompts times choices.
     package var sequenceCountMax = 256
     /// Messages in one chat.

@@ -77,4 +77,27 @@ struct Preparation: Sendable {
         }
         return model
     }
+
+    /// The same, of models that generate.
+    func generator(_ fields: FieldReader, promptField: String) throws(APIError) -> ServedModel {
+        let model = try model(fields, promptField: promptField)
+        guard let output = model.pooledOutput else { return model }
+        let other =
+            switch output {
+            case .vector: "makes vectors of texts and generates none: ask /v1/embeddings"
+            case .score: "scores pairs of texts and generates none: ask /v1/score or /v1/rerank"
+            }
+        throw .invalid("model", code: "model_does_not_generate", "The model \"\(model.name)\" \(other).")
+    }
+
+    /// The same, of models that read whole texts.
+    func reader(_ fields: FieldReader, promptField: String) throws(APIError) -> (ServedModel, PooledOutput) {
+        let model = try model(fields, promptField: promptField)
+        guard let output = model.pooledOutput else {
+            throw .invalid(
+                "model", code: "model_does_not_embed",
+                "The model \"\(model.name)\" generates text and does not embed it.")
+        }
+        return (model, output)
+    }
 }

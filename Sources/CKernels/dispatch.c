@@ -161,6 +161,12 @@ void apus_swiglu_quantize(const float *gate_up, size_t stride, size_t rows, size
                           uint8_t *q) {
     chosen->swiglu_quantize(gate_up, stride, rows, first_row, block, cols, q);
 }
+void apus_layer_norm(const float *x, const float *weight, const float *bias, float eps, size_t n, float *y) {
+    chosen->layer_norm(x, weight, bias, eps, n, y);
+}
+void apus_gelu(const float *x, size_t n, float *y) {
+    chosen->gelu(x, n, y);
+}
 void apus_add(float *y, const float *x, size_t n) {
     chosen->add(y, x, n);
 }

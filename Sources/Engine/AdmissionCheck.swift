@@ -17,6 +17,15 @@ enum AdmissionCheck {
             return
                 "Token \(tokens[place]) at position \(place) is none of the vocabulary's \(model.vocabularySize)."
         }
+        guard (sequence.pooling == nil) == (model.pooledOutput == nil) else {
+            return sequence.pooling == nil
+                ? "The model reads whole texts and generates none."
+                : "The model generates and does not read whole texts."
+        }
+        guard model.pooledOutput == nil else {
+            return tokens.count <= model.contextLength
+                ? nil : "The text has \(tokens.count) tokens; the model reads \(model.contextLength) at most."
+        }
         // A sequence continued elsewhere may have arrived at the limit; a prompt must leave room for what it asks.
         let mayFill = promptCount < tokens.count || sequence.sampling.maxTokens <= 0
         guard tokens.count < model.contextLength || (mayFill && tokens.count == model.contextLength) else {

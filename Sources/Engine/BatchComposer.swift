@@ -50,8 +50,14 @@ package struct BatchComposer: Sendable {
             return .finished(.failed(objection))
         }
         var sequence = RunningSequence(admitted, router: router)
-        if let finish = sequence.finish(contextLength: model.contextLength) { return .finished(finish) }
+        if model.pooledOutput == nil, let finish = sequence.finish(contextLength: model.contextLength) {
+            return .finished(finish)
+        }
         guard sequences.count < options.slotCount else { return .refused }
+        guard model.pooledOutput == nil else {
+            insert(sequence)
+            return .admitted
+        }
 
         let pageFloor = pool.availableCount - pageLimit
         Self.reusePrefix(of: &sequence, from: &pool)
@@ -66,9 +72,13 @@ package struct BatchComposer: Sendable {
             hitTokenCount += sequence.computedCount
         }
         sequence.unreportedCachedCount = min(sequence.computedCount, sequence.promptTokenCount)
+        insert(sequence)
+        return .admitted
+    }
+
+    private mutating func insert(_ sequence: RunningSequence) {
         let place = sequences.firstIndex { $0.priority < sequence.priority } ?? sequences.endIndex
         sequences.insert(sequence, at: place)
-        return .admitted
     }
 
     /// Frees the slot and the pages of a sequence; what it computed stays in the prefix cache until evicted.
@@ -96,6 +106,7 @@ package struct BatchComposer: Sendable {
     package mutating func plan(
         prefillMax: (_ decodeRows: Int, _ resumes: Bool) -> Int = { _, _ in .max }
     ) -> StepPlan {
+        guard model.pooledOutput == nil else { return planTexts() }
         var plan = StepPlan()
         var place = 0
         while place < sequences.count {
@@ -136,6 +147,21 @@ package struct BatchComposer: Sendable {
             place += 1
         }
         return used
+    }
+
+    /// Texts that are read as a whole, in order of rank: as many as the budget holds, one at least.
+    private func planTexts() -> StepPlan {
+        var plan = StepPlan()
+        var budget = options.stepTokenBudget
+        for (place, sequence) in sequences.enumerated() {
+            guard sequence.tokens.count <= budget || plan.slices.isEmpty else { continue }
+            plan.slices.append(
+                StepSlice(
+                    tokens: sequence.tokens, startPosition: 0, pages: [], logits: .last, pooling: sequence.pooling))
+            plan.places.append(place)
+            budget -= sequence.tokens.count
+        }
+        return plan
     }
 
     /// The tokens of a slice have K and V now that stay: drafts that proved wrong do not count.

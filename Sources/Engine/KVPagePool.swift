@@ -47,7 +47,7 @@ package struct KVPagePool: Sendable {
     /// - Parameter isCaching: false indexes nothing; every released page is free at once.
     package init(pageCount: Int, pageTokenCount: Int, isCaching: Bool) {
         precondition(
-            pageCount > 0 && pageCount <= Int32.max && pageTokenCount > 0,
+            pageCount >= 0 && pageCount <= Int32.max && pageTokenCount > 0,
             "a pool of \(pageCount) pages of \(pageTokenCount) tokens")
         self.pageCount = pageCount
         self.pageTokenCount = pageTokenCount

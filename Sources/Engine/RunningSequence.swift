@@ -16,6 +16,8 @@ package struct SequenceKey: Hashable, Sendable {
 package struct RunningSequence: Sendable {
     package let key: SequenceKey
     package let sampling: SamplingParameters
+    /// How it is read as a whole; nil generates.
+    package let pooling: Pooling?
     package let priority: Int
     package let promptTokenCount: Int
     /// Prompt and journal: what there was to compute when it came.
@@ -35,6 +37,7 @@ package struct RunningSequence: Sendable {
     init(_ admitted: AdmittedSequence, router: Int) {
         key = SequenceKey(router: router, id: admitted.id)
         sampling = admitted.sampling
+        pooling = admitted.pooling
         priority = admitted.priority
         promptTokenCount = admitted.promptTokenCount
         admittedTokenCount = admitted.tokens.count

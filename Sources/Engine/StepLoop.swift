@@ -89,7 +89,7 @@ package final class StepLoop {
             model: options.servedName ?? model.name, numericsID: model.numericsID, epoch: options.epoch,
             slotCount: share.slotCount, pageCount: share.pageCount, pageTokenCount: model.pageTokenCount,
             contextLength: model.contextLength, vocabularySize: model.vocabularySize,
-            stepTokenBudget: options.stepTokenBudget)
+            stepTokenBudget: options.stepTokenBudget, pooledOutput: model.pooledOutput)
     }
 
     // MARK: - Commands
@@ -190,8 +190,8 @@ package final class StepLoop {
         lastTokenCounts = (plan.tokenCount, 0)
         guard !plan.slices.isEmpty else { return }
         let rowCount = plan.slices.reduce(0) { $0 + $1.rowCount }
-        let logits = LogitRows(
-            runtime.execute(plan.slices), rowCount: rowCount, vocabularySize: model.vocabularySize)
+        let logits = StepRows(runtime.execute(plan.slices), rowCount: rowCount, width: model.rowWidth)
+        guard model.pooledOutput == nil else { return endTexts(plan, logits) }
         var firstRow = 0
         var ended: [SequenceKey] = []
         for (slice, place) in zip(plan.slices, plan.places) {
@@ -216,8 +216,24 @@ package final class StepLoop {
         for key in ended { composer.remove(key) }
     }
 
+    /// Texts that were read as a whole end with what was made of them.
+    private func endTexts(_ plan: StepPlan, _ rows: StepRows) {
+        let keys = plan.places.map { composer.sequences[$0].key }
+        for (index, key) in keys.enumerated() {
+            lastTokenCounts.prefill += plan.slices[index].tokens.count
+            composer.remove(key)
+            guard let share = shares.firstIndex(where: { $0.router == key.router }) else { continue }
+            var entry = StepEntry(sequence: key.id, pooled: Array(rows[index]), finish: .stop)
+            if !entry.pooled.allSatisfy(\.isFinite) {
+                entry.pooled = []
+                entry.finish = .failed("What the model makes of the text are not finite numbers.")
+            }
+            shares[share].entries.append(entry)
+        }
+    }
+
     private func readPromptLogprobs(
-        _ slice: StepSlice, _ place: Int, _ logits: LogitRows, _ firstRow: Int, into entry: inout StepEntry
+        _ slice: StepSlice, _ place: Int, _ logits: StepRows, _ firstRow: Int, into entry: inout StepEntry
     ) throws(SamplingError) {
         guard case .all = slice.logits, let topCount = composer.sequences[place].sampling.promptLogprobs else { return }
         for offset in slice.tokens.indices {
@@ -233,7 +249,7 @@ package final class StepLoop {
     /// that proves to be what plain decoding chooses. A draft's row is computed as any other, so the bits are the same.
     /// - Returns: rows of the slice whose K and V are right.
     private func chooseTokens(
-        _ slice: StepSlice, _ place: Int, _ logits: LogitRows, _ firstRow: Int, into entry: inout StepEntry
+        _ slice: StepSlice, _ place: Int, _ logits: StepRows, _ firstRow: Int, into entry: inout StepEntry
     ) throws(SamplingError) -> Int {
         let known = composer.sequences[place].tokens.count - slice.startPosition
         guard known <= slice.tokens.count, composer.sequences[place].wantsToken else { return slice.tokens.count }

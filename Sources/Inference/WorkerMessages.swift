@@ -20,10 +20,12 @@ package struct WorkerDescription: Equatable, Sendable {
     package var vocabularySize: Int
     /// Tokens a step computes at most, prefill and decode together.
     package var stepTokenBudget: Int
+    /// What it makes of a text that it reads as a whole, without KV pages; nil where it generates.
+    package var pooledOutput: PooledOutput?
 
     package init(
         model: String, numericsID: String, epoch: UInt64, slotCount: Int, pageCount: Int, pageTokenCount: Int,
-        contextLength: Int, vocabularySize: Int, stepTokenBudget: Int
+        contextLength: Int, vocabularySize: Int, stepTokenBudget: Int, pooledOutput: PooledOutput? = nil
     ) {
         self.model = model
         self.numericsID = numericsID
@@ -34,6 +36,7 @@ package struct WorkerDescription: Equatable, Sendable {
         self.contextLength = contextLength
         self.vocabularySize = vocabularySize
         self.stepTokenBudget = stepTokenBudget
+        self.pooledOutput = pooledOutput
     }
 }
 
@@ -49,10 +52,12 @@ package struct AdmittedSequence: Equatable, Sendable {
     package var priority: Int
     /// First link of the prefix hash chain, so that tenants share no cache.
     package var salt: UInt64
+    /// How to read it as a whole; nil generates.
+    package var pooling: Pooling?
 
     package init(
         id: SequenceID, tokens: [TokenID], promptTokenCount: Int, sampling: SamplingParameters, priority: Int = 0,
-        salt: UInt64 = 0
+        salt: UInt64 = 0, pooling: Pooling? = nil
     ) {
         self.id = id
         self.tokens = tokens
@@ -60,6 +65,7 @@ package struct AdmittedSequence: Equatable, Sendable {
         self.sampling = sampling
         self.priority = priority
         self.salt = salt
+        self.pooling = pooling
     }
 }
 
@@ -95,17 +101,21 @@ package struct StepEntry: Equatable, Sendable {
     package var promptLogprobs: [TokenLogprobs]
     /// Prompt tokens taken from the prefix cache; set in the sequence's first entry only.
     package var cachedTokenCount: Int?
+    /// What a model that reads whole texts made of this one; empty otherwise.
+    package var pooled: [Float]
     package var finish: SequenceFinish?
 
     package init(
         sequence: SequenceID, tokens: [TokenID] = [], logprobs: [TokenLogprobs] = [],
-        promptLogprobs: [TokenLogprobs] = [], cachedTokenCount: Int? = nil, finish: SequenceFinish? = nil
+        promptLogprobs: [TokenLogprobs] = [], cachedTokenCount: Int? = nil, pooled: [Float] = [],
+        finish: SequenceFinish? = nil
     ) {
         self.sequence = sequence
         self.tokens = tokens
         self.logprobs = logprobs
         self.promptLogprobs = promptLogprobs
         self.cachedTokenCount = cachedTokenCount
+        self.pooled = pooled
         self.finish = finish
     }
 }

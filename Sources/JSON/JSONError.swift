@@ -24,10 +24,13 @@ package struct JSONError: Error, Equatable, Sendable {
     package var line: Int
     package var column: Int
 
-    package var message: String {
+    package var message: String { "The body is not valid JSON: \(cause)." }
+
+    /// What is wrong, and where.
+    package var cause: String {
         let what =
             switch reason {
-            case .empty: "the body is empty"
+            case .empty: "it is empty"
             case .unexpectedEnd: "the text ends in the middle of a value"
             case .unexpectedByte(let byte, let wanted): "\(wanted) was expected, but \(Self.name(byte)) came"
             case .textAfterEnd: "something follows after the end of the value"
@@ -42,7 +45,7 @@ package struct JSONError: Error, Equatable, Sendable {
             case .tooManyMembers(let limit): "an object has more than \(limit) members"
             case .tooManyValues(let limit): "the text has more than \(limit) values"
             }
-        return "The body is not valid JSON: \(what) (line \(line), column \(column), byte \(offset))."
+        return "\(what) (line \(line), column \(column), byte \(offset))"
     }
 
     private static func name(_ byte: UInt8) -> String {

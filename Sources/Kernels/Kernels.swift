@@ -91,6 +91,19 @@ package enum Kernels {
         apus_swiglu(gateUp, count, y)
     }
 
+    /// `(x - mean) / sqrt(variance + epsilon) * weight + bias`; `count` is a multiple of 16, `y` may be `x`.
+    package static func layerNorm(
+        _ x: UnsafePointer<Float>, weight: UnsafePointer<Float>, bias: UnsafePointer<Float>, epsilon: Float,
+        count: Int, into y: UnsafeMutablePointer<Float>
+    ) {
+        apus_layer_norm(x, weight, bias, epsilon, count, y)
+    }
+
+    /// The gate of BERT, by the error function; `count` is a multiple of 16, `y` may be `x`.
+    package static func gelu(_ x: UnsafePointer<Float>, count: Int, into y: UnsafeMutablePointer<Float>) {
+        apus_gelu(x, count, y)
+    }
+
     package static func add(_ y: UnsafeMutablePointer<Float>, _ x: UnsafePointer<Float>, count: Int) {
         apus_add(y, x, count)
     }

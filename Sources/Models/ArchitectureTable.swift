@@ -8,7 +8,8 @@ enum ArchitectureTable {
         "qwen2": Qwen2.spec,
     ]
 
-    static var names: [String] { readers.keys.sorted() }
+    /// All that can be served, those among them that read whole texts too.
+    static var names: [String] { (Array(readers.keys) + BertFile.architectures).sorted() }
 }
 
 extension ModelSpec {

@@ -3,14 +3,14 @@ import Weights
 
 /// Rows of the token embedding, looked up in the file, which stays mapped.
 struct EmbeddingTable {
-    private let file: GGUFFile
+    private let file: any TensorFile
     private let tensor: GGUFTensor
     /// Of a row, when weights are quantized at load; nil when rows are taken as they are.
     private var conversion: NumberConversion?
     private var converted: [UInt8] = []
 
     /// - Parameter type: in which the numbers are computed with.
-    init(_ tensor: GGUFTensor, in file: GGUFFile, as type: GGUFTensorType) {
+    init(_ tensor: GGUFTensor, in file: any TensorFile, as type: GGUFTensorType) {
         self.file = file
         self.tensor = tensor
         guard type != tensor.type else { return }

@@ -340,25 +340,9 @@ struct ForwardStep {
         _ matrix: PackedMatrix, _ activations: Activations, _ count: Int, fine: Range<Int> = 0..<0,
         isAdding: Bool = false, into y: UnsafeMutablePointer<Float>, stride: Int, _ own: inout Workspace
     ) {
-        own.place.divide(tiles(count) * matrix.panelCount) { part in
-            var start = part.lowerBound
-            while start < part.upperBound {
-                let (tile, panel) = start.quotientAndRemainder(dividingBy: matrix.panelCount)
-                let panels = panel..<min(matrix.panelCount, panel + part.upperBound - start)
-                let first = tile * StepLayout.tileRowCount
-                let rows = min(StepLayout.tileRowCount, count - first)
-                let rowStart = y + first * stride
-                matrix.multiply(
-                    panels, activations, firstRow: first, rows: rows, isAdding: isAdding,
-                    into: rowStart + panel * Kernels.panelRowCount, stride: stride)
-                let both = panels.clamped(to: fine)
-                if !both.isEmpty {
-                    matrix.multiply(
-                        both, activations, part: .remainder, firstRow: first, rows: rows, isAdding: true,
-                        into: rowStart + both.lowerBound * Kernels.panelRowCount, stride: stride)
-                }
-                start += panels.count
-            }
+        own.place.divide(matrix.pieceCount(rows: count)) { part in
+            matrix.multiply(
+                pieces: part, activations, count: count, fine: fine, isAdding: isAdding, into: y, stride: stride)
         }
     }
 }

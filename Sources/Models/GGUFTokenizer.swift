@@ -15,12 +15,15 @@ extension TokenizerSpec {
         }
         let kind: Kind
         switch model {
+        case "bert":
+            try self.init(wordPiece: keys)
+            return
         case "gpt2": kind = .bytePairEncoding
         case "llama": kind = .sentencePiece
         default:
             throw .malformed(
-                "the tokenizer model '\(model.prefix(40))' is not supported; supported are gpt2 (byte-level BPE) "
-                    + "and llama (SentencePiece BPE)")
+                "the tokenizer model '\(model.prefix(40))' is not supported; supported are gpt2 (byte-level BPE), "
+                    + "llama (SentencePiece BPE) and bert (WordPiece)")
         }
         let isSentencePiece = kind == .sentencePiece
         let tokens = try keys.required("tokens", GGUFMetadata.strings)
@@ -46,7 +49,7 @@ extension TokenizerSpec {
 }
 
 /// The `tokenizer.ggml.*` keys of a file; what is wrong with the file becomes the tokenizer's error.
-private struct TokenizerKeys {
+struct TokenizerKeys {
     let metadata: GGUFMetadata
 
     typealias Getter<T> = (GGUFMetadata) -> (String) throws(GGUFError) -> T?

@@ -1,10 +1,14 @@
 import Kernels
+package import Text
 package import Weights
 
 /// Why a file cannot be served as a model. `description` is one sentence saying what is wrong, and what to change where
 /// that is known.
 package enum ModelError: Error, Equatable, Sendable {
     case file(GGUFError)
+    case weights(SafetensorsError)
+    case directory(ModelDirectoryError)
+    case tokenizer(TokenizerError)
     case unsupportedArchitecture(String, supported: [String])
     case missingKey(String)
     case badValue(key: String, value: String, expected: String)
@@ -26,6 +30,12 @@ extension ModelError: CustomStringConvertible {
     package var description: String {
         switch self {
         case .file(let error):
+            error.description
+        case .weights(let error):
+            error.description
+        case .directory(let error):
+            error.description
+        case .tokenizer(let error):
             error.description
         case .unsupportedArchitecture(let name, let supported):
             "The model's architecture \"\(name)\" is not supported; supported are \(supported.joined(separator: ", "))."

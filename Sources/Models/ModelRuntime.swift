@@ -8,7 +8,7 @@ package protocol ModelRuntime: AnyObject {
     var description: ModelDescription { get }
 
     /// Computes one step. Writes K and V of every token of `slices` into their pages, then fills `logits`.
-    /// - Returns: (rows, vocabularySize) row-major, one row for each position asked for, in order of slices and
+    /// - Returns: (rows, rowWidth) row-major, one row for each position asked for, in order of slices and
     ///   positions. Owned by the runtime, valid until the next call.
     func execute(_ slices: [StepSlice]) -> UnsafeBufferPointer<Float>
 }
@@ -26,10 +26,15 @@ package struct ModelDescription: Equatable, Sendable {
     package var pageCount: Int
     /// Tokens one step may hold at most.
     package var stepTokenMax: Int
+    /// What a row is where texts are read as a whole: each slice is a whole text then, without pages. nil: logits.
+    package var pooledOutput: PooledOutput?
+
+    /// Numbers of a row that a step gives.
+    package var rowWidth: Int { pooledOutput?.count ?? vocabularySize }
 
     package init(
         name: String, architecture: String, numericsID: String, vocabularySize: Int, contextLength: Int,
-        pageTokenCount: Int, pageCount: Int, stepTokenMax: Int
+        pageTokenCount: Int, pageCount: Int, stepTokenMax: Int, pooledOutput: PooledOutput? = nil
     ) {
         self.name = name
         self.architecture = architecture
@@ -39,6 +44,7 @@ package struct ModelDescription: Equatable, Sendable {
         self.pageTokenCount = pageTokenCount
         self.pageCount = pageCount
         self.stepTokenMax = stepTokenMax
+        self.pooledOutput = pooledOutput
     }
 }
 
@@ -58,6 +64,8 @@ package struct StepSlice: Sendable {
     /// Page table of the sequence from position 0: covers `startPosition + tokens.count` tokens.
     package var pages: [Int32]
     package var logits: Logits
+    /// How a text is read as a whole; nil where the model generates.
+    package var pooling: Pooling?
 
     /// Rows of logits that the runtime answers with.
     package var rowCount: Int {
@@ -68,10 +76,13 @@ package struct StepSlice: Sendable {
         }
     }
 
-    package init(tokens: [TokenID], startPosition: Int, pages: [Int32], logits: Logits) {
+    package init(
+        tokens: [TokenID], startPosition: Int, pages: [Int32], logits: Logits, pooling: Pooling? = nil
+    ) {
         self.tokens = tokens
         self.startPosition = startPosition
         self.pages = pages
         self.logits = logits
+        self.pooling = pooling
     }
 }

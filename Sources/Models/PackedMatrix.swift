@@ -41,6 +41,39 @@ struct PackedMatrix {
     }
 }
 
+extension PackedMatrix {
+    /// Pieces of a product with `count` rows: a tile of rows after the other, panel by panel.
+    func pieceCount(rows count: Int) -> Int {
+        (count + StepLayout.tileRowCount - 1) / StepLayout.tileRowCount * panelCount
+    }
+
+    /// Some pieces of y = or y += matrix · activations; panels of `fine` see the remainders of the activations too.
+    /// - Parameter y: (count, stride)
+    func multiply(
+        pieces: Range<Int>, _ activations: Activations, count: Int, fine: Range<Int> = 0..<0, isAdding: Bool,
+        into y: UnsafeMutablePointer<Float>, stride: Int
+    ) {
+        var start = pieces.lowerBound
+        while start < pieces.upperBound {
+            let (tile, panel) = start.quotientAndRemainder(dividingBy: panelCount)
+            let panels = panel..<min(panelCount, panel + pieces.upperBound - start)
+            let first = tile * StepLayout.tileRowCount
+            let rows = min(StepLayout.tileRowCount, count - first)
+            let rowStart = y + first * stride
+            multiply(
+                panels, activations, firstRow: first, rows: rows, isAdding: isAdding,
+                into: rowStart + panel * Kernels.panelRowCount, stride: stride)
+            let both = panels.clamped(to: fine)
+            if !both.isEmpty {
+                multiply(
+                    both, activations, part: .remainder, firstRow: first, rows: rows, isAdding: true,
+                    into: rowStart + both.lowerBound * Kernels.panelRowCount, stride: stride)
+            }
+            start += panels.count
+        }
+    }
+}
+
 /// Rows of activations of one width, as products want them: quantized, Float, or both.
 struct Activations {
     enum Part {

@@ -68,8 +68,9 @@ final class PackedWeights {
         for list in lists { list.deallocate() }
     }
 
-    private static func pack(
-        _ panels: [WeightPlan.Panel], _ file: GGUFFile, into arena: MemoryArena, team: ThreadTeam
+    /// Repacks panels into an arena that has room for all of them.
+    static func pack(
+        _ panels: [WeightPlan.Panel], _ file: any TensorFile, into arena: MemoryArena, team: ThreadTeam
     ) throws(ModelError) {
         // The first panel with a number that its type cannot hold.
         let refused = Atomic<Int>(.max)
@@ -132,7 +133,9 @@ final class PackedWeights {
         }
     }
 
-    private static func matrix(
+    /// A matrix whose panels lie from `start` on.
+    /// - Parameter lists: gets what must live as long as the matrix.
+    static func matrix(
         _ plan: WeightPlan.Matrix, _ start: UnsafePointer<UInt8>, _ lists: inout [UnsafeMutableRawPointer]
     ) -> PackedMatrix {
         var runs: [PackedMatrix.Run] = []
@@ -153,7 +156,7 @@ final class PackedWeights {
     }
 
     /// Copies values to memory that lives until `lists` is freed.
-    private static func keep<T>(_ values: [T], _ lists: inout [UnsafeMutableRawPointer]) -> UnsafePointer<T> {
+    static func keep<T>(_ values: [T], _ lists: inout [UnsafeMutableRawPointer]) -> UnsafePointer<T> {
         let bytes = UnsafeMutableRawPointer.allocate(
             byteCount: max(1, values.count) * MemoryLayout<T>.stride, alignment: 64)
         lists.append(bytes)

@@ -29,6 +29,10 @@ struct SpecSource {
         return value
     }
 
+    func flag(_ key: String) throws(ModelError) -> Bool? {
+        try translating { () throws(GGUFError) in try file.metadata.bool(key) }
+    }
+
     func number(_ key: String) throws(ModelError) -> Double? {
         try translating { () throws(GGUFError) in try file.metadata.float(key) }
     }

@@ -101,7 +101,8 @@ struct StepLayout: Equatable, Sendable {
         return isLong && slices.count <= dividedRowMax
     }
 
-    private struct Cursor {
+    /// Lays arrays one after the other, each from a cache line on.
+    struct Cursor {
         let kinds: (float: Bool, quantized: Bool)
         var offset = 0
 

@@ -104,13 +104,13 @@ enum RowOrder: Equatable {
 }
 
 /// Lays panels one after the other.
-private struct PanelPacker {
-    let file: GGUFFile
+struct PanelPacker {
+    let file: any TensorFile
     let quantization: WeightQuantization?
     private(set) var byteCount = 0
     private(set) var hasConverted = false
 
-    init(file: GGUFFile, quantization: WeightQuantization?) {
+    init(file: any TensorFile, quantization: WeightQuantization?) {
         self.file = file
         self.quantization = quantization
     }

@@ -12,10 +12,11 @@ struct ModelCatalogue {
     subscript(_ name: String) -> ServedModel? { byName[name] }
 
     /// Whether requests made for the model that is listed can run on a worker that announces the same name: their
-    /// tokens must mean the same there.
+    /// tokens must mean the same there, and the answers be of one kind.
     func agrees(_ description: WorkerDescription, _ tokenizer: Tokenizer) -> Bool {
         guard let listed = byName[description.model] else { return true }
-        return listed.tokenizer === tokenizer || listed.tokenizer.spec == tokenizer.spec
+        return listed.pooledOutput == description.pooledOutput
+            && (listed.tokenizer === tokenizer || listed.tokenizer.spec == tokenizer.spec)
     }
 
     /// Whether the listing says what a worker says.
@@ -28,7 +29,8 @@ struct ModelCatalogue {
         put(
             ServedModel(
                 name: description.model, tokenizer: tokenizer, chatTemplate: Self.template(tokenizer, logger),
-                contextLength: description.contextLength, numericsID: description.numericsID, created: created))
+                contextLength: description.contextLength, numericsID: description.numericsID, created: created,
+                pooledOutput: description.pooledOutput))
     }
 
     /// Lists a model that no worker has announced.
@@ -47,7 +49,8 @@ struct ModelCatalogue {
         put(
             ServedModel(
                 name: name, tokenizer: listed.tokenizer, chatTemplate: listed.chatTemplate,
-                contextLength: listed.contextLength, numericsID: id, created: listed.created))
+                contextLength: listed.contextLength, numericsID: id, created: listed.created,
+                pooledOutput: listed.pooledOutput))
     }
 
     private mutating func put(_ model: ServedModel) {

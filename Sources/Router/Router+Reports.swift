@@ -43,6 +43,7 @@ extension Router {
             series.cacheHits.add(found)
             if request.cachedTokens[prompt] == nil { request.cachedTokens[prompt] = found }
         }
+        if !entry.pooled.isEmpty { series.textsRead.add() }
         guard !entry.tokens.isEmpty else { return }
         series.generationTokens.add(entry.tokens.count)
         if request.firstTokenAt == nil {

@@ -127,14 +127,17 @@ package final class Router: GenerationService {
     ) throws(ServeError) -> RequestID {
         guard !isDraining else { throw .shuttingDown }
         guard let model = catalogue[request.model] else { throw .modelNotFound(request.model) }
-        try RequestCheck.check(request, model: model, choicesMax: options.choicesMax)
+        try RequestCheck.check(
+            request, model: model,
+            choicesMax: request.pooling == nil ? options.choicesMax : options.textsMax)
         let id = RequestID(lastRequestID + 1)
         let now = surroundings.now()
         let actions = try scheduler.requestSubmitted(
             RequestSpec(
                 id: id, model: request.model, prompts: request.prompts, choiceCount: request.choiceCount,
                 maxTokens: request.sampling.maxTokens, priority: request.priority, salt: request.salt,
-                usesPrefixCache: request.sampling.promptLogprobs == nil, numericsID: request.numericsID,
+                usesPrefixCache: request.sampling.promptLogprobs == nil, readsWhole: request.pooling != nil,
+                numericsID: request.numericsID,
                 tenant: request.tenant, heldBytes: request.heldBytes,
                 queueTimeoutSeconds: Self.shorter(
                     request.queueTimeoutSeconds, options.scheduling.queueTimeoutSeconds),
@@ -189,7 +192,7 @@ package final class Router: GenerationService {
             for (request, event) in told where !request.isSilent {
                 switch event {
                 case .finished, .failed: request.isSilent = true
-                case .admitted, .delta, .promptLogprobs, .choiceFinished: break
+                case .admitted, .delta, .promptLogprobs, .pooled, .choiceFinished: break
                 }
                 request.receiver.generationProduced(event)
             }

@@ -19,6 +19,7 @@ final class ModelMetrics {
     let cacheQueries: Counter
     let cacheHits: Counter
     let preemptions: Counter
+    let textsRead: Counter
     let stopped: Counter
     let reachedLength: Counter
     let aborted: Counter
@@ -54,6 +55,7 @@ final class ModelMetrics {
         generationTokens = registry.counter(.generationTokens, labels: labels)
         cacheQueries = registry.counter(.prefixCacheQueries, labels: labels)
         cacheHits = registry.counter(.prefixCacheHits, labels: labels)
+        textsRead = registry.counter(.textsRead, labels: labels)
         preemptions = registry.counter(.preemptions, labels: labels)
         stopped = registry.counter(.requestSuccess, labels: [model, "stop"])
         reachedLength = registry.counter(.requestSuccess, labels: [model, "length"])

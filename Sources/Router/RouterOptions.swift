@@ -11,6 +11,8 @@ package struct RouterOptions: Equatable, Sendable {
     package var gaugeTicks = 5
     /// Choices of one request, over all its prompts.
     package var choicesMax = 1024
+    /// Texts of one request to be read as a whole, which hold no slot for longer than a step.
+    package var textsMax = 4096
 
     /// What counts as a good answer.
     package var objective = ServiceObjective()

@@ -5,7 +5,7 @@ extension ClusterScheduler {
     /// Hashes the prompt's pages, or takes them from a choice of the same prompt.
     mutating func buildChain(of id: ChoiceID, pageTokenCount: Int) {
         guard let choice = record(of: id), choice.outputCount == 0, choice.chain?.pageTokenCount != pageTokenCount,
-            let request = requests[id.request]
+            let request = requests[id.request], !request.spec.readsWhole
         else { return }
         let sibling = request.choices.first {
             $0.prompt == choice.prompt && $0.outputCount == 0 && $0.chain?.pageTokenCount == pageTokenCount

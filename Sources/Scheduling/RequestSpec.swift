@@ -32,6 +32,8 @@ package struct RequestSpec: Equatable, Sendable {
     package var salt: UInt64
     /// False where the whole prompt must be computed whatever is cached.
     package var usesPrefixCache: Bool
+    /// Texts are read as a whole: they take no pages, and no prefix is of use.
+    package var readsWhole: Bool
     /// The only numerics id whose workers may have it; nil for any.
     package var numericsID: String?
     /// Who asks: tenants share the workers fairly. Empty where nobody tells them apart.
@@ -44,8 +46,8 @@ package struct RequestSpec: Equatable, Sendable {
 
     package init(
         id: RequestID, model: String, prompts: [[TokenID]], choiceCount: Int = 1, maxTokens: Int, priority: Int = 0,
-        salt: UInt64 = 0, usesPrefixCache: Bool = true, numericsID: String? = nil, tenant: String = "",
-        heldBytes: Int = 0,
+        salt: UInt64 = 0, usesPrefixCache: Bool = true, readsWhole: Bool = false, numericsID: String? = nil,
+        tenant: String = "", heldBytes: Int = 0,
         queueTimeoutSeconds: Double? = nil, requestTimeoutSeconds: Double? = nil
     ) {
         self.id = id
@@ -56,6 +58,7 @@ package struct RequestSpec: Equatable, Sendable {
         self.priority = priority
         self.salt = salt
         self.usesPrefixCache = usesPrefixCache
+        self.readsWhole = readsWhole
         self.numericsID = numericsID
         self.tenant = tenant
         self.heldBytes = heldBytes

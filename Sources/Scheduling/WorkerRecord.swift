@@ -88,7 +88,9 @@ struct WorkerRecord: Sendable {
     /// Nothing runs here and nothing is on its way.
     var isEmpty: Bool { assigned.isEmpty && unseen.isEmpty && load.runningSequences == 0 }
 
+    /// None where texts are read as a whole.
     func pages(forTokens count: Int) -> Int {
+        guard description.pooledOutput == nil else { return 0 }
         let size = description.pageTokenCount
         return count / size + (count % size == 0 ? 0 : 1)
     }
@@ -98,8 +100,9 @@ struct WorkerRecord: Sendable {
         min(max(target, count + 1), pages(forTokens: count) * description.pageTokenCount + 1)
     }
 
-    /// Tokens that fill all its pages.
+    /// Tokens that fill all its pages; where none are kept, those of the longest text.
     var capacity: Int {
+        guard description.pooledOutput == nil else { return description.contextLength }
         let (tokens, overflows) = description.pageCount.multipliedReportingOverflow(by: description.pageTokenCount)
         return overflows ? .max : tokens
     }

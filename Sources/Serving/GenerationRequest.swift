@@ -1,11 +1,13 @@
 package import Inference
 
-/// A validated request for text: tokenized prompts and how to continue them. `prompts.count * choiceCount` choices;
+/// A validated request: tokenized prompts and how to continue them, or to read each as a whole. `prompts.count * choiceCount` choices;
 /// choice `prompt * choiceCount + i` continues prompt `prompt` with seed `CounterRandom.seed(seed, choice: i)`.
 package struct GenerationRequest: Sendable {
     package var model: String
     package var prompts: [[TokenID]]
     package var choiceCount: Int = 1
+    /// For each prompt, how it is read as a whole by a model that does; nil continues them.
+    package var pooling: [Pooling]? = nil
     /// `sampling.seed` is the request's seed, drawn by the API when the client gave none.
     package var sampling: SamplingParameters
     /// Cut the text before the first of these. At most 8 of at most 64 bytes.
@@ -51,6 +53,8 @@ package enum GenerationEvent: Sendable {
     case delta(choice: Int, text: String, tokens: [TokenID], logprobs: [LoggedToken])
     /// Log-probabilities of a prompt (positions 1...; position 0 has none), before the choice's first delta.
     case promptLogprobs(choice: Int, [LoggedToken])
+    /// What the model made of a text that it read as a whole. Once for each choice, before it is finished.
+    case pooled(choice: Int, [Float])
     case choiceFinished(choice: Int, FinishReason)
     case finished(Usage)
     case failed(ServeError)

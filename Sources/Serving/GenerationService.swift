@@ -45,10 +45,12 @@ package final class ServedModel: Sendable {
     package let numericsID: String?
     /// Seconds since 1970.
     package let created: Int64
+    /// What it makes of texts that it reads as a whole; nil where it generates.
+    package let pooledOutput: PooledOutput?
 
     package init(
         name: String, tokenizer: Tokenizer, chatTemplate: ChatTemplate?, contextLength: Int, numericsID: String?,
-        created: Int64
+        created: Int64, pooledOutput: PooledOutput? = nil
     ) {
         self.name = name
         self.tokenizer = tokenizer
@@ -56,5 +58,6 @@ package final class ServedModel: Sendable {
         self.contextLength = contextLength
         self.numericsID = numericsID
         self.created = created
+        self.pooledOutput = pooledOutput
     }
 }

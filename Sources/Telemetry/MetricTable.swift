@@ -106,6 +106,8 @@ extension Metric {
         "apus_requests_failed_total", "Requests that ended without a full answer, by reason.", labels: ["reason"])
     package static let sequenceMoves = counter(
         "apus_sequence_moves_total", "Running sequences continued on another worker, by cause.", labels: ["cause"])
+    package static let textsRead = counter(
+        "apus_texts_read_total", "Texts that became a vector or a score.", labels: ["model_name"])
     package static let workerRestarts = counter(
         "apus_worker_restarts_total", "Local worker processes started again after they ended.")
 

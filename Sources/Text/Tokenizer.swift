@@ -5,6 +5,7 @@ package final class Tokenizer: Sendable {
     private enum Encoding {
         case bytePair(BytePairEncoding)
         case sentencePiece(SentencePieceEncoding)
+        case wordPiece(WordPieceEncoding)
     }
 
     package let spec: TokenizerSpec
@@ -25,6 +26,7 @@ package final class Tokenizer: Sendable {
             switch spec.kind {
             case .bytePairEncoding: .bytePair(try BytePairEncoding(spec, bytes: bytes))
             case .sentencePiece: .sentencePiece(try SentencePieceEncoding(spec))
+            case .wordPiece: .wordPiece(try WordPieceEncoding(spec))
             }
         func entries(_ kinds: [TokenizerSpec.TokenKind]) -> [(bytes: [UInt8], id: TokenID)] {
             spec.tokens.indices.filter { kinds.contains(spec.tokenKinds[$0]) }
@@ -39,7 +41,8 @@ package final class Tokenizer: Sendable {
 
     /// - Parameters:
     ///   - parsesSpecialTokens: text that spells a control token becomes that token.
-    ///   - addsBOS: puts the model's beginning-of-sequence token in front if the model wants one and it is not there.
+    ///   - addsBOS: puts the model's beginning-of-sequence token in front if the model wants one and it is not there;
+    ///     BERT's texts are ended too.
     package func encode(_ text: String, parsesSpecialTokens: Bool, addsBOS: Bool) -> [TokenID] {
         var tokens: [TokenID] = []
         var isStart = true
@@ -48,14 +51,30 @@ package final class Tokenizer: Sendable {
             switch encoding {
             case .bytePair(let encoding): encoding.encode(Array(plain), into: &tokens)
             case .sentencePiece(let encoding): encoding.encode(Array(plain), isStart: isStart, into: &tokens)
+            case .wordPiece(let encoding): encoding.encode(plain, into: &tokens)
             }
             isStart = false
         } special: { token in
             tokens.append(token)
             isStart = spec.tokenKinds[Int(token)] != .userDefined
         }
+        guard spec.kind != .wordPiece else { return addsBOS ? enclosed(tokens) : tokens }
         if addsBOS, spec.addsBOS, let bos = spec.bosToken, tokens.first != bos { tokens.insert(bos, at: 0) }
         return tokens
+    }
+
+    /// BERT's frame around a text, whatever the text spells.
+    private func enclosed(_ tokens: [TokenID]) -> [TokenID] {
+        (spec.addsBOS ? [spec.bosToken].compactMap(\.self) : []) + tokens
+            + (spec.addsEOS ? [spec.eosToken].compactMap(\.self) : [])
+    }
+
+    /// Two texts as BERT reads a pair: BOS, the first, EOS, the second, EOS.
+    /// - Returns: with where the second begins.
+    package func encodePair(_ first: String, _ second: String) -> (tokens: [TokenID], secondStart: Int) {
+        let start = encode(first, parsesSpecialTokens: true, addsBOS: true)
+        let rest = encode(second, parsesSpecialTokens: true, addsBOS: false)
+        return (start + rest + (spec.addsEOS ? [spec.eosToken].compactMap(\.self) : []), start.count)
     }
 
     /// The bytes a token stands for in text; for a control token its spelling. Empty for ids outside the vocabulary.
@@ -71,11 +90,12 @@ package final class Tokenizer: Sendable {
     }
 
     /// Whole text of `tokens`; bytes that are not UTF-8 become U+FFFD. A SentencePiece text loses the space that
-    /// encoding put in front.
+    /// encoding put in front. WordPiece knows no more than words, in lower case as a rule.
     package func decode(_ tokens: [TokenID], skipsSpecialTokens: Bool) -> String {
         var bytes: [UInt8] = []
         for token in tokens where !(skipsSpecialTokens && isSpecial(token)) { bytes += self.bytes(of: token) }
-        if spec.kind == .sentencePiece, spec.addsSpacePrefix, bytes.first == 0x20 { bytes.removeFirst() }
+        let hasSpace = spec.kind == .wordPiece || (spec.kind == .sentencePiece && spec.addsSpacePrefix)
+        if hasSpace, bytes.first == 0x20 { bytes.removeFirst() }
         return String(decoding: bytes, as: UTF8.self)
     }
 
@@ -125,6 +145,9 @@ package final class Tokenizer: Sendable {
                 if scalar.value == 0x2581 { bytes.append(0x20) } else { bytes += Array(UTF8.encode(scalar) ?? .init()) }
             }
             return bytes
+        case .wordPiece:
+            guard kind == .normal else { return Array(text.utf8) }
+            return text.hasPrefix(WordPieceEncoding.continuation) ? Array(text.utf8.dropFirst(2)) : [0x20] + text.utf8
         }
     }
 

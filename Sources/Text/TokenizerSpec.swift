@@ -7,6 +7,8 @@ package struct TokenizerSpec: Equatable, Sendable {
         case bytePairEncoding = 0
         /// SentencePiece BPE with scores and byte fallback ("llama" in GGUF).
         case sentencePiece = 1
+        /// BERT's WordPiece ("bert" in GGUF): pieces that continue a word begin with "##".
+        case wordPiece = 2
     }
 
     package enum TokenKind: UInt8, Sendable {
@@ -19,7 +21,7 @@ package struct TokenizerSpec: Equatable, Sendable {
     }
 
     package var kind: Kind
-    /// Name of the pre-tokenizer ("smollm", "gpt-2", "llama-bpe", "qwen2", …); empty for SentencePiece.
+    /// Name of the pre-tokenizer ("smollm", "gpt-2", "llama-bpe", "qwen2", …); empty for the others.
     package var preTokenizer: String
     package var tokens: [String]
     package var tokenKinds: [TokenKind]
@@ -33,16 +35,19 @@ package struct TokenizerSpec: Equatable, Sendable {
     /// Further tokens that end a turn, as the file names them (eot, eom, eog).
     package var endOfTurnTokens: [TokenID]
     package var addsBOS: Bool
+    /// WordPiece only: EOS ends a text, where BOS begins one.
     package var addsEOS: Bool
     /// SentencePiece: put a space in front of text.
     package var addsSpacePrefix: Bool
     package var chatTemplate: String?
+    /// WordPiece only.
+    package var normalization: TextNormalization
 
     package init(
         kind: Kind, preTokenizer: String, tokens: [String], tokenKinds: [TokenKind], scores: [Float] = [],
         merges: [String] = [], bosToken: TokenID? = nil, eosToken: TokenID? = nil, unknownToken: TokenID? = nil,
         endOfTurnTokens: [TokenID] = [], addsBOS: Bool = false, addsEOS: Bool = false, addsSpacePrefix: Bool = true,
-        chatTemplate: String? = nil
+        chatTemplate: String? = nil, normalization: TextNormalization = TextNormalization()
     ) {
         self.kind = kind
         self.preTokenizer = preTokenizer
@@ -58,5 +63,6 @@ package struct TokenizerSpec: Equatable, Sendable {
         self.addsEOS = addsEOS
         self.addsSpacePrefix = addsSpacePrefix
         self.chatTemplate = chatTemplate
+        self.normalization = normalization
     }
 }

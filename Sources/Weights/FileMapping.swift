@@ -1,5 +1,10 @@
 import Glibc
 
+/// Why a file's bytes cannot be had: half a sentence.
+struct UnreadableFile: Error {
+    var reason: String
+}
+
 /// A file's bytes, mapped read-only for as long as this lives. Nobody writes to them.
 ///
 /// A file that shrinks while it is mapped faults on access; Apus asks its operators to replace model files by
@@ -10,28 +15,36 @@ final class FileMapping: @unchecked Sendable {
     private let device: dev_t
     private let inode: ino_t
 
-    init(path: String) throws(GGUFError) {
+    init(path: String) throws(UnreadableFile) {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw Self.unreadable(path) }
+        guard descriptor >= 0 else { throw Self.unreadable() }
         defer { close(descriptor) }
         var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw Self.unreadable(path) }
+        guard fstat(descriptor, &status) == 0 else { throw Self.unreadable() }
         guard status.st_mode & S_IFMT == S_IFREG else {
-            throw GGUFError(path: path, fault: .unreadable(reason: "it is not a regular file"))
+            throw UnreadableFile(reason: "it is not a regular file")
         }
         guard status.st_size > 0 else {
-            throw GGUFError(path: path, fault: .unreadable(reason: "it is empty"))
+            throw UnreadableFile(reason: "it is empty")
         }
         (device, inode) = (status.st_dev, status.st_ino)
         let byteCount = Int(status.st_size)
         let start = mmap(nil, byteCount, PROT_READ, MAP_PRIVATE, descriptor, 0)
-        guard let start, start != MAP_FAILED else { throw Self.unreadable(path) }
+        guard let start, start != MAP_FAILED else { throw Self.unreadable() }
         bytes = UnsafeRawBufferPointer(start: start, count: byteCount)
     }
 
     deinit {
         // SAFETY: the pages were mapped by init and nobody may keep a pointer longer than this object.
         munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count)
+    }
+
+    static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+    /// Whether a folder is there.
+    static func isDirectory(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
     /// Asks the kernel to read the whole file ahead.
@@ -45,7 +58,5 @@ final class FileMapping: @unchecked Sendable {
         return stat(path, &status) == 0 && status.st_dev == device && status.st_ino == inode
     }
 
-    private static func unreadable(_ path: String) -> GGUFError {
-        GGUFError(path: path, fault: .unreadable(reason: String(cString: strerror(errno))))
-    }
+    private static func unreadable() -> UnreadableFile { UnreadableFile(reason: String(cString: strerror(errno))) }
 }

@@ -63,43 +63,43 @@ extension GGUFFault: CustomStringConvertible {
         case .emptyName(let part, let offset):
             "\(part) at offset \(offset) is empty."
         case .unknownValueType(let key, let rawValue):
-            "the value of \(quoted(key)) has the unknown type \(rawValue)."
+            "the value of \(key.quoted) has the unknown type \(rawValue)."
         case .nestedArray(let key):
-            "the value of \(quoted(key)) is an array of arrays, which is not read."
+            "the value of \(key.quoted) is an array of arrays, which is not read."
         case .notBoolean(let key, let byte):
-            "the value of \(quoted(key)) is a truth value stored as \(byte); only 0 and 1 are."
+            "the value of \(key.quoted) is a truth value stored as \(byte); only 0 and 1 are."
         case .duplicateKey(let key):
-            "the key \(quoted(key)) appears twice."
+            "the key \(key.quoted) appears twice."
         case .badAlignment(let value):
             "general.alignment is \(value); it must be a power of two in 8...65536."
         case .duplicateTensor(let name):
-            "the tensor \(quoted(name)) appears twice."
+            "the tensor \(name.quoted) appears twice."
         case .badDimensionCount(let tensor, let count):
-            "the tensor \(quoted(tensor)) has \(count) dimensions; 1 to 4 are possible."
+            "the tensor \(tensor.quoted) has \(count) dimensions; 1 to 4 are possible."
         case .badDimension(let tensor, let index, let value):
-            "dimension \(index) of the tensor \(quoted(tensor)) is \(value)."
+            "dimension \(index) of the tensor \(tensor.quoted) is \(value)."
         case .unsupportedTensorType(let tensor, let rawValue):
-            "the tensor \(quoted(tensor)) has the type \(GGUFTensorType.name(of: rawValue) ?? "number \(rawValue)"), "
+            "the tensor \(tensor.quoted) has the type \(GGUFTensorType.name(of: rawValue) ?? "number \(rawValue)"), "
                 + "which is not supported; supported are "
                 + GGUFTensorType.allCases.map(\.name).joined(separator: ", ") + "."
         case .rowNotWholeBlocks(let tensor, let columns, let type):
-            "the tensor \(quoted(tensor)) has rows of \(columns) numbers, which \(type.name) cannot hold: "
+            "the tensor \(tensor.quoted) has rows of \(columns) numbers, which \(type.name) cannot hold: "
                 + "it packs \(type.blockElementCount) at a time."
         case .tensorTooLarge(let tensor, let dimensions):
-            "the tensor \(quoted(tensor)) of dimensions \(dimensions) is larger than any file."
+            "the tensor \(tensor.quoted) of dimensions \(dimensions) is larger than any file."
         case .misplacedTensor(let tensor, let offset, let expected):
-            "the tensor \(quoted(tensor)) begins at offset \(offset) of the data, "
+            "the tensor \(tensor.quoted) begins at offset \(offset) of the data, "
                 + (offset < UInt64(expected) ? "inside the tensor before it" : "after a hole")
                 + "; \(expected) was expected."
         case .tensorBeyondEnd(let tensor, let offset, let byteCount, let available):
-            "the tensor \(quoted(tensor)) needs \(byteCount) bytes at offset \(offset) of the data, "
+            "the tensor \(tensor.quoted) needs \(byteCount) bytes at offset \(offset) of the data, "
                 + "but \(available) are left in the file."
         case .trailingBytes(let count, let offset):
             "\(count) bytes from offset \(offset) to the end of the file belong to no tensor."
         case .wrongValueType(let key, let expected, let found):
-            "the value of \(quoted(key)) is \(found) where \(expected) is expected."
+            "the value of \(key.quoted) is \(found) where \(expected) is expected."
         case .valueOutOfRange(let key, let value, let expected):
-            "the value of \(quoted(key)) is \(value) where \(expected) is expected."
+            "the value of \(key.quoted) is \(value) where \(expected) is expected."
         case .unwritable(let reason):
             "the file cannot be written: \(reason)."
         case .noRoom(let byteCount):
@@ -107,12 +107,5 @@ extension GGUFFault: CustomStringConvertible {
         case .tooLarge:
             "the tensors would make a file larger than any."
         }
-    }
-
-    /// A name from a file, safe to print: control characters escaped, long ones cut.
-    private func quoted(_ name: String) -> String {
-        var text = "\""
-        for scalar in name.unicodeScalars.prefix(96) { text += scalar.escaped(asASCII: false) }
-        return text + (name.unicodeScalars.count > 96 ? "…\"" : "\"")
     }
 }

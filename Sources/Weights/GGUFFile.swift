@@ -1,5 +1,5 @@
 /// A GGUF file, mapped and checked. Nothing is copied: tensors are ranges of the mapping, which lives as long as this.
-package final class GGUFFile: Sendable {
+package final class GGUFFile: TensorFile {
     package let path: String
     package let version: UInt32
     package let metadata: GGUFMetadata
@@ -13,7 +13,11 @@ package final class GGUFFile: Sendable {
     /// Maps the file and checks its whole header; costs nothing per byte of tensor data.
     package init(path: String) throws(GGUFError) {
         self.path = path
-        mapping = try FileMapping(path: path)
+        do throws(UnreadableFile) {
+            mapping = try FileMapping(path: path)
+        } catch {
+            throw GGUFError(path: path, fault: .unreadable(reason: error.reason))
+        }
         fileByteCount = mapping.bytes.count
         let header: GGUFHeader
         do throws(GGUFFault) {

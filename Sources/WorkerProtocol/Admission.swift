@@ -10,6 +10,12 @@ extension AdmittedSequence {
             promptTokenCount: try FieldChecks.integer(
                 "admit.prompt_token_count", wire.promptTokenCount, in: 1...tokens.count),
             sampling: try SamplingParameters(wire.sampling), priority: Int(wire.priority), salt: wire.salt)
+        guard wire.hasPooling else { return }
+        pooling = Pooling()
+        if wire.pooling.hasSecondStart {
+            pooling?.secondStart = try FieldChecks.integer(
+                "pooling.second_start", wire.pooling.secondStart, in: 0...tokens.count)
+        }
     }
 
     /// As `Admit` of worker.proto.
@@ -22,6 +28,7 @@ extension AdmittedSequence {
         writer.write(message: sampling.wireBytes, 4)
         writer.write(signed: Int32(clamping: priority), 5)
         writer.write(fixed: salt, 6)
+        if let pooling { writer.write(message: pooling.wireBytes, 7) }
         return writer.bytes
     }
 }
@@ -100,5 +107,14 @@ extension OutputConstraint {
         wire.kind = WireConstraintKind(rawValue: Int(kind.rawValue)) ?? .unspecified
         wire.source = source
         return wire
+    }
+}
+
+extension Pooling {
+    /// As `Pooling` of worker.proto.
+    fileprivate var wireBytes: [UInt8] {
+        var writer = WireWriter(capacity: 8)
+        if let secondStart { writer.write(present: UInt64(UInt32(count: secondStart)), 1) }
+        return writer.bytes
     }
 }

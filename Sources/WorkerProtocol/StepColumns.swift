@@ -12,7 +12,10 @@ extension StepReport {
         try FieldChecks.count("step.token_counts", wire.tokenCounts.count, equals: rowCount)
         try optionalColumn("step.finishes", wire.finishes.count, rowCount)
         try optionalColumn("step.cached_plus_one", wire.cachedPlusOne.count, rowCount)
+        try optionalColumn("step.pooled_counts", wire.pooledCounts.count, rowCount)
+        try FieldChecks.finite("step.pooled", wire.pooled)
         var tokens = ColumnReader("step.tokens", wire.tokens)
+        var pooled = ColumnReader("step.pooled", wire.pooled)
         var failures = wire.failures[...]
         // Most steps have neither.
         var logprobs = wire.hasLogprobs ? try LogprobReader("step.logprobs", wire.logprobs, rowCount) : nil
@@ -33,10 +36,12 @@ extension StepReport {
             if !wire.cachedPlusOne.isEmpty, wire.cachedPlusOne[row] > 0 {
                 entry.cachedTokenCount = Int(wire.cachedPlusOne[row]) - 1
             }
+            if !wire.pooledCounts.isEmpty { entry.pooled = Array(try pooled.take(wire.pooledCounts[row])) }
             if !wire.finishes.isEmpty { entry.finish = try finish(wire.finishes[row], &failures) }
             entries.append(entry)
         }
         try tokens.finish()
+        try pooled.finish()
         try logprobs?.finish()
         try promptLogprobs?.finish()
         try FieldChecks.count("step.failures", failures.endIndex, equals: failures.startIndex)
@@ -83,6 +88,10 @@ extension StepReport {
         }
         if entries.contains(where: { !$0.promptLogprobs.isEmpty }) {
             wire.promptLogprobs = WireLogprobColumns(entries.map(\.promptLogprobs))
+        }
+        if entries.contains(where: { !$0.pooled.isEmpty }) {
+            wire.pooledCounts = entries.map { UInt32(count: $0.pooled.count) }
+            wire.pooled = entries.flatMap(\.pooled)
         }
         return wire
     }

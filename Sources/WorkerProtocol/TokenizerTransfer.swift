@@ -59,6 +59,12 @@ extension TokenizerSpec {
             tokenKinds: try Self.tokenKinds(wire.tokenKinds), scores: wire.scores, merges: wire.merges,
             addsBOS: wire.addsBos, addsEOS: wire.addsEos, addsSpacePrefix: wire.addsSpacePrefix,
             chatTemplate: wire.hasChatTemplate ? wire.chatTemplate : nil)
+        if kind == .wordPiece {
+            normalization = TextNormalization(
+                cleansText: wire.normalization.cleansText,
+                separatesIdeographs: wire.normalization.separatesIdeographs,
+                stripsAccents: wire.normalization.stripsAccents, lowercases: wire.normalization.lowercases)
+        }
         func inVocabulary(_ field: String, _ token: UInt32) throws(WireError) -> TokenID {
             _ = try FieldChecks.integer(field, token, in: 0...tokenCount - 1)
             return try FieldChecks.token(field, token)
@@ -75,6 +81,7 @@ extension TokenizerSpec {
         switch wire {
         case .bytePairEncoding: return .bytePairEncoding
         case .sentencePiece: return .sentencePiece
+        case .wordPiece: return .wordPiece
         case .unspecified: throw .missing(field: "tokenizer.kind")
         case .UNRECOGNIZED(let value): throw .unknownValue(field: "tokenizer.kind", value: value)
         }
@@ -97,6 +104,12 @@ extension TokenizerSpec {
         switch kind {
         case .bytePairEncoding: wire.kind = .bytePairEncoding
         case .sentencePiece: wire.kind = .sentencePiece
+        case .wordPiece:
+            wire.kind = .wordPiece
+            wire.normalization.cleansText = normalization.cleansText
+            wire.normalization.separatesIdeographs = normalization.separatesIdeographs
+            wire.normalization.stripsAccents = normalization.stripsAccents
+            wire.normalization.lowercases = normalization.lowercases
         }
         wire.preTokenizer = preTokenizer
         wire.tokens = tokens

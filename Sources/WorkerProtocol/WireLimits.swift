@@ -11,6 +11,8 @@ package enum WireLimits {
     package static let constraintByteMax = 64 << 10
     /// The largest context, vocabulary, page or budget that is believed.
     package static let tokensMax = 1 << 27
+    /// Numbers of a text's vector.
+    package static let vectorMax = 1 << 16
     package static let slotsMax = 1 << 20
     package static let pagesMax = Int(Int32.max)
     /// Data of one piece of a tokenizer; with the rest of its message it stays below 1 MiB.

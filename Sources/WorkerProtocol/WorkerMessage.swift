@@ -87,6 +87,10 @@ extension WorkerDescription {
                 "description.vocabulary_size", wire.vocabularySize, in: 1...WireLimits.tokensMax),
             stepTokenBudget: try FieldChecks.integer(
                 "description.step_token_budget", wire.stepTokenBudget, in: 1...WireLimits.tokensMax))
+        guard wire.hasPooledOutput else { return }
+        let size = try FieldChecks.integer(
+            "pooled_output.vector_size", wire.pooledOutput.vectorSize, in: 0...WireLimits.vectorMax)
+        pooledOutput = size == 0 ? .score : .vector(size: size)
     }
 
     var wire: WireDescription {
@@ -100,6 +104,11 @@ extension WorkerDescription {
         wire.contextLength = UInt32(count: contextLength)
         wire.vocabularySize = UInt32(count: vocabularySize)
         wire.stepTokenBudget = UInt32(count: stepTokenBudget)
+        switch pooledOutput {
+        case nil: break
+        case .score: wire.pooledOutput.vectorSize = 0
+        case .vector(let size): wire.pooledOutput.vectorSize = UInt32(count: size)
+        }
         return wire
     }
 }

@@ -131,6 +131,10 @@ static uint64_t rows(void) {
     apus_norm_quantize_row(x, weight, 1e-5f, 1024, 0, q, left);
     digest = add(digest, q, apus_activation_bytes(1, 1024));
     digest = add(digest, left, apus_activation_bytes(1, 1024));
+    apus_layer_norm(x, weight, x + 1024, 1e-12f, 1024, y);
+    digest = add(digest, y, sizeof y);
+    apus_gelu(x, 1024, y);
+    digest = add(digest, y, sizeof y);
     apus_swiglu(x, 1024, y);
     apus_rope(y, weight, 64, 16, 64);
     apus_add(y, x, 1000);

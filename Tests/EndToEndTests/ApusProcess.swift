@@ -31,6 +31,9 @@ final class ApusProcess: Sendable {
             ?? repository.appending(path: ".models/SmolLM2-135M-Instruct.Q4_1.gguf").path
     }()
 
+    /// The embedding model, which `make embedding-model` fetches.
+    static let embeddingModel = repository.appending(path: ".models/all-MiniLM-L6-v2").path
+
     /// - Parameter input: its whole standard input; nil leaves it this process's.
     init(_ arguments: [String], environment: [String: String] = [:], input: String? = nil) throws {
         process = Process()

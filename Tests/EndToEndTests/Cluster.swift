@@ -7,13 +7,13 @@ struct Cluster {
     let grpcPort: Int
     let adminPort: Int
 
-    init(workers: Int = 2, flags: [String] = []) throws {
+    init(workers: Int = 2, model: String = ApusProcess.model, name: String = "smollm2", flags: [String] = []) throws {
         port = try Self.freePort()
         adminPort = try Self.freePort()
         grpcPort = try Self.freePort()
         process = try ApusProcess(
             [
-                "serve", ApusProcess.model, "--name", "smollm2", "--workers", "\(workers)", "--http-port", "\(port)",
+                "serve", model, "--name", name, "--workers", "\(workers)", "--http-port", "\(port)",
                 "--grpc-port", "\(grpcPort)", "--admin-port", "\(adminPort)",
             ] + flags)
         try process.waitFor("is ready")

@@ -38,7 +38,7 @@ import Testing
 
     static let pureRooms: Set = ["Inference", "JSON", "Text", "Grammar", "Scheduling", "Simulation", "Serving"]
     static let pureImports: Set = [
-        "Inference", "JSON", "Text", "Scheduling", "OrderedCollections", "DequeModule", "HeapModule",
+        "Inference", "JSON", "Text", "Scheduling", "OrderedCollections", "DequeModule", "HeapModule", "Swift",
     ]
 
     @Test func `pure rooms know no IO, clock, threads or chance, and no pointers`() {

@@ -24,6 +24,49 @@ extension KernelTests {
             }
         }
 
+        @Test(arguments: [16, 384, 1024])
+        func `a layer norm has mean 0 and variance 1 before its weights`(columns: Int) {
+            var random = SeededRandom(seed: 5)
+            let x = random.floats(columns, magnitude: 20).map { $0 + 7 }
+            let (weight, bias) = (random.floats(columns), random.floats(columns))
+
+            let y = expectSameBits {
+                var y = x
+                y.withUnsafeMutableBufferPointer { y in
+                    guard let y = y.baseAddress else { return }
+                    Kernels.layerNorm(y, weight: weight, bias: bias, epsilon: 1e-12, count: columns, into: y)
+                }
+                return y
+            }
+
+            let mean = x.reduce(0.0) { $0 + Double($1) } / Double(columns)
+            let variance = x.reduce(0.0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / Double(columns)
+            for index in 0..<columns {
+                let normed = (Double(x[index]) - mean) / (variance + 1e-12).squareRoot()
+                let exact = normed * Double(weight[index]) + Double(bias[index])
+                #expect(abs(Double(y[index]) - exact) <= 2e-6 * (abs(normed) + 1))
+            }
+        }
+
+        @Test func `BERT's gate is x times the normal distribution, also far out`() {
+            var random = SeededRandom(seed: 6)
+            var x: [Float] = [0, -0.0, 1, -1, 1e-30, -1e-30, 5, -5, 13, -13, 30, -30, 1e6, -1e6, 1e18, .nan]
+            x += random.floats(1024, magnitude: 6)
+
+            let y = expectSameBits {
+                var y = [Float](repeating: 0, count: x.count)
+                Kernels.gelu(x, count: x.count, into: &y)
+                // A NaN may have any bits.
+                return y.map { $0.isNaN ? -1e9 : $0 }
+            }
+
+            for (x, y) in zip(x, y) where !x.isNaN {
+                let exact = Double(x) * 0.5 * erfc(-Double(x) / 2.0.squareRoot())
+                #expect(abs(Double(y) - exact) <= 1.5e-7 * abs(Double(x)), "gelu(\(x)) = \(y), not \(exact)")
+            }
+            #expect(y[15] == -1e9)
+        }
+
         @Test func `a gate is silu times up, also far out`() {
             var gateUp = [Float](repeating: 0, count: 64 * 4)
             let gates: [Float] = [0, -0.0, 1, -1, 10, -10, 87, -87, 88.5, -88.5, 100, -100, 1e4, -1e4, 1e30, -1e30]

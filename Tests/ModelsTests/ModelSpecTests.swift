@@ -43,7 +43,7 @@ import Weights
             $0 == .missingKey("general.architecture")
         },
         .key("an architecture of no table", "general.architecture", .string("mamba"), words: "llama, qwen2") {
-            $0 == .unsupportedArchitecture("mamba", supported: ["llama", "qwen2"])
+            $0 == .unsupportedArchitecture("mamba", supported: ["bert", "llama", "qwen2"])
         },
         .key("a key of the wrong type", "llama.block_count", .string("two"), words: "llama.block_count") {
             if case .file(let error) = $0, case .wrongValueType = error.fault { true } else { false }

@@ -38,6 +38,11 @@ enum Oracle {
         (0..<count).map { token(prompt: prompt[...], position: prompt.count + $0, seed: seed) }
     }
 
+    /// What is made of a text that is read as a whole.
+    static func pooled(_ tokens: [TokenID], size: Int) -> [Float] {
+        (0..<size).map { Float(token(prompt: tokens[...], position: $0, seed: 3)) / 256 }
+    }
+
     static func logprobs(_ token: TokenID, position: Int, top: Int) -> TokenLogprobs {
         TokenLogprobs(
             token: token, logprob: -Float(position % 17) / 16,
@@ -75,11 +80,16 @@ final class ScriptedLink: WorkerLink {
     var refusals = 0
     var cachedTokens = 0
 
-    init(_ address: WorkerAddress, slots: Int = 4, numericsID: String = "n1", model: String = "m") {
+    /// - Parameter pooledOutput: then it reads whole texts, and has no pages.
+    init(
+        _ address: WorkerAddress, slots: Int = 4, numericsID: String = "n1", model: String = "m",
+        pooledOutput: PooledOutput? = nil
+    ) {
         self.address = address.description
         description = WorkerDescription(
-            model: model, numericsID: numericsID, epoch: 1, slotCount: slots, pageCount: 256, pageTokenCount: 16,
-            contextLength: 512, vocabularySize: Oracle.vocabulary, stepTokenBudget: 64)
+            model: model, numericsID: numericsID, epoch: 1, slotCount: slots,
+            pageCount: pooledOutput == nil ? 256 : 0, pageTokenCount: 16, contextLength: 512,
+            vocabularySize: Oracle.vocabulary, stepTokenBudget: 64, pooledOutput: pooledOutput)
     }
 
     var runningCount: Int { running.count }
@@ -146,7 +156,7 @@ final class ScriptedLink: WorkerLink {
     private var load: WorkerLoad {
         let pages = running.reduce(0) { $0 + ($1.tokens.count + 15) / 16 }
         return WorkerLoad(
-            freeSlots: description.slotCount - running.count, freePages: description.pageCount - pages,
+            freeSlots: description.slotCount - running.count, freePages: max(0, description.pageCount - pages),
             runningSequences: running.count,
             waitingPrefillTokens: running.reduce(0) { $0 + max(0, $1.admitted.tokens.count - $1.computed) })
     }
@@ -196,6 +206,11 @@ final class ScriptedLink: WorkerLink {
             }
         }
         guard running[place].computed >= sequence.tokens.count else { return entry }
+        if sequence.pooling != nil {
+            entry.pooled = Oracle.pooled(sequence.tokens, size: description.pooledOutput?.count ?? 0)
+            entry.finish = .stop
+            return entry
+        }
         for _ in 0..<tokensPerStep where entry.finish == nil && sequence.sampling.maxTokens > 0 {
             let position = running[place].tokens.count
             let token = Oracle.token(

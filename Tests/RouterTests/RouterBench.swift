@@ -16,6 +16,7 @@ final class RecordingReceiver: GenerationReceiver {
         var tokens: [TokenID] = []
         var logprobs: [LoggedToken] = []
         var promptLogprobs: [LoggedToken]?
+        var pooled: [Float]?
         var finish: FinishReason?
     }
 
@@ -43,6 +44,9 @@ final class RecordingReceiver: GenerationReceiver {
         case .promptLogprobs(let choice, let logprobs):
             if choices[choice]?.promptLogprobs != nil || choices[choice]?.text.isEmpty == false { lateEvents += 1 }
             choices[choice, default: Choice()].promptLogprobs = logprobs
+        case .pooled(let choice, let values):
+            if choices[choice]?.pooled != nil { lateEvents += 1 }
+            choices[choice, default: Choice()].pooled = values
         case .choiceFinished(let choice, let reason): choices[choice, default: Choice()].finish = reason
         case .finished(let usage): self.usage = usage
         case .failed(let error): failure = error
@@ -60,7 +64,7 @@ final class RouterBench {
 
     init(
         workers: Int = 2, slots: Int = 4, options: RouterOptions = RouterOptions(), logger: Logger? = nil,
-        numericsIDs: [String] = [], welcomes: Bool = true
+        numericsIDs: [String] = [], welcomes: Bool = true, pooledOutput: PooledOutput? = nil
     ) {
         let made = Box<[ScriptedLink]>([])
         var quiet = Logger(label: "test")
@@ -73,7 +77,7 @@ final class RouterBench {
         ) { address in
             let place = made.value.count
             let numericsID = numericsIDs.indices.contains(place) ? numericsIDs[place] : "n1"
-            made.value.append(ScriptedLink(address, slots: slots, numericsID: numericsID))
+            made.value.append(ScriptedLink(address, slots: slots, numericsID: numericsID, pooledOutput: pooledOutput))
             return made.value[place]
         }
         let addresses = (0..<workers).map { WorkerAddress(host: "10.0.0.\($0 + 1)", port: 8101) }

@@ -44,7 +44,8 @@ extension SeededRandom {
                 .admit(
                     AdmittedSequence(
                         id: sequenceID(), tokens: tokens, promptTokenCount: int(1...tokens.count),
-                        sampling: sampling(), priority: int(-1000...1000), salt: next())))
+                        sampling: sampling(), priority: int(-1000...1000), salt: next(),
+                        pooling: bool() ? Pooling(secondStart: bool() ? int(0...tokens.count) : nil) : nil)))
         }
     }
 
@@ -69,6 +70,7 @@ extension SeededRandom {
                 entry.logprobs = entry.tokens.map { _ in random.logprobs() }
                 entry.promptLogprobs = random.list(0...5) { $0.logprobs() }
             }
+            if random.int(0...5) == 0 { entry.pooled = random.list(0...20) { $0.float(-1...1) } }
             if random.int(0...5) == 0 { entry.cachedTokenCount = random.int(0...1000) }
             if wantsFinishes && random.bool() {
                 entry.finish = random.pick([.stop, .length, .failed(random.word())])
@@ -97,19 +99,24 @@ extension SeededRandom {
         WorkerDescription(
             model: word(), numericsID: word(), epoch: next(), slotCount: int(0...1024), pageCount: int(0...1_000_000),
             pageTokenCount: int(1...256), contextLength: int(1...1_000_000), vocabularySize: int(1...300_000),
-            stepTokenBudget: int(1...8192))
+            stepTokenBudget: int(1...8192), pooledOutput: pick([nil, .score, .vector(size: int(1...4096))]))
     }
 
     mutating func tokenizerSpec(tokenCount: Int? = nil) -> TokenizerSpec {
         let count = tokenCount ?? int(1...500)
         func id() -> TokenID? { bool() ? TokenID(int(0...(count - 1))) : nil }
+        let kind: TokenizerSpec.Kind = pick([.bytePairEncoding, .sentencePiece, .wordPiece])
         return TokenizerSpec(
-            kind: bool() ? .bytePairEncoding : .sentencePiece, preTokenizer: word(),
+            kind: kind, preTokenizer: word(),
             tokens: (0..<count).map { "\($0) \(word())" },
             tokenKinds: (0..<count).map { _ in pick([.normal, .unknown, .control, .userDefined, .unused, .byte]) },
             scores: bool() ? (0..<count).map { _ in float(-1e6...1e6) } : [], merges: list(0...300) { $0.word() },
             bosToken: id(), eosToken: id(), unknownToken: id(),
             endOfTurnTokens: list(0...3) { TokenID($0.int(0...(count - 1))) }, addsBOS: bool(), addsEOS: bool(),
-            addsSpacePrefix: bool(), chatTemplate: bool() ? word() : nil)
+            addsSpacePrefix: bool(), chatTemplate: bool() ? word() : nil,
+            normalization: kind != .wordPiece
+                ? TextNormalization()
+                : TextNormalization(
+                    cleansText: bool(), separatesIdeographs: bool(), stripsAccents: bool(), lowercases: bool()))
     }
 }

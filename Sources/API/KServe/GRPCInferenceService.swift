@@ -182,8 +182,8 @@ extension WireModelMetadataResponse {
         name = model.name
         versions = [ModelVersion.only]
         platform = ServerFacts.platform
-        inputs = TextInput.allCases.map { Self.tensor($0.spec) }
-        outputs = TextOutput.allCases.map { Self.tensor($0.spec) }
+        inputs = model.tensorInputs.map { Self.tensor($0.spec) }
+        outputs = model.tensorOutputs.map { Self.tensor($0.spec) }
         properties = ["context_length": String(model.contextLength), "numerics_id": model.numericsID ?? ""]
     }
 
@@ -202,8 +202,8 @@ extension WireModelConfig {
         name = model.name
         platform = ServerFacts.platform
         backend = ServerFacts.platform
-        modelTransactionPolicy.decoupled = true
-        input = TextInput.allCases.map { input in
+        modelTransactionPolicy.decoupled = model.pooledOutput == nil
+        input = model.tensorInputs.map { input in
             .with {
                 $0.name = input.rawValue
                 $0.dataType = Self.type(input.spec)
@@ -211,7 +211,7 @@ extension WireModelConfig {
                 $0.optional = true
             }
         }
-        output = TextOutput.allCases.map { output in
+        output = model.tensorOutputs.map { output in
             .with {
                 $0.name = output.rawValue
                 $0.dataType = Self.type(output.spec)

@@ -35,9 +35,9 @@ enum MetadataEndpoints {
             body.writeStaticString(",\"platform\":")
             body.writeJSON(ServerFacts.platform)
             body.writeStaticString(",\"inputs\":")
-            body.writeJSONList(TextInput.allCases) { write($1.spec, into: &$0) }
+            body.writeJSONList(model.tensorInputs) { write($1.spec, into: &$0) }
             body.writeStaticString(",\"outputs\":")
-            body.writeJSONList(TextOutput.allCases) { write($1.spec, into: &$0) }
+            body.writeJSONList(model.tensorOutputs) { write($1.spec, into: &$0) }
             body.writeStaticString("}")
         }
     }
@@ -75,16 +75,18 @@ enum MetadataEndpoints {
             body.writeStaticString(",\"backend\":")
             body.writeJSON(ServerFacts.platform)
             body.writeStaticString(",\"max_batch_size\":0,\"input\":")
-            body.writeJSONList(TextInput.allCases) { body, input in
+            body.writeJSONList(model.tensorInputs) { body, input in
                 writeConfiguration(input.spec, into: &body)
                 body.writeStaticString(",\"optional\":true}")
             }
             body.writeStaticString(",\"output\":")
-            body.writeJSONList(TextOutput.allCases) { body, output in
+            body.writeJSONList(model.tensorOutputs) { body, output in
                 writeConfiguration(output.spec, into: &body)
                 body.writeStaticString("}")
             }
-            body.writeStaticString(",\"model_transaction_policy\":{\"decoupled\":true}}")
+            body.writeStaticString(",\"model_transaction_policy\":{\"decoupled\":")
+            body.writeJSON(model.pooledOutput == nil)
+            body.writeStaticString("}}")
         }
     }
 

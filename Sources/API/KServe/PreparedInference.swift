@@ -33,6 +33,7 @@ extension TextModelRequest {
     func prepare(_ delivery: Delivery, model: ServedModel, _ preparation: Preparation) throws(APIError)
         -> PreparedInference
     {
+        guard model.pooledOutput == nil else { return try prepareReading(model, preparation.options) }
         let options = preparation.options
         let fields = FieldReader(sampling)
         let streams = try streams(delivery)
@@ -41,7 +42,7 @@ extension TextModelRequest {
         try Completions.checkBestOf(fields, choiceCount: shared.choiceCount)
         let wanted = try fields.integer("max_tokens", in: 1...Int(Int32.max))
         let logprobCount = try fields.integer("logprobs", in: 0...options.logprobCountMax)
-        let outputs = try chosenOutputs()
+        let outputs = try chosenOutputs(model)
 
         let field = promptField
         let prompts = try prompts(model, addsBOS: try fields.bool("add_special_tokens") ?? true, options)
@@ -70,6 +71,31 @@ extension TextModelRequest {
             generation: generation, id: id, outputs: outputs, binaryOutputs: binaryOutputs(outputs),
             answerShape: answerShape(promptCount: prompts.count, choiceCount: shared.choiceCount),
             tokenType: tokenType, tokenRank: max(shape.count, 1), wantsEmptyFinalResponse: wantsEmptyFinalResponse)
+    }
+
+    /// Of a model that reads whole texts: a vector for each.
+    private func prepareReading(_ model: ServedModel, _ options: APIOptions) throws(APIError) -> PreparedInference {
+        guard case .vector = model.pooledOutput else {
+            throw .invalid(
+                "model", code: "model_does_not_embed",
+                "The model \"\(model.name)\" scores pairs of texts: ask /v1/score or /v1/rerank.")
+        }
+        guard flag(.stream) != true else {
+            throw .unsupported(TextInput.stream.rawValue, "vectors come whole")
+        }
+        let fields = FieldReader(sampling)
+        try RefusedFields.check(fields, against: RefusedFields.embedding)
+        let outputs = try chosenOutputs(model)
+        let prompts = try prompts(model, addsBOS: try fields.bool("add_special_tokens") ?? true, options)
+        let reading = try PreparedReading(fields, prompts.map { ($0, Pooling()) }, model: model) {
+            prompts.count == 1 ? promptField : "\(promptField)[\($0)]"
+        }
+        var request = reading.request
+        request.queueTimeoutSeconds = queueTimeoutSeconds
+        return PreparedInference(
+            generation: PreparedGeneration(model: model, request: request, streams: false), id: id, outputs: outputs,
+            binaryOutputs: binaryOutputs(outputs), answerShape: [prompts.count], tokenType: tokenType,
+            tokenRank: max(shape.count, 1), wantsEmptyFinalResponse: wantsEmptyFinalResponse)
     }
 
     /// What completions refuse, and what only they have.
@@ -103,24 +129,26 @@ extension TextModelRequest {
 // Outputs.
 extension TextModelRequest {
     /// Those named, else the text, token ids for token ids, and what `return_…` asks for.
-    private func chosenOutputs() throws(APIError) -> [TextOutput] {
+    private func chosenOutputs(_ model: ServedModel) throws(APIError) -> [TextOutput] {
         guard outputs.isEmpty else {
             var chosen: [TextOutput] = []
             for requested in outputs {
-                guard let output = TextOutput(rawValue: requested.name) else {
-                    let known = TextOutput.allCases.map(\.rawValue).joined(separator: ", ")
+                let known = model.tensorOutputs
+                guard let output = TextOutput(rawValue: requested.name), known.contains(output) else {
+                    let names = known.map(\.rawValue).joined(separator: ", ")
+                    let kind = model.pooledOutput == nil ? "a text model" : "an embedding model"
                     throw .invalid(
                         "outputs", code: "unknown_output",
-                        "\"\(requested.name.prefix(64))\" is no output of a text model. Outputs are \(known).")
+                        "\"\(requested.name.prefix(64))\" is no output of \(kind). Outputs are \(names).")
                 }
                 if !chosen.contains(output) { chosen.append(output) }
             }
             return chosen
         }
-        var chosen: [TextOutput] = [.text]
-        if case .tokens = prompt { chosen.append(.tokens) }
+        var chosen: [TextOutput] = [model.pooledOutput == nil ? .text : .embedding]
+        if case .tokens = prompt, model.pooledOutput == nil { chosen.append(.tokens) }
         for input in TextInput.allCases where flag(input) == true {
-            if let output = input.output { chosen.append(output) }
+            if let output = input.output, model.tensorOutputs.contains(output) { chosen.append(output) }
         }
         return chosen
     }

@@ -1,3 +1,6 @@
+import Inference
+import Serving
+
 /// Datatypes of the Open Inference Protocol, and Triton's BF16. Raw values are their names on the wire.
 enum TensorType: String, CaseIterable, Sendable {
     case bool = "BOOL"
@@ -84,7 +87,7 @@ enum TextInput: String, CaseIterable, Sendable {
     }
 }
 
-/// Outputs of a text model. All but `output_ids` and `num_input_tokens` have one element for each answer.
+/// Outputs of models. All but `output_ids`, `num_input_tokens` and `embedding` have one element for each answer.
 enum TextOutput: String, CaseIterable, Sendable {
     case text = "text_output"
     case tokens = "output_ids"
@@ -97,15 +100,38 @@ enum TextOutput: String, CaseIterable, Sendable {
     case inputTokenCount = "num_input_tokens"
     /// Tokens of the answer's text, and the stop token that ended it.
     case outputTokenCount = "num_output_tokens"
+    /// (texts, numbers of a vector), of models that read whole texts.
+    case embedding = "embedding"
 
-    var spec: TensorSpec { TensorSpec(name: rawValue, types: [type], shape: [-1]) }
+    var spec: TensorSpec {
+        TensorSpec(name: rawValue, types: [type], shape: self == .embedding ? [-1, -1] : [-1])
+    }
 
     private var type: TensorType {
         switch self {
         case .text, .finishReason, .logprobs: .bytes
         case .tokens: .int64
-        case .cumulativeLogprob: .fp32
+        case .cumulativeLogprob, .embedding: .fp32
         case .inputTokenCount, .outputTokenCount: .uint32
+        }
+    }
+}
+
+// What a model has of them.
+extension ServedModel {
+    var tensorInputs: [TextInput] {
+        switch pooledOutput {
+        case nil: TextInput.allCases
+        case .vector?: [.text, .tokens, .returnsInputTokenCount]
+        case .score?: []
+        }
+    }
+
+    var tensorOutputs: [TextOutput] {
+        switch pooledOutput {
+        case nil: TextOutput.allCases.filter { $0 != .embedding }
+        case .vector?: [.embedding, .inputTokenCount]
+        case .score?: []
         }
     }
 }

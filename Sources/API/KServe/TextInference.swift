@@ -89,6 +89,8 @@ final class TextInference: GenerationReceiver {
             counters.pending(-1)
             times.admittedAt = loop.now
         case .promptLogprobs: break
+        case .pooled(let choice, let values):
+            if answers.indices.contains(choice) { answers[choice].vector = values }
         case .delta(let choice, let text, let tokens, let logprobs):
             guard answers.indices.contains(choice) else { return }
             answers[choice].append(text, tokens, logprobs)
@@ -146,6 +148,8 @@ struct TextAnswer: Sendable {
     /// Over the whole answer.
     private(set) var cumulativeLogprob: Float = 0
     private(set) var finishReason: FinishReason?
+    /// What was made of a text that was read as a whole.
+    var vector: [Float] = []
 
     mutating func append(_ text: String, _ tokens: [TokenID], _ logged: [LoggedToken]) {
         self.text += text
@@ -202,6 +206,9 @@ extension PreparedInference {
             case .inputTokenCount:
                 shape = [generation.request.prompts.count]
                 elements = .integers(generation.request.prompts.map { Int64($0.count) })
+            case .embedding:
+                shape = [answers.count, answers.first?.vector.count ?? 0]
+                elements = .floats(answers.flatMap(\.vector))
             case .outputTokenCount: elements = .integers(answers.map { Int64($0.tokenCount) })
             }
             return Tensor(name: spec.name, type: type, shape: shape, elements: elements)

@@ -15,7 +15,7 @@ enum ChatCompletions {
 
     static func prepare(_ body: [UInt8], _ preparation: Preparation) throws(APIError) -> PreparedGeneration {
         let fields = try FieldReader.body(body)
-        let model = try preparation.model(fields, promptField: "messages")
+        let model = try preparation.generator(fields, promptField: "messages")
         try RefusedFields.check(fields, against: RefusedFields.chat)
         let messages = try ChatMessages.read(fields, options: preparation.options)
         let tools = try ToolFields(fields, model: model)

@@ -18,7 +18,7 @@ enum Completions {
     static func prepare(_ body: [UInt8], _ preparation: Preparation) throws(APIError) -> PreparedGeneration {
         let options = preparation.options
         let fields = try FieldReader.body(body)
-        let model = try preparation.model(fields, promptField: "prompt")
+        let model = try preparation.generator(fields, promptField: "prompt")
         try RefusedFields.check(fields, against: RefusedFields.completion)
         var shared = try SamplingFields(fields, model: model, preparation: preparation)
         try checkBestOf(fields, choiceCount: shared.choiceCount)
@@ -27,7 +27,8 @@ enum Completions {
         let least = echoes || shared.promptLogprobCount != nil ? 0 : 1
         let wanted = try fields.integer("max_tokens", in: least...Int(Int32.max))
 
-        let prompts = try CompletionPrompts(fields, model: model, options: options)
+        let prompts = try CompletionPrompts(
+            fields, named: "prompt", countMax: options.promptCountMax, model: model)
         _ = try PreparedGeneration.answerCount(
             promptCount: prompts.tokens.count, choiceCount: shared.choiceCount, options: options)
         try shared.setOutputTokenCount(
@@ -51,36 +52,38 @@ enum Completions {
     }
 }
 
-/// `prompt`: a string, strings, token ids, or lists of token ids.
+/// `prompt` or `input`: a string, strings, token ids, or lists of token ids.
 struct CompletionPrompts {
     var tokens: [[TokenID]] = []
     private var strings: [String]?
 
-    init(_ fields: FieldReader, model: ServedModel, options: APIOptions) throws(APIError) {
-        guard let value = fields.value("prompt") else { throw fields.missing("prompt") }
+    init(
+        _ fields: FieldReader, named name: String, countMax: Int, model: ServedModel
+    ) throws(APIError) {
+        guard let value = fields.value(name) else { throw fields.missing(name) }
         let addsBOS = try fields.bool("add_special_tokens") ?? true
         switch value {
         case .string(let text): strings = [text]
         case .array(let elements):
             guard let first = elements.first else {
-                throw .invalid("prompt", code: "empty_array", "prompt is empty.")
+                throw .invalid(name, code: "empty_array", "\(name) is empty.")
             }
             switch first {
             case .integer, .unsigned, .double:
-                tokens = [try Self.tokenIDs(elements, at: "prompt", model)]
+                tokens = [try Self.tokenIDs(elements, at: name, model)]
             case .string:
                 strings = try FieldReader.strings(
-                    Self.fewEnough(elements, fields, options), at: "prompt", wanted: "a string like the first")
+                    Self.fewEnough(elements, name, fields, countMax), at: name, wanted: "a string like the first")
             case .null, .bool, .array, .object:
-                tokens = try Self.tokenLists(Self.fewEnough(elements, fields, options), model)
+                tokens = try Self.tokenLists(Self.fewEnough(elements, name, fields, countMax), name, model)
             }
         case .null, .bool, .integer, .unsigned, .double, .object:
-            throw fields.wrongKind("prompt", wanted: "a string, a list of strings or a list of token ids", value)
+            throw fields.wrongKind(name, wanted: "a string, a list of strings or a list of token ids", value)
         }
         if let strings {
-            tokens = try PreparedGeneration.encode(strings, addsBOS: addsBOS, promptField: "prompt", model: model)
+            tokens = try PreparedGeneration.encode(strings, addsBOS: addsBOS, promptField: name, model: model)
         }
-        try PreparedGeneration.checkNotEmpty(tokens, promptField: "prompt")
+        try PreparedGeneration.checkNotEmpty(tokens, promptField: name)
     }
 
     /// The prompts as text: as they were given, or decoded.
@@ -89,25 +92,27 @@ struct CompletionPrompts {
     }
 
     private static func fewEnough(
-        _ prompts: [JSONValue], _ fields: FieldReader, _ options: APIOptions
+        _ prompts: [JSONValue], _ name: String, _ fields: FieldReader, _ countMax: Int
     ) throws(APIError) -> [JSONValue] {
-        guard prompts.count <= options.promptCountMax else {
-            throw fields.tooMany("prompt", count: prompts.count, countMax: options.promptCountMax)
+        guard prompts.count <= countMax else {
+            throw fields.tooMany(name, count: prompts.count, countMax: countMax)
         }
         return prompts
     }
 
-    private static func tokenLists(_ elements: [JSONValue], _ model: ServedModel) throws(APIError) -> [[TokenID]] {
+    private static func tokenLists(
+        _ elements: [JSONValue], _ name: String, _ model: ServedModel
+    ) throws(APIError) -> [[TokenID]] {
         var lists: [[TokenID]] = []
         for (index, element) in elements.enumerated() {
             guard case .array(let ids) = element else {
                 throw FieldReader.wrongKind(
-                    "prompt[\(index)]",
+                    "\(name)[\(index)]",
                     wanted: index == 0
                         ? "a string, a token id or a list of token ids"
                         : "a list of token ids like the first", element)
             }
-            lists.append(try tokenIDs(ids, at: "prompt[\(index)]", model))
+            lists.append(try tokenIDs(ids, at: "\(name)[\(index)]", model))
         }
         return lists
     }

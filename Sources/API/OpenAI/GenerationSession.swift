@@ -98,6 +98,8 @@ final class GenerationSession<Encoder: AnswerEncoder>: GenerationReceiver {
             guard choices.indices.contains(choice) else { return }
             echo(choice)
             delta(choice, text, tokens, logprobs)
+        // Of models that read whole texts; such requests come from ``ReadingSession`` alone.
+        case .pooled: break
         case .choiceFinished(let choice, let reason):
             guard choices.indices.contains(choice) else { return }
             echo(choice)

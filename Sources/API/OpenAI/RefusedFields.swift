@@ -8,6 +8,7 @@ struct RefusedFields {
     enum Harmless {
         case nothing
         case isFalse
+        case isTrue
         case empty
         case number(Double)
         case word([String])
@@ -15,7 +16,7 @@ struct RefusedFields {
 
         func allows(_ value: JSONValue) -> Bool {
             switch (self, value) {
-            case (.isFalse, .bool(false)): true
+            case (.isFalse, .bool(false)), (.isTrue, .bool(true)): true
             case (.empty, .array(let array)): array.isEmpty
             case (.empty, .object(let object)): object.members.isEmpty
             case (.empty, .string(let string)): string.isEmpty
@@ -98,6 +99,36 @@ struct RefusedFields {
     static let completion = Table(
         common + [
             .init("suffix", .empty, "text is continued, never inserted")
+        ])
+
+    /// For texts that are read as wholes.
+    private static let reading: [RefusedFields] = [
+        .init("truncate_prompt_tokens", .nothing, "a text that is too long is refused, never cut"),
+        .init("truncate", .isFalse, "a text that is too long is refused, never cut"),
+        .init("max_tokens_per_doc", .nothing, "a text that is too long is refused, never cut"),
+        .init("max_chunks_per_doc", .nothing, "a text that is too long is refused, never cut"),
+        .init("lora", .empty, "adapters are not loaded by requests"),
+    ]
+
+    static let embedding = Table(
+        reading + [
+            .init("input_type", .nothing, "the model reads all texts alike"),
+            .init("task", .nothing, "the model reads all texts alike"),
+            .init("messages", .empty, "give texts as input"),
+            .init("normalize", .isTrue, "vectors have length 1"),
+            .init("embed_dtype", .word(["float32"]), "numbers are 32-bit floats"),
+            .init("endianness", .word(["native", "little"]), "bytes are in little-endian order"),
+        ])
+
+    static let rerank = Table(
+        reading + [
+            .init("rank_fields", .empty, "documents are strings or objects with text")
+        ])
+
+    static let score = Table(
+        reading + [
+            .init("activation", .nothing, "scores are as the model's training has them"),
+            .init("use_activation", .isTrue, "scores are as the model's training has them"),
         ])
 
     private static let noSampler = "there is no such way of sampling here"

@@ -31,7 +31,7 @@ struct SamplingFields {
         includesStopString = try fields.bool("include_stop_str_in_output") ?? false
         skipsSpecialTokens = try fields.bool("skip_special_tokens") ?? true
         // vLLM's meaning: lower goes first. Ours is the other way round.
-        priority = -(try fields.integer("priority", in: -1_000...1_000) ?? 0)
+        priority = try Self.priority(fields)
         salt = try Self.salt(fields)
         promptLogprobCount = try fields.integer("prompt_logprobs", in: 0...options.logprobCountMax)
         try readStream(fields)
@@ -65,6 +65,11 @@ struct SamplingFields {
             throw .invalid(
                 "prompt_logprobs", code: "invalid_value", "prompt_logprobs is only allowed when stream is false.")
         }
+    }
+
+    /// vLLM's order: lower goes first.
+    static func priority(_ fields: FieldReader) throws(APIError) -> Int {
+        -(try fields.integer("priority", in: -1_000...1_000) ?? 0)
     }
 
     /// Reads `min_tokens` once the output's limit is known.

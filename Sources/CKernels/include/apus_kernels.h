@@ -107,6 +107,13 @@ void apus_swiglu(const float *gate_up, size_t n, float *y);
 void apus_swiglu_quantize(const float *gate_up, size_t stride, size_t rows, size_t first_row, size_t block, size_t cols,
                           uint8_t *q);
 
+/// y = (x - mean(x)) / sqrt(variance(x) + eps) * weight + bias. @param y, x, weight, bias (n), n % 16 == 0; y may be x
+void apus_layer_norm(const float *x, const float *weight, const float *bias, float eps, size_t n, float *y);
+
+/// y[i] = x[i] * Phi(x[i]), with the normal distribution as erf has it, within 1e-7 * |x|.
+/// @param y, x (n), n % 16 == 0; y may be x
+void apus_gelu(const float *x, size_t n, float *y);
+
 /// y[i] += x[i]
 void apus_add(float *y, const float *x, size_t n);
 

@@ -20,6 +20,8 @@ typedef struct {
     void (*norm_quantize_row)(const float *, const float *, float, size_t, size_t, uint8_t *, uint8_t *);
     void (*swiglu)(const float *, size_t, float *);
     void (*swiglu_quantize)(const float *, size_t, size_t, size_t, size_t, size_t, uint8_t *);
+    void (*layer_norm)(const float *, const float *, const float *, float, size_t, float *);
+    void (*gelu)(const float *, size_t, float *);
     void (*add)(float *, const float *, size_t);
     void (*rope)(float *, const float *, size_t, size_t, size_t);
     size_t (*argmax)(const float *, size_t);

@@ -7,6 +7,7 @@ struct ChoiceJournal {
     let index: Int
     let prompt: [TokenID]
     let sampling: SamplingParameters
+    let pooling: Pooling?
     private(set) var output: [TokenID] = []
     private(set) var finish: FinishReason?
     private var lastTokenAt: Instant?
@@ -20,6 +21,7 @@ struct ChoiceJournal {
     init(choice: Int, of request: GenerationRequest, _ tokenizer: Tokenizer) {
         index = choice
         prompt = request.prompts[choice / request.choiceCount]
+        pooling = request.pooling?[choice / request.choiceCount]
         var sampling = request.sampling
         sampling.seed = CounterRandom.seed(request.sampling.seed, choice: choice % request.choiceCount)
         self.sampling = sampling
@@ -35,7 +37,7 @@ struct ChoiceJournal {
         if hasToldPrompt { sampling.promptLogprobs = nil } else { promptLogprobs.removeAll() }
         return AdmittedSequence(
             id: id, tokens: prompt + output, promptTokenCount: prompt.count, sampling: sampling, priority: priority,
-            salt: salt)
+            salt: salt, pooling: pooling)
     }
 
     /// Notes that tokens came.
@@ -49,6 +51,7 @@ struct ChoiceJournal {
     /// - Parameter tell: called with what the client may know now, in order.
     mutating func advance(_ entry: StepEntry, tell: (GenerationEvent) -> Void) {
         guard finish == nil else { return }
+        if pooling != nil, !entry.pooled.isEmpty { tell(.pooled(choice: index, entry.pooled)) }
         advancePrompt(entry, tell)
         for (place, token) in entry.tokens.enumerated() {
             output.append(token)

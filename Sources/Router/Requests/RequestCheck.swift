@@ -11,6 +11,11 @@ enum RequestCheck {
         guard !request.prompts.isEmpty, request.choiceCount >= 1 else {
             throw .invalidRequest(message: "A request needs at least one prompt and one choice.", parameter: "prompt")
         }
+        guard (request.pooling == nil) == (model.pooledOutput == nil),
+            request.pooling.map({ $0.count == request.prompts.count && request.choiceCount == 1 }) ?? true
+        else {
+            throw .invalidRequest(message: objection(to: request, model), parameter: "model")
+        }
         let (choices, overflows) = request.prompts.count.multipliedReportingOverflow(by: request.choiceCount)
         guard !overflows, choices <= choicesMax else {
             throw .invalidRequest(
@@ -30,9 +35,18 @@ enum RequestCheck {
                 parameter: "prompt")
         }
         let longest = request.prompts.reduce(0) { max($0, $1.count) }
-        let room = request.sampling.maxTokens > 0 ? model.contextLength - 1 : model.contextLength
+        let room =
+            request.pooling == nil && request.sampling.maxTokens > 0 ? model.contextLength - 1 : model.contextLength
         guard longest <= room else {
             throw .contextExceeded(promptTokens: longest, maxTokens: nil, contextLength: model.contextLength)
+        }
+    }
+
+    private static func objection(to request: GenerationRequest, _ model: ServedModel) -> String {
+        switch model.pooledOutput {
+        case nil: "The model \"\(model.name)\" generates text and makes no vectors or scores of it."
+        case .vector?: "The model \"\(model.name)\" makes vectors of texts and generates none."
+        case .score?: "The model \"\(model.name)\" scores pairs of texts and generates none."
         }
     }
 }

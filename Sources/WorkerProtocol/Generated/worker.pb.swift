@@ -140,6 +140,9 @@ package nonisolated enum WireTokenizerKind: SwiftProtobuf.Enum, Swift.CaseIterab
 
   /// SentencePiece BPE with scores and byte fallback.
   case sentencePiece // = 2
+
+  /// BERT's WordPiece.
+  case wordPiece // = 3
   case UNRECOGNIZED(Int)
 
   package init() {
@@ -151,6 +154,7 @@ package nonisolated enum WireTokenizerKind: SwiftProtobuf.Enum, Swift.CaseIterab
     case 0: self = .unspecified
     case 1: self = .bytePairEncoding
     case 2: self = .sentencePiece
+    case 3: self = .wordPiece
     default: self = .UNRECOGNIZED(rawValue)
     }
   }
@@ -160,6 +164,7 @@ package nonisolated enum WireTokenizerKind: SwiftProtobuf.Enum, Swift.CaseIterab
     case .unspecified: return 0
     case .bytePairEncoding: return 1
     case .sentencePiece: return 2
+    case .wordPiece: return 3
     case .UNRECOGNIZED(let i): return i
     }
   }
@@ -169,6 +174,7 @@ package nonisolated enum WireTokenizerKind: SwiftProtobuf.Enum, Swift.CaseIterab
     .unspecified,
     .bytePairEncoding,
     .sentencePiece,
+    .wordPiece,
   ]
 
 }
@@ -285,11 +291,45 @@ package nonisolated struct WireAdmit: Sendable {
   /// First link of the prefix hash chain.
   package var salt: UInt64 = 0
 
+  /// Read the whole text and answer with one row of `Step.pooled`; absent: generate. For workers whose description has
+  /// `pooled_output`, and for no others.
+  package var pooling: WirePooling {
+    get {_pooling ?? WirePooling()}
+    set {_pooling = newValue}
+  }
+  /// Returns true if `pooling` has been explicitly set.
+  package var hasPooling: Bool {self._pooling != nil}
+  /// Clears the value of `pooling`. Subsequent reads from it will return its default value.
+  package mutating func clearPooling() {self._pooling = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
   fileprivate var _sampling: WireSampling? = nil
+  fileprivate var _pooling: WirePooling? = nil
+}
+
+package nonisolated struct WirePooling: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Where the second of two texts begins; absent: there is one.
+  package var secondStart: UInt32 {
+    get {_secondStart ?? 0}
+    set {_secondStart = newValue}
+  }
+  /// Returns true if `secondStart` has been explicitly set.
+  package var hasSecondStart: Bool {self._secondStart != nil}
+  /// Clears the value of `secondStart`. Subsequent reads from it will return its default value.
+  package mutating func clearSecondStart() {self._secondStart = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _secondStart: UInt32? = nil
 }
 
 /// How the next token is chosen. Every value is finite and in its range.
@@ -589,6 +629,32 @@ package nonisolated struct WireDescription: Sendable {
 
   package var stepTokenBudget: UInt32 = 0
 
+  /// The model reads whole texts; absent: it generates. A router that does not know this does not know the kind of the
+  /// tokenizer either, and so does not link.
+  package var pooledOutput: WirePooledOutput {
+    get {_pooledOutput ?? WirePooledOutput()}
+    set {_pooledOutput = newValue}
+  }
+  /// Returns true if `pooledOutput` has been explicitly set.
+  package var hasPooledOutput: Bool {self._pooledOutput != nil}
+  /// Clears the value of `pooledOutput`. Subsequent reads from it will return its default value.
+  package mutating func clearPooledOutput() {self._pooledOutput = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _pooledOutput: WirePooledOutput? = nil
+}
+
+package nonisolated struct WirePooledOutput: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Numbers of a text's vector, which has length 1; 0: the answer is one number, how well two texts belong together.
+  package var vectorSize: UInt32 = 0
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -701,6 +767,17 @@ package nonisolated struct WireStep: @unchecked Sendable {
   package var hasPromptLogprobs: Bool {_storage._promptLogprobs != nil}
   /// Clears the value of `promptLogprobs`. Subsequent reads from it will return its default value.
   package mutating func clearPromptLogprobs() {_uniqueStorage()._promptLogprobs = nil}
+
+  /// How many of `pooled` belong to each sequence; empty when no text has been read.
+  package var pooledCounts: [UInt32] {
+    get {_storage._pooledCounts}
+    set {_uniqueStorage()._pooledCounts = newValue}
+  }
+
+  package var pooled: [Float] {
+    get {_storage._pooled}
+    set {_uniqueStorage()._pooled = newValue}
+  }
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -852,78 +929,133 @@ package nonisolated struct WireTokenizerChunk: Sendable {
   package init() {}
 }
 
-package nonisolated struct WireTokenizer: Sendable {
+package nonisolated struct WireTokenizer: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  package var kind: WireTokenizerKind = .unspecified
+  package var kind: WireTokenizerKind {
+    get {_storage._kind}
+    set {_uniqueStorage()._kind = newValue}
+  }
 
-  package var preTokenizer: String = String()
+  package var preTokenizer: String {
+    get {_storage._preTokenizer}
+    set {_uniqueStorage()._preTokenizer = newValue}
+  }
 
-  package var tokens: [String] = []
+  package var tokens: [String] {
+    get {_storage._tokens}
+    set {_uniqueStorage()._tokens = newValue}
+  }
 
   /// One per token: 1 normal, 2 unknown, 3 control, 4 user defined, 5 unused, 6 byte.
-  package var tokenKinds: Data = Data()
+  package var tokenKinds: Data {
+    get {_storage._tokenKinds}
+    set {_uniqueStorage()._tokenKinds = newValue}
+  }
 
   /// One per token, or empty.
-  package var scores: [Float] = []
+  package var scores: [Float] {
+    get {_storage._scores}
+    set {_uniqueStorage()._scores = newValue}
+  }
 
   /// "left right", best first.
-  package var merges: [String] = []
+  package var merges: [String] {
+    get {_storage._merges}
+    set {_uniqueStorage()._merges = newValue}
+  }
 
   package var bosToken: UInt32 {
-    get {_bosToken ?? 0}
-    set {_bosToken = newValue}
+    get {_storage._bosToken ?? 0}
+    set {_uniqueStorage()._bosToken = newValue}
   }
   /// Returns true if `bosToken` has been explicitly set.
-  package var hasBosToken: Bool {self._bosToken != nil}
+  package var hasBosToken: Bool {_storage._bosToken != nil}
   /// Clears the value of `bosToken`. Subsequent reads from it will return its default value.
-  package mutating func clearBosToken() {self._bosToken = nil}
+  package mutating func clearBosToken() {_uniqueStorage()._bosToken = nil}
 
   package var eosToken: UInt32 {
-    get {_eosToken ?? 0}
-    set {_eosToken = newValue}
+    get {_storage._eosToken ?? 0}
+    set {_uniqueStorage()._eosToken = newValue}
   }
   /// Returns true if `eosToken` has been explicitly set.
-  package var hasEosToken: Bool {self._eosToken != nil}
+  package var hasEosToken: Bool {_storage._eosToken != nil}
   /// Clears the value of `eosToken`. Subsequent reads from it will return its default value.
-  package mutating func clearEosToken() {self._eosToken = nil}
+  package mutating func clearEosToken() {_uniqueStorage()._eosToken = nil}
 
   package var unknownToken: UInt32 {
-    get {_unknownToken ?? 0}
-    set {_unknownToken = newValue}
+    get {_storage._unknownToken ?? 0}
+    set {_uniqueStorage()._unknownToken = newValue}
   }
   /// Returns true if `unknownToken` has been explicitly set.
-  package var hasUnknownToken: Bool {self._unknownToken != nil}
+  package var hasUnknownToken: Bool {_storage._unknownToken != nil}
   /// Clears the value of `unknownToken`. Subsequent reads from it will return its default value.
-  package mutating func clearUnknownToken() {self._unknownToken = nil}
+  package mutating func clearUnknownToken() {_uniqueStorage()._unknownToken = nil}
 
-  package var endOfTurnTokens: [UInt32] = []
+  package var endOfTurnTokens: [UInt32] {
+    get {_storage._endOfTurnTokens}
+    set {_uniqueStorage()._endOfTurnTokens = newValue}
+  }
 
-  package var addsBos: Bool = false
+  package var addsBos: Bool {
+    get {_storage._addsBos}
+    set {_uniqueStorage()._addsBos = newValue}
+  }
 
-  package var addsEos: Bool = false
+  package var addsEos: Bool {
+    get {_storage._addsEos}
+    set {_uniqueStorage()._addsEos = newValue}
+  }
 
-  package var addsSpacePrefix: Bool = false
+  package var addsSpacePrefix: Bool {
+    get {_storage._addsSpacePrefix}
+    set {_uniqueStorage()._addsSpacePrefix = newValue}
+  }
 
   package var chatTemplate: String {
-    get {_chatTemplate ?? String()}
-    set {_chatTemplate = newValue}
+    get {_storage._chatTemplate ?? String()}
+    set {_uniqueStorage()._chatTemplate = newValue}
   }
   /// Returns true if `chatTemplate` has been explicitly set.
-  package var hasChatTemplate: Bool {self._chatTemplate != nil}
+  package var hasChatTemplate: Bool {_storage._chatTemplate != nil}
   /// Clears the value of `chatTemplate`. Subsequent reads from it will return its default value.
-  package mutating func clearChatTemplate() {self._chatTemplate = nil}
+  package mutating func clearChatTemplate() {_uniqueStorage()._chatTemplate = nil}
+
+  /// WordPiece only: what happens to a text before it is cut.
+  package var normalization: WireNormalization {
+    get {_storage._normalization ?? WireNormalization()}
+    set {_uniqueStorage()._normalization = newValue}
+  }
+  /// Returns true if `normalization` has been explicitly set.
+  package var hasNormalization: Bool {_storage._normalization != nil}
+  /// Clears the value of `normalization`. Subsequent reads from it will return its default value.
+  package mutating func clearNormalization() {_uniqueStorage()._normalization = nil}
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
-  fileprivate var _bosToken: UInt32? = nil
-  fileprivate var _eosToken: UInt32? = nil
-  fileprivate var _unknownToken: UInt32? = nil
-  fileprivate var _chatTemplate: String? = nil
+  fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+package nonisolated struct WireNormalization: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var cleansText: Bool = false
+
+  package var separatesIdeographs: Bool = false
+
+  package var stripsAccents: Bool = false
+
+  package var lowercases: Bool = false
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
 }
 
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
@@ -939,7 +1071,7 @@ nonisolated extension WireFinish: SwiftProtobuf._ProtoNameProviding {
 }
 
 nonisolated extension WireTokenizerKind: SwiftProtobuf._ProtoNameProviding {
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0TOKENIZER_KIND_UNSPECIFIED\0\u{1}TOKENIZER_KIND_BYTE_PAIR_ENCODING\0\u{1}TOKENIZER_KIND_SENTENCE_PIECE\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0TOKENIZER_KIND_UNSPECIFIED\0\u{1}TOKENIZER_KIND_BYTE_PAIR_ENCODING\0\u{1}TOKENIZER_KIND_SENTENCE_PIECE\0\u{1}TOKENIZER_KIND_WORD_PIECE\0")
 }
 
 nonisolated extension WireRouterMessage: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1107,7 +1239,7 @@ nonisolated extension WireHello: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
 
 nonisolated extension WireAdmit: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Admit"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}sequence\0\u{1}tokens\0\u{3}prompt_token_count\0\u{1}sampling\0\u{1}priority\0\u{1}salt\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}sequence\0\u{1}tokens\0\u{3}prompt_token_count\0\u{1}sampling\0\u{1}priority\0\u{1}salt\0\u{1}pooling\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1121,6 +1253,7 @@ nonisolated extension WireAdmit: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
       case 4: try { try decoder.decodeSingularMessageField(value: &self._sampling) }()
       case 5: try { try decoder.decodeSingularSInt32Field(value: &self.priority) }()
       case 6: try { try decoder.decodeSingularFixed64Field(value: &self.salt) }()
+      case 7: try { try decoder.decodeSingularMessageField(value: &self._pooling) }()
       default: break
       }
     }
@@ -1149,6 +1282,9 @@ nonisolated extension WireAdmit: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
     if self.salt != 0 {
       try visitor.visitSingularFixed64Field(value: self.salt, fieldNumber: 6)
     }
+    try { if let v = self._pooling {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1159,6 +1295,41 @@ nonisolated extension WireAdmit: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
     if lhs._sampling != rhs._sampling {return false}
     if lhs.priority != rhs.priority {return false}
     if lhs.salt != rhs.salt {return false}
+    if lhs._pooling != rhs._pooling {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WirePooling: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Pooling"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}second_start\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self._secondStart) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._secondStart {
+      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 1)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WirePooling, rhs: WirePooling) -> Bool {
+    if lhs._secondStart != rhs._secondStart {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1657,7 +1828,7 @@ nonisolated extension WireWelcome: SwiftProtobuf.Message, SwiftProtobuf._Message
 
 nonisolated extension WireDescription: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Description"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}model\0\u{3}numerics_id\0\u{1}epoch\0\u{3}slot_count\0\u{3}page_count\0\u{3}page_token_count\0\u{3}context_length\0\u{3}vocabulary_size\0\u{3}step_token_budget\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}model\0\u{3}numerics_id\0\u{1}epoch\0\u{3}slot_count\0\u{3}page_count\0\u{3}page_token_count\0\u{3}context_length\0\u{3}vocabulary_size\0\u{3}step_token_budget\0\u{3}pooled_output\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1674,12 +1845,17 @@ nonisolated extension WireDescription: SwiftProtobuf.Message, SwiftProtobuf._Mes
       case 7: try { try decoder.decodeSingularUInt32Field(value: &self.contextLength) }()
       case 8: try { try decoder.decodeSingularUInt32Field(value: &self.vocabularySize) }()
       case 9: try { try decoder.decodeSingularUInt32Field(value: &self.stepTokenBudget) }()
+      case 10: try { try decoder.decodeSingularMessageField(value: &self._pooledOutput) }()
       default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if !self.model.isEmpty {
       try visitor.visitSingularStringField(value: self.model, fieldNumber: 1)
     }
@@ -1707,6 +1883,9 @@ nonisolated extension WireDescription: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if self.stepTokenBudget != 0 {
       try visitor.visitSingularUInt32Field(value: self.stepTokenBudget, fieldNumber: 9)
     }
+    try { if let v = self._pooledOutput {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1720,6 +1899,37 @@ nonisolated extension WireDescription: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if lhs.contextLength != rhs.contextLength {return false}
     if lhs.vocabularySize != rhs.vocabularySize {return false}
     if lhs.stepTokenBudget != rhs.stepTokenBudget {return false}
+    if lhs._pooledOutput != rhs._pooledOutput {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WirePooledOutput: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".PooledOutput"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}vector_size\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.vectorSize) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.vectorSize != 0 {
+      try visitor.visitSingularUInt32Field(value: self.vectorSize, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WirePooledOutput, rhs: WirePooledOutput) -> Bool {
+    if lhs.vectorSize != rhs.vectorSize {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1772,7 +1982,7 @@ nonisolated extension WireLoad: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
 
 nonisolated extension WireStep: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Step"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}number\0\u{3}duration_us\0\u{3}token_count\0\u{1}load\0\u{3}commands_seen\0\u{1}sequences\0\u{3}token_counts\0\u{1}tokens\0\u{1}finishes\0\u{1}failures\0\u{3}cached_plus_one\0\u{1}logprobs\0\u{3}prompt_logprobs\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}number\0\u{3}duration_us\0\u{3}token_count\0\u{1}load\0\u{3}commands_seen\0\u{1}sequences\0\u{3}token_counts\0\u{1}tokens\0\u{1}finishes\0\u{1}failures\0\u{3}cached_plus_one\0\u{1}logprobs\0\u{3}prompt_logprobs\0\u{3}pooled_counts\0\u{1}pooled\0")
 
   fileprivate class _StorageClass {
     var _number: UInt64 = 0
@@ -1788,6 +1998,8 @@ nonisolated extension WireStep: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
     var _cachedPlusOne: [UInt32] = []
     var _logprobs: WireLogprobColumns? = nil
     var _promptLogprobs: WireLogprobColumns? = nil
+    var _pooledCounts: [UInt32] = []
+    var _pooled: [Float] = []
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -1811,6 +2023,8 @@ nonisolated extension WireStep: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
       _cachedPlusOne = source._cachedPlusOne
       _logprobs = source._logprobs
       _promptLogprobs = source._promptLogprobs
+      _pooledCounts = source._pooledCounts
+      _pooled = source._pooled
     }
   }
 
@@ -1842,6 +2056,8 @@ nonisolated extension WireStep: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
         case 11: try { try decoder.decodeRepeatedUInt32Field(value: &_storage._cachedPlusOne) }()
         case 12: try { try decoder.decodeSingularMessageField(value: &_storage._logprobs) }()
         case 13: try { try decoder.decodeSingularMessageField(value: &_storage._promptLogprobs) }()
+        case 14: try { try decoder.decodeRepeatedUInt32Field(value: &_storage._pooledCounts) }()
+        case 15: try { try decoder.decodeRepeatedFloatField(value: &_storage._pooled) }()
         default: break
         }
       }
@@ -1893,6 +2109,12 @@ nonisolated extension WireStep: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
       try { if let v = _storage._promptLogprobs {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 13)
       } }()
+      if !_storage._pooledCounts.isEmpty {
+        try visitor.visitPackedUInt32Field(value: _storage._pooledCounts, fieldNumber: 14)
+      }
+      if !_storage._pooled.isEmpty {
+        try visitor.visitPackedFloatField(value: _storage._pooled, fieldNumber: 15)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -1915,6 +2137,8 @@ nonisolated extension WireStep: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
         if _storage._cachedPlusOne != rhs_storage._cachedPlusOne {return false}
         if _storage._logprobs != rhs_storage._logprobs {return false}
         if _storage._promptLogprobs != rhs_storage._promptLogprobs {return false}
+        if _storage._pooledCounts != rhs_storage._pooledCounts {return false}
+        if _storage._pooled != rhs_storage._pooled {return false}
         return true
       }
       if !storagesAreEqual {return false}
@@ -2222,7 +2446,175 @@ nonisolated extension WireTokenizerChunk: SwiftProtobuf.Message, SwiftProtobuf._
 
 nonisolated extension WireTokenizer: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Tokenizer"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{3}pre_tokenizer\0\u{1}tokens\0\u{3}token_kinds\0\u{1}scores\0\u{1}merges\0\u{3}bos_token\0\u{3}eos_token\0\u{3}unknown_token\0\u{3}end_of_turn_tokens\0\u{3}adds_bos\0\u{3}adds_eos\0\u{3}adds_space_prefix\0\u{3}chat_template\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{3}pre_tokenizer\0\u{1}tokens\0\u{3}token_kinds\0\u{1}scores\0\u{1}merges\0\u{3}bos_token\0\u{3}eos_token\0\u{3}unknown_token\0\u{3}end_of_turn_tokens\0\u{3}adds_bos\0\u{3}adds_eos\0\u{3}adds_space_prefix\0\u{3}chat_template\0\u{1}normalization\0")
+
+  fileprivate class _StorageClass {
+    var _kind: WireTokenizerKind = .unspecified
+    var _preTokenizer: String = String()
+    var _tokens: [String] = []
+    var _tokenKinds: Data = Data()
+    var _scores: [Float] = []
+    var _merges: [String] = []
+    var _bosToken: UInt32? = nil
+    var _eosToken: UInt32? = nil
+    var _unknownToken: UInt32? = nil
+    var _endOfTurnTokens: [UInt32] = []
+    var _addsBos: Bool = false
+    var _addsEos: Bool = false
+    var _addsSpacePrefix: Bool = false
+    var _chatTemplate: String? = nil
+    var _normalization: WireNormalization? = nil
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _kind = source._kind
+      _preTokenizer = source._preTokenizer
+      _tokens = source._tokens
+      _tokenKinds = source._tokenKinds
+      _scores = source._scores
+      _merges = source._merges
+      _bosToken = source._bosToken
+      _eosToken = source._eosToken
+      _unknownToken = source._unknownToken
+      _endOfTurnTokens = source._endOfTurnTokens
+      _addsBos = source._addsBos
+      _addsEos = source._addsEos
+      _addsSpacePrefix = source._addsSpacePrefix
+      _chatTemplate = source._chatTemplate
+      _normalization = source._normalization
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularEnumField(value: &_storage._kind) }()
+        case 2: try { try decoder.decodeSingularStringField(value: &_storage._preTokenizer) }()
+        case 3: try { try decoder.decodeRepeatedStringField(value: &_storage._tokens) }()
+        case 4: try { try decoder.decodeSingularBytesField(value: &_storage._tokenKinds) }()
+        case 5: try { try decoder.decodeRepeatedFloatField(value: &_storage._scores) }()
+        case 6: try { try decoder.decodeRepeatedStringField(value: &_storage._merges) }()
+        case 7: try { try decoder.decodeSingularUInt32Field(value: &_storage._bosToken) }()
+        case 8: try { try decoder.decodeSingularUInt32Field(value: &_storage._eosToken) }()
+        case 9: try { try decoder.decodeSingularUInt32Field(value: &_storage._unknownToken) }()
+        case 10: try { try decoder.decodeRepeatedUInt32Field(value: &_storage._endOfTurnTokens) }()
+        case 11: try { try decoder.decodeSingularBoolField(value: &_storage._addsBos) }()
+        case 12: try { try decoder.decodeSingularBoolField(value: &_storage._addsEos) }()
+        case 13: try { try decoder.decodeSingularBoolField(value: &_storage._addsSpacePrefix) }()
+        case 14: try { try decoder.decodeSingularStringField(value: &_storage._chatTemplate) }()
+        case 15: try { try decoder.decodeSingularMessageField(value: &_storage._normalization) }()
+        default: break
+        }
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      if _storage._kind != .unspecified {
+        try visitor.visitSingularEnumField(value: _storage._kind, fieldNumber: 1)
+      }
+      if !_storage._preTokenizer.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._preTokenizer, fieldNumber: 2)
+      }
+      if !_storage._tokens.isEmpty {
+        try visitor.visitRepeatedStringField(value: _storage._tokens, fieldNumber: 3)
+      }
+      if !_storage._tokenKinds.isEmpty {
+        try visitor.visitSingularBytesField(value: _storage._tokenKinds, fieldNumber: 4)
+      }
+      if !_storage._scores.isEmpty {
+        try visitor.visitPackedFloatField(value: _storage._scores, fieldNumber: 5)
+      }
+      if !_storage._merges.isEmpty {
+        try visitor.visitRepeatedStringField(value: _storage._merges, fieldNumber: 6)
+      }
+      try { if let v = _storage._bosToken {
+        try visitor.visitSingularUInt32Field(value: v, fieldNumber: 7)
+      } }()
+      try { if let v = _storage._eosToken {
+        try visitor.visitSingularUInt32Field(value: v, fieldNumber: 8)
+      } }()
+      try { if let v = _storage._unknownToken {
+        try visitor.visitSingularUInt32Field(value: v, fieldNumber: 9)
+      } }()
+      if !_storage._endOfTurnTokens.isEmpty {
+        try visitor.visitPackedUInt32Field(value: _storage._endOfTurnTokens, fieldNumber: 10)
+      }
+      if _storage._addsBos != false {
+        try visitor.visitSingularBoolField(value: _storage._addsBos, fieldNumber: 11)
+      }
+      if _storage._addsEos != false {
+        try visitor.visitSingularBoolField(value: _storage._addsEos, fieldNumber: 12)
+      }
+      if _storage._addsSpacePrefix != false {
+        try visitor.visitSingularBoolField(value: _storage._addsSpacePrefix, fieldNumber: 13)
+      }
+      try { if let v = _storage._chatTemplate {
+        try visitor.visitSingularStringField(value: v, fieldNumber: 14)
+      } }()
+      try { if let v = _storage._normalization {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 15)
+      } }()
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireTokenizer, rhs: WireTokenizer) -> Bool {
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._kind != rhs_storage._kind {return false}
+        if _storage._preTokenizer != rhs_storage._preTokenizer {return false}
+        if _storage._tokens != rhs_storage._tokens {return false}
+        if _storage._tokenKinds != rhs_storage._tokenKinds {return false}
+        if _storage._scores != rhs_storage._scores {return false}
+        if _storage._merges != rhs_storage._merges {return false}
+        if _storage._bosToken != rhs_storage._bosToken {return false}
+        if _storage._eosToken != rhs_storage._eosToken {return false}
+        if _storage._unknownToken != rhs_storage._unknownToken {return false}
+        if _storage._endOfTurnTokens != rhs_storage._endOfTurnTokens {return false}
+        if _storage._addsBos != rhs_storage._addsBos {return false}
+        if _storage._addsEos != rhs_storage._addsEos {return false}
+        if _storage._addsSpacePrefix != rhs_storage._addsSpacePrefix {return false}
+        if _storage._chatTemplate != rhs_storage._chatTemplate {return false}
+        if _storage._normalization != rhs_storage._normalization {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireNormalization: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Normalization"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}cleans_text\0\u{3}separates_ideographs\0\u{3}strips_accents\0\u{1}lowercases\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2230,90 +2622,36 @@ nonisolated extension WireTokenizer: SwiftProtobuf.Message, SwiftProtobuf._Messa
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularEnumField(value: &self.kind) }()
-      case 2: try { try decoder.decodeSingularStringField(value: &self.preTokenizer) }()
-      case 3: try { try decoder.decodeRepeatedStringField(value: &self.tokens) }()
-      case 4: try { try decoder.decodeSingularBytesField(value: &self.tokenKinds) }()
-      case 5: try { try decoder.decodeRepeatedFloatField(value: &self.scores) }()
-      case 6: try { try decoder.decodeRepeatedStringField(value: &self.merges) }()
-      case 7: try { try decoder.decodeSingularUInt32Field(value: &self._bosToken) }()
-      case 8: try { try decoder.decodeSingularUInt32Field(value: &self._eosToken) }()
-      case 9: try { try decoder.decodeSingularUInt32Field(value: &self._unknownToken) }()
-      case 10: try { try decoder.decodeRepeatedUInt32Field(value: &self.endOfTurnTokens) }()
-      case 11: try { try decoder.decodeSingularBoolField(value: &self.addsBos) }()
-      case 12: try { try decoder.decodeSingularBoolField(value: &self.addsEos) }()
-      case 13: try { try decoder.decodeSingularBoolField(value: &self.addsSpacePrefix) }()
-      case 14: try { try decoder.decodeSingularStringField(value: &self._chatTemplate) }()
+      case 1: try { try decoder.decodeSingularBoolField(value: &self.cleansText) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.separatesIdeographs) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.stripsAccents) }()
+      case 4: try { try decoder.decodeSingularBoolField(value: &self.lowercases) }()
       default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    if self.kind != .unspecified {
-      try visitor.visitSingularEnumField(value: self.kind, fieldNumber: 1)
+    if self.cleansText != false {
+      try visitor.visitSingularBoolField(value: self.cleansText, fieldNumber: 1)
     }
-    if !self.preTokenizer.isEmpty {
-      try visitor.visitSingularStringField(value: self.preTokenizer, fieldNumber: 2)
+    if self.separatesIdeographs != false {
+      try visitor.visitSingularBoolField(value: self.separatesIdeographs, fieldNumber: 2)
     }
-    if !self.tokens.isEmpty {
-      try visitor.visitRepeatedStringField(value: self.tokens, fieldNumber: 3)
+    if self.stripsAccents != false {
+      try visitor.visitSingularBoolField(value: self.stripsAccents, fieldNumber: 3)
     }
-    if !self.tokenKinds.isEmpty {
-      try visitor.visitSingularBytesField(value: self.tokenKinds, fieldNumber: 4)
+    if self.lowercases != false {
+      try visitor.visitSingularBoolField(value: self.lowercases, fieldNumber: 4)
     }
-    if !self.scores.isEmpty {
-      try visitor.visitPackedFloatField(value: self.scores, fieldNumber: 5)
-    }
-    if !self.merges.isEmpty {
-      try visitor.visitRepeatedStringField(value: self.merges, fieldNumber: 6)
-    }
-    try { if let v = self._bosToken {
-      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 7)
-    } }()
-    try { if let v = self._eosToken {
-      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 8)
-    } }()
-    try { if let v = self._unknownToken {
-      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 9)
-    } }()
-    if !self.endOfTurnTokens.isEmpty {
-      try visitor.visitPackedUInt32Field(value: self.endOfTurnTokens, fieldNumber: 10)
-    }
-    if self.addsBos != false {
-      try visitor.visitSingularBoolField(value: self.addsBos, fieldNumber: 11)
-    }
-    if self.addsEos != false {
-      try visitor.visitSingularBoolField(value: self.addsEos, fieldNumber: 12)
-    }
-    if self.addsSpacePrefix != false {
-      try visitor.visitSingularBoolField(value: self.addsSpacePrefix, fieldNumber: 13)
-    }
-    try { if let v = self._chatTemplate {
-      try visitor.visitSingularStringField(value: v, fieldNumber: 14)
-    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  package static func ==(lhs: WireTokenizer, rhs: WireTokenizer) -> Bool {
-    if lhs.kind != rhs.kind {return false}
-    if lhs.preTokenizer != rhs.preTokenizer {return false}
-    if lhs.tokens != rhs.tokens {return false}
-    if lhs.tokenKinds != rhs.tokenKinds {return false}
-    if lhs.scores != rhs.scores {return false}
-    if lhs.merges != rhs.merges {return false}
-    if lhs._bosToken != rhs._bosToken {return false}
-    if lhs._eosToken != rhs._eosToken {return false}
-    if lhs._unknownToken != rhs._unknownToken {return false}
-    if lhs.endOfTurnTokens != rhs.endOfTurnTokens {return false}
-    if lhs.addsBos != rhs.addsBos {return false}
-    if lhs.addsEos != rhs.addsEos {return false}
-    if lhs.addsSpacePrefix != rhs.addsSpacePrefix {return false}
-    if lhs._chatTemplate != rhs._chatTemplate {return false}
+  package static func ==(lhs: WireNormalization, rhs: WireNormalization) -> Bool {
+    if lhs.cleansText != rhs.cleansText {return false}
+    if lhs.separatesIdeographs != rhs.separatesIdeographs {return false}
+    if lhs.stripsAccents != rhs.stripsAccents {return false}
+    if lhs.lowercases != rhs.lowercases {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

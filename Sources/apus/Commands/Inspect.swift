@@ -10,7 +10,7 @@ struct Inspect: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show a model file's metadata, tensors, and the memory a worker will need.")
 
-    @Argument(help: ArgumentHelp("The model: a GGUF file.", valueName: "file")) var file: String
+    @Argument(help: ArgumentHelp("The model: a GGUF file, or a folder with BERT.", valueName: "file")) var file: String
     @Option(help: ArgumentHelp("Sequences that run at once.", valueName: "n")) var slots = 32
     @Option(help: ArgumentHelp("Tokens one step computes at most.", valueName: "n")) var stepTokenBudget = 256
     @Option(WorkerKeys.quantize) var quantize: String?
@@ -28,9 +28,8 @@ struct Inspect: ParsableCommand {
         let command = self
         try Program.run {
             let quantization = try WeightQuantization.named(byFlag: command.quantize)
-            let file = try GGUFFile(path: command.file)
-            command.show(file)
-            command.showMemory(file, quantization, try KVType.named(byFlag: command.kvType))
+            if !ModelFile.isFolder(command.file) { command.show(try GGUFFile(path: command.file)) }
+            command.showMemory(quantization, try KVType.named(byFlag: command.kvType))
             return { _ in }
         }
     }
@@ -53,24 +52,32 @@ struct Inspect: ParsableCommand {
     }
 
     /// What does not fit or is not supported is an answer here, not a failure.
-    private func showMemory(_ file: GGUFFile, _ quantization: WeightQuantization?, _ kvType: KVType) {
+    private func showMemory(_ quantization: WeightQuantization?, _ kvType: KVType) {
         print("\nA worker with \(slots) slots needs")
         let options = TransformerOptions(
             kvMemory: .sequences(slots, share: 1), kvType: kvType, stepTokenMax: stepTokenBudget,
             quantization: quantization)
+        let limits = MachineLimits(cpuCount: 1, availableMemory: nil)
+        func mebibytes(_ count: Int) -> String { "\((count + (1 << 20) - 1) >> 20) MiB" }
         do {
-            let plan = try MemoryPlan(
-                ModelSpec(file), file, options: options, limits: MachineLimits(cpuCount: 1, availableMemory: nil))
-            func mebibytes(_ count: Int) -> String { "\((count + (1 << 20) - 1) >> 20) MiB" }
-            print("  \(mebibytes(plan.weightByteCount)) for weights")
-            print(
-                "  \(mebibytes(plan.kvByteCount)) for KV pages, so that every slot can hold \(plan.contextLength) tokens"
-            )
-            print(
-                "    (\(plan.kvPageByteCount) bytes for each page of \(plan.pageTokenCount) tokens; fewer pages will do)"
-            )
-            print("  \(mebibytes(plan.activationByteCount)) for activations")
-            print("  \(mebibytes(plan.totalByteCount)) in all")
+            switch try ModelFile(path: file) {
+            case .decoder(let file):
+                let plan = try MemoryPlan(ModelSpec(file), file, options: options, limits: limits)
+                print("  \(mebibytes(plan.weightByteCount)) for weights")
+                print(
+                    "  \(mebibytes(plan.kvByteCount)) for KV pages, so that every slot can hold "
+                        + "\(plan.contextLength) tokens")
+                print(
+                    "    (\(plan.kvPageByteCount) bytes for each page of \(plan.pageTokenCount) tokens; "
+                        + "fewer pages will do)")
+                print("  \(mebibytes(plan.activationByteCount)) for activations")
+                print("  \(mebibytes(plan.totalByteCount)) in all")
+            case .encoder(let file):
+                let plan = try EncoderPlan(file, options: options, limits: limits)
+                print("  \(mebibytes(plan.weightByteCount)) for weights")
+                print("  \(mebibytes(plan.activationByteCount)) for activations, and no KV pages")
+                print("  \(mebibytes(plan.totalByteCount)) in all, for texts of up to \(plan.contextLength) tokens")
+            }
         } catch {
             print("  nothing, for it cannot serve this file: \(error)")
         }

@@ -10,7 +10,10 @@ struct Serve: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Serve a model on this machine: a router and worker processes.")
 
-    @Argument(help: ArgumentHelp("The model: a GGUF file.", valueName: "model")) var model: String?
+    @Argument(
+        help: ArgumentHelp(
+            "The model: a GGUF file, or a folder with BERT as Hugging Face lays it out.", valueName: "model"))
+    var model: String?
     @Option(WorkerKeys.name) var name: String?
     @Option(ServeKeys.workers) var workers: String?
     @OptionGroup(title: "Listening") var listening: ListeningFlags

@@ -10,7 +10,6 @@ import NIOCore
 import NIOPosix
 import Telemetry
 import Text
-import Weights
 import Worker
 
 /// `apus worker`: one process that computes one model.
@@ -18,7 +17,10 @@ struct WorkerCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "worker", abstract: "Run a worker: it computes one model for the routers that dial it.")
 
-    @Argument(help: ArgumentHelp("The model: a GGUF file.", valueName: "model")) var model: String?
+    @Argument(
+        help: ArgumentHelp(
+            "The model: a GGUF file, or a folder with BERT as Hugging Face lays it out.", valueName: "model"))
+    var model: String?
     @Option(WorkerKeys.name) var name: String?
     @Option(WorkerKeys.host) var host: String?
     @Option(WorkerKeys.port) var port: String?
@@ -60,12 +62,12 @@ struct WorkerCommand: ParsableCommand {
                     try await WorkerService.start(
                         started, eventLoop: group.next(), registry: MetricRegistry(engine: "worker"), logger: logger
                     ) {
-                        let file = try GGUFFile(path: model)
-                        var tokenizer = try TokenizerSpec(metadata: file.metadata)
+                        let file = try ModelFile(path: model)
+                        var tokenizer = try file.tokenizer()
                         tokenizer.chatTemplate = template ?? tokenizer.chatTemplate
                         let limits = MachineLimits.current()
-                        let runtime = try Transformer(file, options: transformer, limits: limits)
-                        logger.info("model is loaded", metadata: Self.metadata(runtime.plan, limits))
+                        let (runtime, use) = try file.load(transformer, limits)
+                        logger.info("model is loaded", metadata: Self.metadata(use, limits))
                         return LoadedModel(runtime: runtime, tokenizer: tokenizer)
                     }
                 }
@@ -81,12 +83,12 @@ struct WorkerCommand: ParsableCommand {
     }
 
     /// What the worker took of what it found.
-    private static func metadata(_ plan: MemoryPlan, _ limits: MachineLimits) -> Logger.Metadata {
+    private static func metadata(_ plan: MemoryUse, _ limits: MachineLimits) -> Logger.Metadata {
         func mebibytes(_ count: Int) -> Logger.MetadataValue { "\(count >> 20)" }
         var metadata: Logger.Metadata = [
             "instruction_set": "\(KernelISA.selected)", "threads": "\(plan.threadCount)", "cpus": "\(limits.cpuCount)",
             "weights_mib": mebibytes(plan.weightByteCount), "kv_cache_mib": mebibytes(plan.kvByteCount),
-            "kv_type": "\(plan.kvType.rawValue)", "activations_mib": mebibytes(plan.activationByteCount),
+            "kv_type": "\(plan.kvType?.rawValue ?? "none")", "activations_mib": mebibytes(plan.activationByteCount),
         ]
         if let available = limits.availableMemory { metadata["available_mib"] = mebibytes(available) }
         if case .controlGroup(let limit) = limits.memorySource { metadata["cgroup_limit_mib"] = mebibytes(limit) }

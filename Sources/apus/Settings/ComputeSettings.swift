@@ -1,7 +1,6 @@
 import Configuration
 import Kernels
 import Models
-import Weights
 
 /// How a worker computes, as its settings say.
 struct ComputeSettings: Sendable {
@@ -42,10 +41,9 @@ struct ComputeSettings: Sendable {
         let limits = MachineLimits.current()
         var shared = self
         shared.threads = threads ?? max(1, limits.cpuCount / workers)
-        let file = try GGUFFile(path: path)
-        let plan = try MemoryPlan(
-            ModelSpec(file), file, options: shared.transformer(name: nil), limits: limits.shared(among: workers))
-        shared.kvMemory = plan.kvByteCount
+        let use = try ModelFile(path: path).memoryUse(
+            shared.transformer(name: nil), limits.shared(among: workers))
+        if use.kvByteCount > 0 { shared.kvMemory = use.kvByteCount }
         return shared
     }
 

@@ -72,7 +72,7 @@ import Testing
             desk.call("ModelConfig", WireModelConfigRequest.with { $0.name = "tiny" })
                 .responses(WireModelConfigResponse.self).first?.config)
         #expect(metadata.inputs.map(\.name) == TextInput.allCases.map(\.rawValue))
-        #expect(metadata.outputs.map(\.name) == TextOutput.allCases.map(\.rawValue))
+        #expect(metadata.outputs.map(\.name) == TextOutput.allCases.dropLast().map(\.rawValue))
         #expect(metadata.properties["context_length"] == "256" && metadata.versions == ["1"])
         #expect(config.input.map(\.name) == metadata.inputs.map(\.name))
         #expect(config.output.map(\.dims) == metadata.outputs.map(\.shape))

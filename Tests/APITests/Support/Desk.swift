@@ -94,7 +94,7 @@ extension ServedModel {
     /// One token for each byte (its id is the byte), then <|im_start|> 256, <|im_end|> 257, <s> 258.
     static func tiny(
         name: String = "tiny", contextLength: Int = 256, hasTemplate: Bool = true, addsBOS: Bool = false,
-        hasTools: Bool = false
+        hasTools: Bool = false, pooledOutput: PooledOutput? = nil
     ) -> ServedModel {
         var spec = TokenizerSpec(
             kind: .bytePairEncoding, preTokenizer: "gpt-2",
@@ -115,7 +115,8 @@ extension ServedModel {
         else { fatalError("the tests' own tokenizer and template are sound") }
         return ServedModel(
             name: name, tokenizer: tokenizer, chatTemplate: hasTemplate ? chatTemplate : nil,
-            contextLength: contextLength, numericsID: "0123456789abcdef", created: 1_600_000_000)
+            contextLength: contextLength, numericsID: "0123456789abcdef", created: 1_600_000_000,
+            pooledOutput: pooledOutput)
     }
 
     /// The character that stands for a byte in GPT-2's vocabularies: itself where it can be seen, else one from 256 on.

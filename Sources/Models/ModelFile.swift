@@ -1,0 +1,78 @@
+package import Kernels
+package import Text
+package import Weights
+
+/// A model on disk, looked at and not loaded: a GGUF file, or a folder as Hugging Face lays it out.
+package enum ModelFile: Sendable {
+    case decoder(GGUFFile)
+    case encoder(EncoderFile)
+
+    package static func isFolder(_ path: String) -> Bool { ModelDirectory(path: path) != nil }
+
+    package init(path: String) throws(ModelError) {
+        if let directory = ModelDirectory(path: path) {
+            self = .encoder(try HuggingFaceBert.open(directory))
+            return
+        }
+        let file: GGUFFile
+        do throws(GGUFError) { file = try GGUFFile(path: path) } catch { throw .file(error) }
+        let isEncoder = BertFile.architectures.contains(try SpecSource(file).architecture())
+        self = isEncoder ? .encoder(try BertFile.open(file)) : .decoder(file)
+    }
+
+    package func tokenizer() throws(ModelError) -> TokenizerSpec {
+        switch self {
+        case .decoder(let file):
+            do throws(TokenizerError) {
+                return try TokenizerSpec(metadata: file.metadata)
+            } catch {
+                throw .tokenizer(error)
+            }
+        case .encoder(let file): return file.tokenizer
+        }
+    }
+
+    /// What a worker will take, without loading anything.
+    /// - Throws: `tooLittleMemory` when the machine has less.
+    package func memoryUse(_ options: TransformerOptions, _ limits: MachineLimits) throws(ModelError) -> MemoryUse {
+        switch self {
+        case .decoder(let file):
+            MemoryUse(try MemoryPlan(ModelSpec(file), file, options: options, limits: limits))
+        case .encoder(let file): MemoryUse(try EncoderPlan(file, options: options, limits: limits))
+        }
+    }
+
+    /// Loads the model: checks it against the machine, then repacks its weights.
+    package func load(
+        _ options: TransformerOptions, _ limits: MachineLimits
+    ) throws(ModelError) -> (runtime: any ModelRuntime, use: MemoryUse) {
+        switch self {
+        case .decoder(let file):
+            let transformer = try Transformer(file, options: options, limits: limits)
+            return (transformer, MemoryUse(transformer.plan))
+        case .encoder(let file):
+            let encoder = try Encoder(file, options: options, limits: limits)
+            return (encoder, MemoryUse(encoder.plan))
+        }
+    }
+}
+
+/// What a worker takes of a machine for a model, of whichever kind.
+package struct MemoryUse: Equatable, Sendable {
+    package var weightByteCount: Int
+    /// 0 where texts are read as a whole.
+    package var kvByteCount: Int
+    package var kvType: KVType?
+    package var activationByteCount: Int
+    package var threadCount: Int
+
+    init(_ plan: MemoryPlan) {
+        (weightByteCount, kvByteCount, kvType) = (plan.weightByteCount, plan.kvByteCount, plan.kvType)
+        (activationByteCount, threadCount) = (plan.activationByteCount, plan.threadCount)
+    }
+
+    init(_ plan: EncoderPlan) {
+        (weightByteCount, kvByteCount, kvType) = (plan.weightByteCount, 0, nil)
+        (activationByteCount, threadCount) = (plan.activationByteCount, plan.threadCount)
+    }
+}
