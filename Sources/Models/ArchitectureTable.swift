@@ -6,6 +6,7 @@ enum ArchitectureTable {
     static let readers: [String: @Sendable (SpecSource) throws(ModelError) -> ModelSpec] = [
         "llama": Llama.spec,
         "qwen2": Qwen2.spec,
+        "qwen3": Qwen3.spec,
     ]
 
     /// All that can be served, those among them that read whole texts too.

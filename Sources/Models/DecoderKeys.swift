@@ -38,7 +38,8 @@ struct DecoderKeys {
             feedForwardWidth: try source.requiredCount(key("feed_forward_length")),
             normEpsilon: Float(try source.requiredNumber(key("attention.layer_norm_rms_epsilon"))),
             rope: try rope(headDimension, pairing), tiesOutput: source.file.tensor(named: TensorName.output) == nil,
-            hasAttentionBias: source.file.tensor(named: TensorName.queryBias(0)) != nil)
+            hasAttentionBias: source.file.tensor(named: TensorName.queryBias(0)) != nil,
+            hasHeadNorms: false)
     }
 
     private func rope(_ headDimension: Int, _ pairing: RopeSpec.Pairing) throws(ModelError) -> RopeSpec {

@@ -183,6 +183,10 @@ struct ForwardStep {
             Kernels.add(values + k, bias + k, count: size)
             Kernels.add(values + v, bias + v, count: size)
         }
+        if let queryNorm = layer.queryNorm, let keyNorm = layer.keyNorm {
+            for head in 0..<spec.groupSize { normHead(values + q + head * size, queryNorm) }
+            normHead(values + k, keyNorm)
+        }
         let table = ropeTable + row * spec.ropeDimensionCount
         Kernels.rope(values + k, table: table, count: spec.ropeDimensionCount)
         let position = Int(rows.positions[row])
@@ -194,6 +198,10 @@ struct ForwardStep {
         target.update(from: values + q, count: group)
         Kernels.rope(
             target, table: table, count: spec.ropeDimensionCount, heads: spec.groupSize, stride: size)
+    }
+
+    private func normHead(_ head: UnsafeMutablePointer<Float>, _ weight: UnsafePointer<Float>) {
+        Kernels.rmsNorm(head, weight: weight, epsilon: spec.normEpsilon, count: spec.headDimension, into: head)
     }
 
     /// Every segment of a context is a piece of its own.

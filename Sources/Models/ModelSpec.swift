@@ -20,6 +20,8 @@ package struct ModelSpec: Equatable, Sendable {
     package var tiesOutput: Bool
     /// Query, key and value have a bias.
     package var hasAttentionBias: Bool
+    /// Each head of query and key goes through an RMSNorm before it turns; all heads share one weight.
+    package var hasHeadNorms: Bool
 
     package var groupSize: Int { headCount / kvHeadCount }
     package var queryWidth: Int { headCount * headDimension }

@@ -10,6 +10,9 @@ final class PackedWeights {
         var queryKeyValue: PackedMatrix
         /// Of the panels of Q, K and V, padding included; nil when the model has none.
         var queryKeyValueBias: UnsafePointer<Float>?
+        /// Of each head; nil when the model has none.
+        var queryNorm: UnsafePointer<Float>?
+        var keyNorm: UnsafePointer<Float>?
         var attentionOutput: PackedMatrix
         var feedForwardNorm: UnsafePointer<Float>
         var gateUp: PackedMatrix
@@ -54,6 +57,8 @@ final class PackedWeights {
                     attentionNorm: Self.keep(try vector(TensorName.attentionNorm(index)), &lists),
                     queryKeyValue: matrix(layer.queryKeyValue),
                     queryKeyValueBias: bias.isEmpty ? nil : Self.keep(bias, &lists),
+                    queryNorm: spec.hasHeadNorms ? Self.keep(try vector(TensorName.queryNorm(index)), &lists) : nil,
+                    keyNorm: spec.hasHeadNorms ? Self.keep(try vector(TensorName.keyNorm(index)), &lists) : nil,
                     attentionOutput: matrix(layer.attentionOutput),
                     feedForwardNorm: Self.keep(try vector(TensorName.feedForwardNorm(index)), &lists),
                     gateUp: matrix(layer.gateUp), down: matrix(layer.down)))

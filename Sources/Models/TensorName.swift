@@ -14,6 +14,8 @@ enum TensorName {
     static func queryBias(_ layer: Int) -> String { "blk.\(layer).attn_q.bias" }
     static func keyBias(_ layer: Int) -> String { "blk.\(layer).attn_k.bias" }
     static func valueBias(_ layer: Int) -> String { "blk.\(layer).attn_v.bias" }
+    static func queryNorm(_ layer: Int) -> String { "blk.\(layer).attn_q_norm.weight" }
+    static func keyNorm(_ layer: Int) -> String { "blk.\(layer).attn_k_norm.weight" }
     static func attentionOutput(_ layer: Int) -> String { "blk.\(layer).attn_output.weight" }
     static func feedForwardNorm(_ layer: Int) -> String { "blk.\(layer).ffn_norm.weight" }
     static func gate(_ layer: Int) -> String { "blk.\(layer).ffn_gate.weight" }
@@ -36,6 +38,11 @@ extension ModelSpec {
                 (TensorName.up(layer), [width, feedForwardWidth]),
                 (TensorName.down(layer), [feedForwardWidth, width]),
             ]
+            if hasHeadNorms {
+                shapes += [
+                    (TensorName.queryNorm(layer), [headDimension]), (TensorName.keyNorm(layer), [headDimension]),
+                ]
+            }
             guard hasAttentionBias else { continue }
             shapes += [
                 (TensorName.queryBias(layer), [queryWidth]), (TensorName.keyBias(layer), [keyWidth]),

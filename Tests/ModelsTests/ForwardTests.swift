@@ -43,6 +43,7 @@ import Weights
             Case("an output matrix of its own") { $0.tiesOutput = false },
             Case("three layers, another seed") { ($0.layerCount, $0.seed) = (3, 77) },
             Case("Qwen 2: biases and halves") { ($0.architecture, $0.hasBias) = ("qwen2", true) },
+            Case("Qwen 3: norms of heads") { ($0.architecture, $0.hasHeadNorms) = ("qwen3", true) },
             Case("biases on interleaved pairs") { $0.hasBias = true },
             Case("formats mixed in fused matrices", of: .wide, tolerance: 0.06) {
                 $0.type = .q4_K

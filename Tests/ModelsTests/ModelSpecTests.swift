@@ -42,8 +42,8 @@ import Weights
         .key("no architecture", "general.architecture", nil, words: "general.architecture") {
             $0 == .missingKey("general.architecture")
         },
-        .key("an architecture of no table", "general.architecture", .string("mamba"), words: "llama, qwen2") {
-            $0 == .unsupportedArchitecture("mamba", supported: ["bert", "llama", "qwen2"])
+        .key("an architecture of no table", "general.architecture", .string("mamba"), words: "llama, qwen2, qwen3") {
+            $0 == .unsupportedArchitecture("mamba", supported: ["bert", "llama", "qwen2", "qwen3"])
         },
         .key("a key of the wrong type", "llama.block_count", .string("two"), words: "llama.block_count") {
             if case .file(let error) = $0, case .wrongValueType = error.fault { true } else { false }

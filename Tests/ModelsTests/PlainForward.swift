@@ -29,6 +29,8 @@ struct PlainForward {
             let h = norm(x, name + "attn_norm.weight")
             var q = product(name + "attn_q.weight", h, bias: name + "attn_q.bias")
             var k = product(name + "attn_k.weight", h, bias: name + "attn_k.bias")
+            q = normHeads(q, name + "attn_q_norm.weight")
+            k = normHeads(k, name + "attn_k_norm.weight")
             rotate(&q, position)
             rotate(&k, position)
             keys[layer].append(k)
@@ -61,6 +63,14 @@ struct PlainForward {
     private func norm(_ x: [Double], _ name: String) -> [Double] {
         let mean = x.reduce(0) { $0 + $1 * $1 } / Double(x.count)
         return zip(x, tensors[name]?.values ?? []).map { $0 / (mean + 1e-5).squareRoot() * $1 }
+    }
+
+    /// Each head by itself; as it is in models without such norms.
+    private func normHeads(_ x: [Double], _ name: String) -> [Double] {
+        guard tensors[name] != nil else { return x }
+        return stride(from: 0, to: x.count, by: model.headDimension).flatMap {
+            norm(Array(x[$0..<$0 + model.headDimension]), name)
+        }
     }
 
     private func sum(_ a: [Double], _ b: [Double]) -> [Double] { zip(a, b).map { $0 + $1 } }

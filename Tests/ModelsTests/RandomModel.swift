@@ -20,6 +20,7 @@ struct RandomModel {
     var ropeFactors: [Float]?
     var tiesOutput = true
     var hasBias = false
+    var hasHeadNorms = false
     var type = GGUFTensorType.f32
     /// Types of single tensors, by the end of their names.
     var typesByName: [String: GGUFTensorType] = [:]
@@ -82,6 +83,10 @@ struct RandomModel {
                 vector("blk.\(layer).attn_q.bias", queryWidth, around: 0)
                 vector("blk.\(layer).attn_k.bias", keyWidth, around: 0)
                 vector("blk.\(layer).attn_v.bias", keyWidth, around: 0)
+            }
+            if hasHeadNorms {
+                vector("blk.\(layer).attn_q_norm.weight", headDimension, around: 1)
+                vector("blk.\(layer).attn_k_norm.weight", headDimension, around: 1)
             }
             matrix("blk.\(layer).attn_output.weight", queryWidth, width)
             vector("blk.\(layer).ffn_norm.weight", width, around: 1)
