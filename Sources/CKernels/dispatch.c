@@ -173,6 +173,29 @@ void apus_add(float *y, const float *x, size_t n) {
 void apus_rope(float *x, const float *cs, size_t n, size_t heads, size_t stride) {
     chosen->rope(x, cs, n, heads, stride);
 }
+void apus_layer_norm(const float *x, const float *weight, const float *bias, float eps, size_t n, float *y) {
+    chosen->layer_norm(x, weight, bias, eps, n, y);
+}
+void apus_gelu_tanh(const float *x, size_t n, float *y) {
+    chosen->gelu_tanh(x, n, y);
+}
+void apus_gelu_tanh_quantize(const float *x, size_t stride, size_t rows, size_t first_row, size_t block, size_t cols,
+                             uint8_t *q) {
+    chosen->gelu_tanh_quantize(x, stride, rows, first_row, block, cols, q);
+}
+void apus_geglu(const float *gate_up, size_t n, float *y) {
+    chosen->geglu(gate_up, n, y);
+}
+void apus_geglu_quantize(const float *gate_up, size_t stride, size_t rows, size_t first_row, size_t block, size_t cols,
+                         uint8_t *q) {
+    chosen->geglu_quantize(gate_up, stride, rows, first_row, block, cols, q);
+}
+void apus_soft_cap(float *x, size_t n, float cap) {
+    chosen->soft_cap(x, n, cap);
+}
+void apus_add_scaled(float *y, const float *x, float scale, size_t n) {
+    chosen->add_scaled(y, x, scale, n);
+}
 size_t apus_argmax(const float *x, size_t n) {
     return chosen->argmax(x, n);
 }

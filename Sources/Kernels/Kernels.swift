@@ -150,7 +150,8 @@ package enum Kernels {
         apus_kv_store(type.code, pageHead, slot, key, value, headDimension)
     }
 
-    /// Query rows of one kv head: (token, query head of the group) pairs, each with its token's position.
+    /// Query rows of one kv head: (token, query head of the group) pairs, each with its token's position. A row sees its
+    /// own token and the `window` - 1 before it (0: all); scores become `cap` tanh(score / `cap`) (0: they stay).
     // SAFETY: the caller keeps what it points to while a call runs.
     package struct QueryRows {
         fileprivate var rows: apus_attention_rows
@@ -158,11 +159,12 @@ package enum Kernels {
         package init(
             _ type: KVType, queries: UnsafePointer<Float>, queryStride: Int, positions: UnsafePointer<Int32>,
             count: Int, pages: UnsafePointer<Int32>, kvBase: UnsafePointer<UInt8>, pageStride: Int,
-            headDimension: Int, scale: Float
+            headDimension: Int, scale: Float, window: Int32 = 0, cap: Float = 0
         ) {
             rows = apus_attention_rows(
                 type: type.code, q: queries, q_stride: queryStride, positions: positions, rows: count, pages: pages,
-                kv_base: kvBase, page_stride: pageStride, head_dim: headDimension, scale: scale)
+                kv_base: kvBase, page_stride: pageStride, head_dim: headDimension, scale: scale,
+                window: window, cap: cap)
         }
     }
 

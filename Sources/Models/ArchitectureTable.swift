@@ -4,9 +4,14 @@ package import Weights
 enum ArchitectureTable {
     /// Name in `general.architecture` → how to read its spec.
     static let readers: [String: @Sendable (SpecSource) throws(ModelError) -> ModelSpec] = [
+        "gemma2": Gemma2.spec,
+        "gemma3": Gemma3.spec,
+        "gpt2": GPT2.spec,
         "llama": Llama.spec,
+        "phi3": Phi3.spec,
         "qwen2": Qwen2.spec,
         "qwen3": Qwen3.spec,
+        "qwen3moe": Qwen3.specOfExperts,
     ]
 
     /// All that can be served, those among them that read whole texts too.
@@ -26,16 +31,15 @@ extension ModelSpec {
         try checkTensors(file)
     }
 
+    private func check(_ isGood: Bool, _ key: String, _ value: some Any, _ expected: String) throws(ModelError) {
+        guard isGood else { throw .badValue(key: "\(architecture).\(key)", value: "\(value)", expected: expected) }
+    }
+
     private func checkSizes() throws(ModelError) {
-        func check(_ isGood: Bool, _ key: String, _ value: some Any, _ expected: String) throws(ModelError) {
-            guard isGood else { throw .badValue(key: "\(architecture).\(key)", value: "\(value)", expected: expected) }
-        }
         try check(
             width % 32 == 0 && (32...65_536).contains(width), "embedding_length", width,
             "a multiple of 32 up to 65536")
-        try check(
-            feedForwardWidth % 32 == 0 && (32...1_048_576).contains(feedForwardWidth), "feed_forward_length",
-            feedForwardWidth, "a multiple of 32 up to 1048576")
+        try checkFeedForward()
         try check((1...1024).contains(layerCount), "block_count", layerCount, "1 to 1024")
         try check((1...1024).contains(headCount), "attention.head_count", headCount, "1 to 1024")
         try check(
@@ -45,7 +49,29 @@ extension ModelSpec {
             headDimension % 16 == 0 && (16...256).contains(headDimension) && queryWidth % 32 == 0,
             "attention.key_length", headDimension, "a multiple of 16 up to 256, and of 32 with all heads together")
         try check((1...1_048_576).contains(contextLength), "context_length", contextLength, "1 to 1048576")
-        try check(normEpsilon > 0 && normEpsilon < 1, "attention.layer_norm_rms_epsilon", normEpsilon, "0 to 1")
+        try check(
+            normEpsilon > 0 && normEpsilon < 1,
+            norm == .layer ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon", normEpsilon, "0 to 1")
+        for rope in ropes { try checkRope(rope) }
+    }
+
+    private func checkFeedForward() throws(ModelError) {
+        let width = feedForward.width
+        guard let experts = feedForward.experts else {
+            return try check(
+                width % 32 == 0 && (32...1_048_576).contains(width), "feed_forward_length", width,
+                "a multiple of 32 up to 1048576")
+        }
+        try check(
+            width % 32 == 0 && (32...1_048_576).contains(width), "expert_feed_forward_length", width,
+            "a multiple of 32 up to 1048576")
+        try check((1...1024).contains(experts.count), "expert_count", experts.count, "1 to 1024")
+        try check(
+            (1...min(experts.count, 64)).contains(experts.usedCount), "expert_used_count", experts.usedCount,
+            "1 to \(min(experts.count, 64))")
+    }
+
+    private func checkRope(_ rope: RopeSpec) throws(ModelError) {
         try check(
             rope.dimensionCount % 2 == 0 && (2...headDimension).contains(rope.dimensionCount),
             "rope.dimension_count", rope.dimensionCount, "an even number up to the head's \(headDimension)")

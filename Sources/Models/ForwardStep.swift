@@ -10,7 +10,7 @@ struct ForwardStep {
     // owner, the Transformer, outlives the step. Pieces of a stage write disjoint ranges.
     let spec: ModelSpec.Sizes
     let layers: UnsafeBufferPointer<PackedWeights.Layer>
-    let outputNorm: UnsafePointer<Float>
+    let outputNorm: PackedWeights.Norm
     let output: PackedMatrix
     let kv: KVCache
 
@@ -26,7 +26,7 @@ struct ForwardStep {
     let attended: UnsafeMutablePointer<Float>
     /// (rows, kv heads, segments, heads of a group, state)
     let attentionStates: UnsafeMutablePointer<Float>
-    /// (rows, cosines then sines)
+    /// (rotations, rows, cosines then sines)
     let ropeTable: UnsafeMutablePointer<Float>
     /// (rows asked for, logitStride)
     let logits: UnsafeMutablePointer<Float>
@@ -34,9 +34,12 @@ struct ForwardStep {
     let normed: Activations
     let attendedActivations: Activations
     let gated: Activations
-    private let rowMax: Int
+    /// (rows, width)
+    let branch: UnsafeMutablePointer<Float>
+    let rowMax: Int
     private let memory: UnsafeMutableRawPointer
     private let layout: StepLayout
+    let experts: ExpertMemory?
 
     init(
         spec: ModelSpec, layout: StepLayout, weights: PackedWeights, kv: KVCache, memory: UnsafeMutableRawPointer
@@ -64,11 +67,13 @@ struct ForwardStep {
         normed = Activations(layout.normedActivations, in: memory)
         attendedActivations = Activations(layout.attendedActivations, in: memory)
         gated = Activations(layout.gatedActivations, in: memory)
+        branch = floats(layout.branch)
         rowMax = layout.rowMax
+        experts = layout.experts.map { ExpertMemory($0, in: memory) }
     }
 
     /// What only one thread touches, and where it is.
-    private struct Workspace {
+    struct Workspace {
         let tile: UnsafeMutablePointer<Float>
         let row: UnsafeMutablePointer<Float>
         let scratch: UnsafeMutablePointer<Float>
@@ -88,7 +93,10 @@ struct ForwardStep {
     }
 
     /// Stages of a step at most: see `run`.
-    static func stageMax(layerCount: Int) -> Int { layerCount * 10 + 3 }
+    static func stageMax(_ spec: ModelSpec) -> Int {
+        let ends = spec.hasBranchBias || spec.hasBranchNorms ? 2 : 0
+        return spec.layerCount * (10 + ends + (spec.feedForward.experts == nil ? 0 : 5)) + 4
+    }
 
     /// The whole pass, for the member `index` of the team.
     func run(_ rows: StepInput.Pointers, index: Int, _ place: StageBoard.Place) {
@@ -108,6 +116,13 @@ struct ForwardStep {
         let count = rows.logitRows.count
         let activations = norm(lastResidual, outputNorm, count, before: tiles(count) * output.panelCount, &own)
         multiply(output, activations, count, into: logits, stride: logitStride, &own)
+        guard spec.logitCap > 0 else { return }
+        own.place.divide(count * output.panelCount) { part in
+            let (row, column) = part.lowerBound.quotientAndRemainder(dividingBy: output.panelCount)
+            Kernels.softCap(
+                logits + row * logitStride + column * Kernels.panelRowCount, count: part.count * Kernels.panelRowCount,
+                cap: spec.logitCap)
+        }
     }
 
     /// Rows of the step that go on: all, or the listed ones, which lie close together from here on.
@@ -154,7 +169,7 @@ struct ForwardStep {
             own.place.divide(rows.itemCount) { part in
                 for item in UnsafeBufferPointer(start: rows.items + part.lowerBound, count: part.count) {
                     rotateAndStore(layer, index, rows, row: item.firstRow, kvHead: item.kvHead)
-                    if !isLast || item.isAsked { attend(index, rows, item, scratch) }
+                    if !isLast || item.isAsked { attend(layer, index, rows, item, scratch) }
                 }
             }
         } else {
@@ -165,7 +180,7 @@ struct ForwardStep {
             }
             own.place.divide(rows.itemCount, pieces: 16) { part in
                 for item in UnsafeBufferPointer(start: rows.items + part.lowerBound, count: part.count)
-                where !isLast || item.isAsked { attend(index, rows, item, scratch) }
+                where !isLast || item.isAsked { attend(layer, index, rows, item, scratch) }
             }
         }
     }
@@ -187,7 +202,7 @@ struct ForwardStep {
             for head in 0..<spec.groupSize { normHead(values + q + head * size, queryNorm) }
             normHead(values + k, keyNorm)
         }
-        let table = ropeTable + row * spec.ropeDimensionCount
+        let table = ropeTable + (layer.ropeIndex * rowMax + row) * spec.ropeDimensionCount
         Kernels.rope(values + k, table: table, count: spec.ropeDimensionCount)
         let position = Int(rows.positions[row])
         let page = Int(rows.pages[rows.pageStarts[row] + position / Kernels.pageTokenCount])
@@ -221,13 +236,13 @@ struct ForwardStep {
         divide { item in
             guard !isLast || item.isAsked else { return }
             Kernels.attention(
-                queryRows(index, rows, item), segment: item.segment,
+                queryRows(layer, index, rows, item), segment: item.segment,
                 into: states(item) + item.segment * layout.stateCount, scratch: scratch)
         }
         divide { item in
             guard item.segment == 0, !isLast || item.isAsked else { return }
             Kernels.joinAttention(
-                queryRows(index, rows, item), states: states(item), segmentStride: layout.stateCount,
+                queryRows(layer, index, rows, item), states: states(item), segmentStride: layout.stateCount,
                 into: queryRows(attended, kvHead: item.kvHead, row: item.firstRow), outStride: spec.headDimension)
         }
     }
@@ -238,23 +253,23 @@ struct ForwardStep {
     }
 
     private func attend(
-        _ index: Int, _ rows: StepInput.Pointers, _ item: StepInput.AttentionItem,
+        _ layer: PackedWeights.Layer, _ index: Int, _ rows: StepInput.Pointers, _ item: StepInput.AttentionItem,
         _ scratch: UnsafeMutablePointer<Float>
     ) {
         Kernels.attention(
-            queryRows(index, rows, item), into: queryRows(attended, kvHead: item.kvHead, row: item.firstRow),
+            queryRows(layer, index, rows, item), into: queryRows(attended, kvHead: item.kvHead, row: item.firstRow),
             outStride: spec.headDimension, scratch: scratch)
     }
 
     private func queryRows(
-        _ index: Int, _ rows: StepInput.Pointers, _ item: StepInput.AttentionItem
+        _ layer: PackedWeights.Layer, _ index: Int, _ rows: StepInput.Pointers, _ item: StepInput.AttentionItem
     ) -> Kernels.QueryRows {
         Kernels.QueryRows(
             kv.type, queries: queryRows(queries, kvHead: item.kvHead, row: item.firstRow),
             queryStride: spec.headDimension, positions: rows.queryPositions + item.firstRow * spec.groupSize,
             count: item.tokenCount * spec.groupSize, pages: rows.pages + item.pageStart,
             kvBase: kv.start(layer: index, head: item.kvHead), pageStride: kv.pageStride,
-            headDimension: spec.headDimension, scale: spec.attentionScale)
+            headDimension: spec.headDimension, scale: spec.attentionScale, window: layer.window, cap: spec.scoreCap)
     }
 
     private func queryRows(
@@ -271,11 +286,39 @@ struct ForwardStep {
     ) {
         let count = list.count
         let heads = gatherAttended(list, before: tiles(count) * layer.attentionOutput.panelCount, &own)
-        multiply(layer.attentionOutput, heads, count, isAdding: true, into: stream, stride: spec.width, &own)
+        add(layer.attentionOutput, heads, count, layer.attentionEnd, to: stream, &own)
+        if let router = layer.router, let experts {
+            addExperts(layer, router, experts, count, to: stream, &own)
+            return
+        }
         let activations = norm(
-            stream, layer.feedForwardNorm, count, before: tiles(count) * (layer.gateUp.panelCount / 2), &own)
-        gate(layer.gateUp, activations, count, &own)
-        multiply(layer.down, gated, count, isAdding: true, into: stream, stride: spec.width, &own)
+            stream, layer.feedForwardNorm, count,
+            before: tiles(count) * (layer.gateUp.panelCount / spec.gate.panelCount), &own)
+        gate(layer, activations, count, &own)
+        add(layer.down, gated, count, layer.feedForwardEnd, to: stream, &own)
+    }
+
+    /// Adds a branch's output to the residual stream.
+    private func add(
+        _ matrix: PackedMatrix, _ activations: Activations, _ count: Int, _ end: PackedWeights.BranchEnd,
+        to stream: UnsafeMutablePointer<Float>, _ own: inout Workspace
+    ) {
+        guard !end.isPlain else {
+            multiply(matrix, activations, count, isAdding: true, into: stream, stride: spec.width, &own)
+            return
+        }
+        multiply(matrix, activations, count, into: branch, stride: spec.width, &own)
+        own.place.divide(count) { part in
+            for row in part {
+                let values = branch + row * spec.width
+                if let bias = end.bias { Kernels.add(values, bias, count: spec.width) }
+                if let norm = end.norm {
+                    Kernels.rmsNorm(
+                        values, weight: norm, epsilon: spec.normEpsilon, count: spec.width, into: values)
+                }
+                Kernels.add(stream + row * spec.width, values, count: spec.width)
+            }
+        }
     }
 
     /// Whether each thread does the row work for itself: one row is done sooner than it would be waited for.
@@ -303,16 +346,16 @@ struct ForwardStep {
         return attendedActivations
     }
 
-    /// RMSNorm of all rows, as activations.
+    /// The norm of all rows, as activations.
     /// - Parameter next: pieces of the product that wants them.
-    private func norm(
-        _ stream: UnsafeMutablePointer<Float>, _ weight: UnsafePointer<Float>, _ count: Int, isFine: Bool = false,
+    func norm(
+        _ stream: UnsafeMutablePointer<Float>, _ weights: PackedWeights.Norm, _ count: Int, isFine: Bool = false,
         before next: Int, _ own: inout Workspace
     ) -> Activations {
         let scratch = own.row
         func norm(_ row: Int, into activations: Activations) {
             activations.storeNormed(
-                stream + row * spec.width, weight: weight, epsilon: spec.normEpsilon, row: row, isFine: isFine,
+                stream + row * spec.width, weights, epsilon: spec.normEpsilon, row: row, isFine: isFine,
                 scratch: scratch)
         }
         if isAlone(count) {
@@ -325,26 +368,36 @@ struct ForwardStep {
         return normed
     }
 
-    /// SwiGLU of all rows: a tile of gates and ups is gated and stored while it is in the cache.
-    private func gate(_ matrix: PackedMatrix, _ activations: Activations, _ count: Int, _ own: inout Workspace) {
-        let blocks = matrix.panelCount / 2
+    /// The gates of all rows: a tile of gates and ups is gated and stored while it is in the cache.
+    private func gate(
+        _ layer: PackedWeights.Layer, _ activations: Activations, _ count: Int, _ own: inout Workspace
+    ) {
+        let (matrix, panels) = (layer.gateUp, spec.gate.panelCount)
+        let blocks = matrix.panelCount / panels
         let tile = own.tile
         own.place.divide(tiles(count) * blocks) { part in
             for piece in part {
                 let (first, block) = (piece / blocks * StepLayout.tileRowCount, piece % blocks)
                 let rows = min(StepLayout.tileRowCount, count - first)
                 matrix.multiply(
-                    2 * block..<2 * block + 2, activations, firstRow: first, rows: rows, into: tile,
-                    stride: 2 * Kernels.panelRowCount)
-                gated.storeGated(tile, rows: rows, firstRow: first, block: block)
+                    panels * block..<panels * (block + 1), activations, firstRow: first, rows: rows, into: tile,
+                    stride: panels * Kernels.panelRowCount)
+                if let bias = layer.upBias {
+                    for row in 0..<rows {
+                        Kernels.add(
+                            tile + row * Kernels.panelRowCount, bias + block * Kernels.panelRowCount,
+                            count: Kernels.panelRowCount)
+                    }
+                }
+                gated.storeGated(spec.gate, tile, rows: rows, firstRow: first, block: block)
             }
         }
     }
 
-    private func tiles(_ count: Int) -> Int { (count + StepLayout.tileRowCount - 1) / StepLayout.tileRowCount }
+    func tiles(_ count: Int) -> Int { (count + StepLayout.tileRowCount - 1) / StepLayout.tileRowCount }
 
     /// y = or y += matrix · activations; panels of `fine` see the remainders of the activations too.
-    private func multiply(
+    func multiply(
         _ matrix: PackedMatrix, _ activations: Activations, _ count: Int, fine: Range<Int> = 0..<0,
         isAdding: Bool = false, into y: UnsafeMutablePointer<Float>, stride: Int, _ own: inout Workspace
     ) {

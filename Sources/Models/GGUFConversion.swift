@@ -6,7 +6,7 @@ package import Weights
 /// whatever the file's size.
 ///
 /// Matrices are tensors of two and more dimensions whose rows are a multiple of 32; all other tensors, and the metadata
-/// but for what tells the types, stay as they are.
+/// but for what tells the types, stay as they are; so do routers of experts and position embeddings.
 package struct GGUFConversion {
     /// What matrices become.
     package enum Target: String, CaseIterable, Sendable {
@@ -48,7 +48,8 @@ package struct GGUFConversion {
 
     /// What a tensor of the file becomes.
     package func type(of tensor: GGUFTensor) -> GGUFTensorType {
-        tensor.dimensions.count >= 2 && tensor.columnCount % 32 == 0 ? target.type : tensor.type
+        tensor.dimensions.count >= 2 && tensor.columnCount % 32 == 0 && !TensorName.staysAsStored(tensor.name)
+            ? target.type : tensor.type
     }
 
     /// - Parameters:

@@ -102,36 +102,59 @@ struct Activations {
         if let float { (float + row * columnCount).update(from: values, count: columnCount) }
     }
 
-    /// Stores the RMSNorm of a row; with its remainder when that is wanted.
+    /// Stores the norm of a row; with its remainder when that is wanted.
     /// - Parameter scratch: (columnCount), overwritten.
     func storeNormed(
-        _ x: UnsafePointer<Float>, weight: UnsafePointer<Float>, epsilon: Float, row: Int, isFine: Bool,
+        _ x: UnsafePointer<Float>, _ norm: PackedWeights.Norm, epsilon: Float, row: Int, isFine: Bool,
         scratch: UnsafeMutablePointer<Float>
     ) {
+        if let bias = norm.bias {
+            Kernels.layerNorm(
+                x, weight: norm.weight, bias: bias, epsilon: epsilon, count: columnCount, into: scratch)
+            if isFine, let quantized, let remainder {
+                Kernels.quantizeRowFine(scratch, columns: columnCount, row: row, into: quantized, remainder: remainder)
+            } else if let quantized {
+                Kernels.quantizeRow(scratch, columns: columnCount, row: row, into: quantized)
+            }
+            if let float { (float + row * columnCount).update(from: scratch, count: columnCount) }
+            return
+        }
         if let quantized {
             Kernels.normQuantizeRow(
-                x, weight: weight, epsilon: epsilon, columns: columnCount, row: row, into: quantized,
+                x, weight: norm.weight, epsilon: epsilon, columns: columnCount, row: row, into: quantized,
                 remainder: isFine ? remainder : nil)
         }
         if let float {
-            Kernels.rmsNorm(x, weight: weight, epsilon: epsilon, count: columnCount, into: scratch)
+            Kernels.rmsNorm(x, weight: norm.weight, epsilon: epsilon, count: columnCount, into: scratch)
             (float + row * columnCount).update(from: scratch, count: columnCount)
         }
     }
 
-    /// Stores columns 32 · block ..< 32 · (block + 1) of `rows` rows from `firstRow` on: the SwiGLU of a tile.
-    /// - Parameter tile: 32 gates and 32 ups of each row, side by side.
-    func storeGated(_ tile: UnsafePointer<Float>, rows: Int, firstRow: Int, block: Int) {
+    /// Stores columns 32 · block ..< 32 · (block + 1) of `rows` rows from `firstRow` on: what the gate makes of a tile.
+    /// - Parameter tile: of each row 32 gates and 32 ups, side by side; 32 ups where there is no gate.
+    func storeGated(
+        _ gate: ModelSpec.FeedForward.Gate, _ tile: UnsafePointer<Float>, rows: Int, firstRow: Int, block: Int
+    ) {
         let size = Kernels.panelRowCount
+        let stride = gate.panelCount * size
         if let quantized {
-            Kernels.swigluQuantize(
-                gateUp: tile, stride: 2 * size, rows: rows, firstRow: firstRow, block: block, columns: columnCount,
-                into: quantized)
+            let quantize =
+                switch gate {
+                case .swiglu: Kernels.swigluQuantize
+                case .geglu: Kernels.gegluQuantize
+                case .gelu: Kernels.geluTanhQuantize
+                }
+            quantize(tile, stride, rows, firstRow, block, columnCount, quantized)
         }
         if let float {
+            let compute =
+                switch gate {
+                case .swiglu: Kernels.swiglu
+                case .geglu: Kernels.geglu
+                case .gelu: Kernels.geluTanh
+                }
             for row in 0..<rows {
-                let target = float + (firstRow + row) * columnCount + block * size
-                Kernels.swiglu(gateUp: tile + row * 2 * size, count: size, into: target)
+                compute(tile + row * stride, size, float + (firstRow + row) * columnCount + block * size)
             }
         }
     }
@@ -142,5 +165,15 @@ struct Activations {
         }
         if let float { return UnsafeRawPointer(float + row * columnCount) }
         preconditionFailure("the step's layout has no activations of the kind a matrix takes")
+    }
+}
+
+extension ModelSpec.FeedForward.Gate {
+    /// Panels that a block of 32 gated numbers is made from.
+    var panelCount: Int {
+        switch self {
+        case .swiglu, .geglu: 2
+        case .gelu: 1
+        }
     }
 }

@@ -6,21 +6,47 @@ import Weights
 final class PackedWeights {
     // SAFETY: a layer points into this object's arena and lists, which are never freed before it is.
     struct Layer {
-        var attentionNorm: UnsafePointer<Float>
+        var attentionNorm: Norm
         var queryKeyValue: PackedMatrix
         /// Of the panels of Q, K and V, padding included; nil when the model has none.
         var queryKeyValueBias: UnsafePointer<Float>?
         /// Of each head; nil when the model has none.
         var queryNorm: UnsafePointer<Float>?
         var keyNorm: UnsafePointer<Float>?
+        /// Which of the rotations queries and keys go through.
+        var ropeIndex: Int
+        /// Tokens that a token sees, itself among them; 0 is all before it.
+        var window: Int32
         var attentionOutput: PackedMatrix
-        var feedForwardNorm: UnsafePointer<Float>
+        var attentionEnd: BranchEnd
+        var feedForwardNorm: Norm
+        /// Nil where all tokens share one feed-forward.
+        var router: PackedMatrix?
         var gateUp: PackedMatrix
+        var upBias: UnsafePointer<Float>?
         var down: PackedMatrix
+        var feedForwardEnd: BranchEnd
+    }
+
+    // SAFETY: as a layer's.
+    struct Norm {
+        var weight: UnsafePointer<Float>
+        /// Of a LayerNorm; nil is an RMSNorm.
+        var bias: UnsafePointer<Float>?
+    }
+
+    /// What a branch's output goes through before it is added to the residual stream.
+    // SAFETY: as a layer's.
+    struct BranchEnd {
+        var bias: UnsafePointer<Float>?
+        /// Of an RMSNorm.
+        var norm: UnsafePointer<Float>?
+
+        var isPlain: Bool { bias == nil && norm == nil }
     }
 
     let layers: UnsafeBufferPointer<Layer>
-    let outputNorm: UnsafePointer<Float>
+    let outputNorm: Norm
     let output: PackedMatrix
 
     private let arena: MemoryArena
@@ -34,36 +60,52 @@ final class PackedWeights {
         var lists: [UnsafeMutableRawPointer] = []
         let start = UnsafePointer(arena.start.assumingMemoryBound(to: UInt8.self))
         func matrix(_ plan: WeightPlan.Matrix) -> PackedMatrix { Self.matrix(plan, start, &lists) }
-        func vector(_ name: String) throws(ModelError) -> [Float] {
+        func values(_ name: String) throws(ModelError) -> [Float] {
             guard let values = try SpecSource(file).vector(name) else { throw .missingTensor(name) }
             return values
+        }
+        func vector(_ name: String, if isThere: Bool = true) throws(ModelError) -> UnsafePointer<Float>? {
+            isThere ? Self.keep(try values(name), &lists) : nil
+        }
+        func norm(_ weight: String, _ bias: String) throws(ModelError) -> Norm {
+            Norm(weight: Self.keep(try values(weight), &lists), bias: try vector(bias, if: spec.norm == .layer))
+        }
+        func end(bias: String, norm: String) throws(ModelError) -> BranchEnd {
+            BranchEnd(
+                bias: try vector(bias, if: spec.hasBranchBias), norm: try vector(norm, if: spec.hasBranchNorms))
         }
         var layers: [Layer] = []
         for (index, layer) in plan.layers.enumerated() {
             var bias: [Float] = []
-            if spec.hasAttentionBias {
-                let rotated = layer.queryKeyValue.panels[0].order
-                for (name, order) in [
-                    (TensorName.queryBias(index), rotated), (TensorName.keyBias(index), rotated),
-                    (TensorName.valueBias(index), .asStored),
-                ] {
-                    let stored = try vector(name)
-                    bias += stored.indices.map { stored[order.storedRow($0)] }
-                    bias += [Float](repeating: 0, count: (32 - stored.count % 32) % 32)
-                }
+            for part in spec.hasAttentionBias ? spec.queryKeyValueParts(index, isBias: true) : [] {
+                let stored = try values(part.name)
+                let rows = part.rows ?? 0..<stored.count
+                bias += (0..<rows.count).map { stored[rows.lowerBound + part.order.storedRow($0)] }
+                bias += [Float](repeating: 0, count: (32 - rows.count % 32) % 32)
             }
+            let isWindowed = spec.isWindowed(index)
+            let window = spec.window.map { $0.size < spec.contextLength && isWindowed ? $0.size : 0 } ?? 0
             layers.append(
                 Layer(
-                    attentionNorm: Self.keep(try vector(TensorName.attentionNorm(index)), &lists),
+                    attentionNorm: try norm(TensorName.attentionNorm(index), TensorName.attentionNormBias(index)),
                     queryKeyValue: matrix(layer.queryKeyValue),
                     queryKeyValueBias: bias.isEmpty ? nil : Self.keep(bias, &lists),
-                    queryNorm: spec.hasHeadNorms ? Self.keep(try vector(TensorName.queryNorm(index)), &lists) : nil,
-                    keyNorm: spec.hasHeadNorms ? Self.keep(try vector(TensorName.keyNorm(index)), &lists) : nil,
+                    queryNorm: try vector(TensorName.queryNorm(index), if: spec.hasHeadNorms),
+                    keyNorm: try vector(TensorName.keyNorm(index), if: spec.hasHeadNorms),
+                    ropeIndex: isWindowed ? max(0, spec.ropes.count - 1) : 0,
+                    window: Int32(truncatingIfNeeded: window),
                     attentionOutput: matrix(layer.attentionOutput),
-                    feedForwardNorm: Self.keep(try vector(TensorName.feedForwardNorm(index)), &lists),
-                    gateUp: matrix(layer.gateUp), down: matrix(layer.down)))
+                    attentionEnd: try end(
+                        bias: TensorName.attentionOutputBias(index), norm: TensorName.attentionBranchNorm(index)),
+                    feedForwardNorm: try norm(
+                        TensorName.feedForwardNorm(index), TensorName.feedForwardNormBias(index)),
+                    router: layer.router.map(matrix), gateUp: matrix(layer.gateUp),
+                    upBias: try vector(TensorName.upBias(index), if: spec.feedForward.gate == .gelu),
+                    down: matrix(layer.down),
+                    feedForwardEnd: try end(
+                        bias: TensorName.downBias(index), norm: TensorName.feedForwardBranchNorm(index))))
         }
-        outputNorm = Self.keep(try vector(TensorName.outputNorm), &lists)
+        outputNorm = try norm(TensorName.outputNorm, TensorName.outputNormBias)
         output = matrix(plan.output)
         self.layers = UnsafeBufferPointer(start: Self.keep(layers, &lists), count: layers.count)
         self.lists = lists
@@ -89,8 +131,9 @@ final class PackedWeights {
                     let panel = panels[index]
                     let base = file.bytes(of: panel.tensor).baseAddress?.assumingMemoryBound(to: UInt8.self)
                     for row in rows.indices {
-                        let stored = panel.order.storedRow(panel.firstRow + row)
-                        rows[row] = row < panel.rowCount ? base?.advanced(by: stored * panel.tensor.rowByteCount) : nil
+                        rows[row] =
+                            row < panel.rowCount
+                            ? base?.advanced(by: panel.storedRow(row) * panel.tensor.rowByteCount) : nil
                     }
                     let isHeld = Self.withRows(rows, of: panel, in: panel.type) { rows in
                         Kernels.packPanel(

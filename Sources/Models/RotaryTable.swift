@@ -2,12 +2,16 @@
 struct RotaryTable {
     /// Radians per position of each pair.
     let frequencies: [Double]
+    private let magnitude: Double
 
-    init(_ rope: RopeSpec) {
+    /// - Parameter contextLength: that sequences may have.
+    init(_ rope: RopeSpec, contextLength: Int) {
         let logBase = FixedMath.log(rope.base)
+        let factors = rope.isLong(contextLength) ? rope.longFactors?.factors : rope.frequencyFactors
+        magnitude = rope.magnitude
         frequencies = (0..<rope.dimensionCount / 2).map { index in
             let exponent = -2 * Double(index) / Double(rope.dimensionCount)
-            let factor = rope.frequencyFactors.map { Double($0[index]) } ?? 1
+            let factor = factors.map { Double($0[index]) } ?? 1
             return FixedMath.exp(exponent * logBase) / (factor * rope.linearFactor)
         }
     }
@@ -18,8 +22,8 @@ struct RotaryTable {
         frequencies.withUnsafeBufferPointer { frequencies in
             for index in 0..<count {
                 let (cosine, sine) = FixedMath.cosineAndSine(Double(position) * frequencies[index])
-                table[index] = Float(cosine)
-                table[count + index] = Float(sine)
+                table[index] = Float(cosine * magnitude)
+                table[count + index] = Float(sine * magnitude)
             }
         }
     }

@@ -38,6 +38,9 @@ struct StepLayout: Equatable, Sendable {
     private(set) var attentionStates = 0
     private(set) var ropeTable = 0
     private(set) var logits = 0
+    /// (rows, width): what a branch gives, where it goes through something before it is added.
+    private(set) var branch = 0
+    private(set) var experts: ExpertLayout?
     private(set) var normedActivations = ActivationOffsets(columnCount: 0)
     private(set) var attendedActivations = ActivationOffsets(columnCount: 0)
     private(set) var gatedActivations = ActivationOffsets(columnCount: 0)
@@ -70,16 +73,19 @@ struct StepLayout: Equatable, Sendable {
         queries = cursor.floats(rowMax * spec.queryWidth)
         attended = cursor.floats(rowMax * spec.queryWidth)
         attentionStates = cursor.floats(dividedRowMax * spec.kvHeadCount * statesCount)
-        ropeTable = cursor.floats(rowMax * spec.rope.dimensionCount)
+        ropeTable = cursor.floats(rowMax * spec.ropeDimensionCount * spec.ropes.count)
+        branch = cursor.floats(
+            spec.hasBranchBias || spec.hasBranchNorms || spec.ropes.isEmpty ? rowMax * spec.width : 0)
         normedActivations = cursor.activations(rowMax, spec.width, isFine: true)
         attendedActivations = cursor.activations(rowMax, spec.queryWidth)
-        gatedActivations = cursor.activations(rowMax, spec.feedForwardWidth)
+        experts = spec.feedForward.experts.map { ExpertLayout($0, spec.width, rowMax: rowMax, &cursor) }
+        gatedActivations = cursor.activations(experts?.slotMax ?? rowMax, spec.feedForward.width)
         logits = cursor.floats(rowMax * logitStride)
         threads = cursor.offset
 
         var own = Cursor(kinds: kinds)
         threadTile = own.floats(Self.tileRowCount * 2 * Kernels.panelRowCount)
-        threadRow = own.floats(max(spec.width, spec.queryWidth, spec.feedForwardWidth))
+        threadRow = own.floats(max(spec.width, spec.queryWidth, spec.feedForward.width))
         threadScratch = own.floats(
             Kernels.attentionScratchCount(
                 rows: attentionTokenCount * spec.groupSize, headDimension: spec.headDimension))

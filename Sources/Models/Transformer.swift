@@ -2,7 +2,7 @@ import Inference
 package import Weights
 import Kernels
 
-/// The forward pass of every supported model: a stack of pre-norm blocks described by a ``ModelSpec``.
+/// The forward pass of every supported model: a stack of blocks described by a ``ModelSpec``.
 ///
 /// Owns weights, KV pages and all memory of a step; `execute` allocates nothing of size. Belongs to one thread; its
 /// helpers work only while `execute` runs.
@@ -21,8 +21,10 @@ package final class Transformer: ModelRuntime {
     private let team: ThreadTeam
     private let board: StageBoard
     private let kv: KVCache
-    private let rotary: RotaryTable
+    private let rotaries: [RotaryTable]
     private var embedding: EmbeddingTable
+    /// Nil where positions turn.
+    private var positions: EmbeddingTable?
     private var input = StepInput()
 
     /// Loads a model: checks it against the machine, then repacks its weights.
@@ -42,18 +44,23 @@ package final class Transformer: ModelRuntime {
         self.plan = plan
         self.file = file
         self.embedding = EmbeddingTable(weightPlan.embedding, in: file, as: weightPlan.embeddingType)
+        if case .learned = spec.positions, let tensor = file.tensor(named: TensorName.positions) {
+            positions = EmbeddingTable(tensor, in: file, as: tensor.type)
+        }
         layout = plan.layout
         team = ThreadTeam(threads: plan.threadCount)
         board = StageBoard(
-            stageMax: ForwardStep.stageMax(layerCount: spec.layerCount), threadCount: team.threadCount)
+            stageMax: ForwardStep.stageMax(spec), threadCount: team.threadCount)
         kvArena = try .reserved(byteCount: plan.kvByteCount)
         stepArena = try .reserved(byteCount: layout.byteCount)
         weights = try PackedWeights(spec, weightPlan, file, team: team)
         kv = KVCache(spec, plan.kvType, pageCount: plan.pageCount, arena: kvArena)
-        rotary = RotaryTable(spec.rope)
+        rotaries = spec.ropes.map { RotaryTable($0, contextLength: plan.contextLength) }
         description = ModelDescription(
             name: options.name ?? spec.name ?? spec.architecture, architecture: spec.architecture,
-            numericsID: Self.numericsID(file, plan, weightPlan.isConverted ? options.quantization : nil),
+            numericsID: Self.numericsID(
+                file, plan, weightPlan.isConverted ? options.quantization : nil,
+                isLong: spec.ropes.contains { $0.isLong(plan.contextLength) }),
             vocabularySize: spec.vocabularySize,
             contextLength: plan.contextLength, pageTokenCount: plan.pageTokenCount, pageCount: plan.pageCount,
             stepTokenMax: plan.stepTokenMax)
@@ -61,10 +68,10 @@ package final class Transformer: ModelRuntime {
 
     /// Equal ids give equal bits: all that decides them is in it.
     private static func numericsID(
-        _ file: GGUFFile, _ plan: MemoryPlan, _ quantization: WeightQuantization?
+        _ file: GGUFFile, _ plan: MemoryPlan, _ quantization: WeightQuantization?, isLong: Bool
     ) -> String {
         "\(file.contentDigest())-\(Kernels.family)-p\(plan.pageTokenCount)-\(plan.kvType.rawValue)"
-            + (quantization.map { "-\($0.rawValue)" } ?? "")
+            + (quantization.map { "-\($0.rawValue)" } ?? "") + (isLong ? "-long" : "")
     }
 
     package func execute(_ slices: [StepSlice]) -> UnsafeBufferPointer<Float> {
@@ -82,12 +89,23 @@ package final class Transformer: ModelRuntime {
         return logits(step)
     }
 
-    /// Writes each row's token embedding and rotary angles.
+    /// Writes each row's token embedding, as it enters the first block, and rotary angles.
     private func embed(_ rows: StepInput.Pointers, _ step: ForwardStep) {
         for row in 0..<rows.rowCount {
-            embedding.look(up: Int(rows.tokens[row]), into: step.residual + row * spec.width)
-            rotary.write(
-                position: Int(rows.positions[row]), into: step.ropeTable + row * spec.rope.dimensionCount)
+            let (values, position) = (step.residual + row * spec.width, Int(rows.positions[row]))
+            embedding.look(up: Int(rows.tokens[row]), into: values)
+            if spec.embeddingScale != 1 {
+                for index in 0..<spec.width { values[index] *= spec.embeddingScale }
+            }
+            if positions != nil {
+                positions?.look(up: position, into: step.branch)
+                Kernels.add(values, step.branch, count: spec.width)
+            }
+            for (index, rotary) in rotaries.enumerated() {
+                rotary.write(
+                    position: position,
+                    into: step.ropeTable + (index * layout.rowMax + row) * spec.ropeDimensionCount)
+            }
         }
     }
 

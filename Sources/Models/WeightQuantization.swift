@@ -21,7 +21,9 @@ package enum WeightQuantization: String, CaseIterable, Sendable {
 extension WeightQuantization? {
     /// The type in which the numbers of a matrix are computed with.
     func type(of tensor: GGUFTensor) -> GGUFTensorType {
-        guard let wanted = self?.type, tensor.columnCount % wanted.blockElementCount == 0 else { return tensor.type }
+        guard let wanted = self?.type, tensor.columnCount % wanted.blockElementCount == 0,
+            !TensorName.staysAsStored(tensor.name)
+        else { return tensor.type }
         switch tensor.type {
         case .f32, .f16, .bf16: return wanted
         case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .q4_K, .q5_K, .q6_K: return tensor.type

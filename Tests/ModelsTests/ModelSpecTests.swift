@@ -1,7 +1,8 @@
-import Models
 import TestSupport
 import Testing
 import Weights
+
+@testable import Models
 
 /// What a file may not say of itself: each refusal names what is wrong, before anything is loaded.
 @Suite struct ModelSpecTests {
@@ -42,8 +43,11 @@ import Weights
         .key("no architecture", "general.architecture", nil, words: "general.architecture") {
             $0 == .missingKey("general.architecture")
         },
-        .key("an architecture of no table", "general.architecture", .string("mamba"), words: "llama, qwen2, qwen3") {
-            $0 == .unsupportedArchitecture("mamba", supported: ["bert", "llama", "qwen2", "qwen3"])
+        .key("an architecture of no table", "general.architecture", .string("mamba"), words: "llama, phi3, qwen2") {
+            $0
+                == .unsupportedArchitecture(
+                    "mamba",
+                    supported: ["bert", "gemma2", "gemma3", "gpt2", "llama", "phi3", "qwen2", "qwen3", "qwen3moe"])
         },
         .key("a key of the wrong type", "llama.block_count", .string("two"), words: "llama.block_count") {
             if case .file(let error) = $0, case .wrongValueType = error.fault { true } else { false }
@@ -66,7 +70,17 @@ import Weights
         },
         .key("a base below 1", "llama.rope.freq_base", .float(0.5), words: "freq_base", isBadValue),
         .key("an odd rotation", "llama.rope.dimension_count", .uint32(33), words: "even", isBadValue),
-        .key("experts", "llama.expert_count", .uint32(8), words: "mixture of experts", isUnsupported),
+        .key("experts without how many", "llama.expert_count", .uint32(8), words: "expert_used_count") {
+            $0 == .missingKey("llama.expert_used_count")
+        },
+        .key("shared experts", "llama.expert_shared_count", .uint32(1), words: "expert_shared_count", isUnsupported),
+        .key("bounded scores", "llama.attn_logit_softcapping", .float(50), words: "softcapping", isUnsupported),
+        .key("scaled logits", "llama.logit_scale", .float(0.25), words: "logit_scale is 0.25", isUnsupported),
+        .key("experts' weights as they are", "llama.expert_weights_norm", .bool(0), words: "norm", isUnsupported),
+        .key("attention both ways", "llama.attention.causal", .bool(0), words: "causal is false", isUnsupported),
+        .key(
+            "a pattern of windows", "llama.attention.sliding_window_pattern", .uint32(2), words: "pattern",
+            isUnsupported),
         .key("yarn", "llama.rope.scaling.type", .string("yarn"), words: "yarn", isUnsupported),
         .key("a split file", "split.count", .uint32(3), words: "several files", isUnsupported),
         .key("values of another size", "llama.attention.value_length", .uint32(32), words: "sizes", isUnsupported),
@@ -138,15 +152,15 @@ import Weights
         #expect((spec.vocabularySize, spec.contextLength, spec.layerCount) == (100, 128, 2))
         #expect((spec.width, spec.headCount, spec.kvHeadCount, spec.headDimension) == (64, 4, 2, 16))
         #expect(spec.groupSize == 2)
-        #expect(spec.rope.frequencyFactors == model.ropeFactors)
-        #expect(spec.rope.pairing == .interleaved)
+        #expect(spec.ropes.map(\.frequencyFactors) == [model.ropeFactors])
+        #expect(spec.isInterleaved)
         #expect(!spec.tiesOutput)
         #expect(!spec.hasAttentionBias)
     }
 
     @Test func `a sliding window bounds the context, up to which it changes nothing`() throws {
-        var writer = RandomModel().writer()
-        writer.entries.append(("llama.attention.sliding_window", .uint32(64)))
+        var writer = RandomModel.family("qwen2").writer()
+        writer.entries.append(("qwen2.attention.sliding_window", .uint32(64)))
         let source = try TemporaryFile(writer.bytes())
 
         #expect(try ModelSpec(GGUFFile(path: source.path)).contextLength == 64)

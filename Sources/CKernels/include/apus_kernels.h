@@ -121,6 +121,29 @@ void apus_add(float *y, const float *x, size_t n);
 /// @param x head h at x + h * stride @param cs (n/2 cos, n/2 sin)
 void apus_rope(float *x, const float *cs, size_t n, size_t heads, size_t stride);
 
+// Other families
+
+/// y = (x - mean(x)) / sqrt(variance(x) + eps) * weight + bias. @param y, x, weight, bias (n), n % 16 == 0; y may be x
+void apus_layer_norm(const float *x, const float *weight, const float *bias, float eps, size_t n, float *y);
+
+/// y[i] = x[i] (1 + tanh(sqrt(2 / pi) (x[i] + 0.044715 x[i]^3))) / 2. @param y (n), n % 16 == 0; y may be x
+void apus_gelu_tanh(const float *x, size_t n, float *y);
+
+/// As apus_swiglu_quantize, of 32 values at x + i * stride without a gate.
+void apus_gelu_tanh_quantize(const float *x, size_t stride, size_t rows, size_t first_row, size_t block, size_t cols,
+                             uint8_t *q);
+
+/// As apus_swiglu and apus_swiglu_quantize, the gates by apus_gelu_tanh.
+void apus_geglu(const float *gate_up, size_t n, float *y);
+void apus_geglu_quantize(const float *gate_up, size_t stride, size_t rows, size_t first_row, size_t block, size_t cols,
+                         uint8_t *q);
+
+/// x[i] = cap tanh(x[i] / cap). n % 16 == 0, cap > 0
+void apus_soft_cap(float *x, size_t n, float cap);
+
+/// y[i] += scale x[i], rounded once. n % 16 == 0
+void apus_add_scaled(float *y, const float *x, float scale, size_t n);
+
 // Products
 
 /// y[m][32 p + r] = sum_k W[32 p + r][k] * a[m][k] for panels first <= p < last and all rows m.
@@ -170,6 +193,10 @@ typedef struct {
     size_t page_stride;
     size_t head_dim;
     float scale;
+    /// A row sees its own token and the window - 1 before it; 0: all.
+    int32_t window;
+    /// Scores become cap tanh(score / cap); 0: they stay.
+    float cap;
 } apus_attention_rows;
 
 /// Attention, causal: softmax in steps of 64 tokens at absolute positions, from the start in each segment of

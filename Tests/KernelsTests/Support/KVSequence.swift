@@ -20,6 +20,11 @@ struct KVSequence {
         queries = random.floats(count * group * headDimension, magnitude: 2)
     }
 
+    init(_ other: KVSequence, keys: [Float], values: [Float]) {
+        (count, headDimension, group) = (other.count, other.headDimension, other.group)
+        (self.keys, self.values, queries) = (keys, values, other.queries)
+    }
+
     init(_ other: KVSequence, queries: [Float]) {
         (count, headDimension, group) = (other.count, other.headDimension, other.group)
         (keys, values, self.queries) = (other.keys, other.values, queries)
@@ -59,7 +64,10 @@ struct KVPages {
 }
 
 /// Rows of attention of `tokens`, computed in one call, or segment by segment, the last one first.
-func attend(_ sequence: KVSequence, _ pages: KVPages, tokens: Range<Int>, isDivided: Bool = false) -> [Float] {
+func attend(
+    _ sequence: KVSequence, _ pages: KVPages, tokens: Range<Int>, isDivided: Bool = false, window: Int = 0,
+    cap: Float = 0
+) -> [Float] {
     let (d, group) = (sequence.headDimension, sequence.group)
     let count = tokens.count * group
     let positions = tokens.flatMap { [Int32](repeating: Int32($0), count: group) }
@@ -77,7 +85,8 @@ func attend(_ sequence: KVSequence, _ pages: KVPages, tokens: Range<Int>, isDivi
                 }
                 let rows = Kernels.QueryRows(
                     pages.type, queries: q, queryStride: d, positions: at, count: count, pages: table,
-                    kvBase: pages.head, pageStride: pages.stride, headDimension: d, scale: 1 / Float(d).squareRoot())
+                    kvBase: pages.head, pageStride: pages.stride, headDimension: d, scale: 1 / Float(d).squareRoot(),
+                    window: Int32(window), cap: cap)
                 guard isDivided else {
                     Kernels.attention(rows, into: &out, outStride: d, scratch: scratch.floats)
                     return

@@ -34,9 +34,9 @@ final class ReadingSession: GenerationReceiver {
 
     private func submit(_ wanted: GenerationRequest) {
         var asked = wanted
-        do throws(APIError) { asked.tenant = try call.tenant() } catch { return call.refuse(error) }
+        do throws(APIError) { try call.core.assign(&asked, to: call.caller) } catch { return call.refuse(error) }
         do {
-            request = try call.core.service.submit(asked, receiver: self)
+            request = try call.core.service.submit(asked, receiver: call.core.receiver(self, of: call.caller))
         } catch {
             return call.fail(ErrorTable.error(error, promptField: promptField, options: call.core.options))
         }
