@@ -92,10 +92,10 @@ extension APICall {
 
     /// Writes an error in the shape of the dialect that the path belongs to.
     func write(_ error: APIError, into buffer: inout ByteBuffer) {
-        if exchange.request.path.hasPrefix("/v2") {
-            error.writeSentence(into: &buffer)
-        } else {
-            error.write(into: &buffer)
+        switch ErrorShape(path: exchange.request.path) {
+        case .openAI: error.write(into: &buffer)
+        case .sentence: error.writeSentence(into: &buffer)
+        case .anthropic: error.writeTyped(requestID: requestID, into: &buffer)
         }
     }
 
@@ -106,13 +106,13 @@ extension APICall {
     }
 
     /// Begins an answer of events; `write` and `finish` follow.
-    func beginEvents() {
+    func beginEvents(contentType: String = "text/event-stream") {
         guard !isOver, !isAnswered else { return }
         answered(200)
         exchange.sendHead(
             status: 200,
             headers: [
-                HTTPField("content-type", "text/event-stream"), HTTPField("cache-control", "no-cache"),
+                HTTPField("content-type", contentType), HTTPField("cache-control", "no-cache"),
                 // Asks nginx not to hold events back.
                 HTTPField("x-accel-buffering", "no"), HTTPField("x-request-id", requestID),
             ])

@@ -23,9 +23,7 @@ package final class APIHandler: HTTPHandler {
         core = APICore(
             service: service, metrics: metrics, inference: inference, options: options, access: access,
             offload: offload, surroundings: surroundings)
-        routes = RouteTable.all.filter {
-            $0.role != .admin && (options.servesMetricsPublicly || $0.role != .metrics)
-        }
+        routes = RouteTable.open(options)
     }
 
     package func handle(_ exchange: any HTTPExchange) { core.handle(exchange, among: routes) }

@@ -60,7 +60,14 @@ struct Route: Sendable {
 
 /// All rows of all dialects, and the choice among them.
 enum RouteTable {
-    static let all = OpenAIRoutes.table + KServeRoutes.table + AdminRoutes.table
+    static let all =
+        OpenAIRoutes.table + ResponsesRoutes.table + MessagesRoutes.table + OllamaRoutes.table + KServeRoutes.table
+        + AdminRoutes.table
+
+    /// Those of the public port.
+    static func open(_ options: APIOptions) -> [Route] {
+        all.filter { $0.role != .admin && (options.servesMetricsPublicly || $0.role != .metrics) }
+    }
 
     enum Match {
         case route(Route, id: String)

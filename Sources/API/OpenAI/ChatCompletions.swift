@@ -20,42 +20,16 @@ enum ChatCompletions {
         let messages = try ChatMessages.read(fields, options: preparation.options)
         let tools = try ToolFields(fields, model: model)
         var shared = try SamplingFields(fields, model: model, preparation: preparation)
-        if let constraint = try tools.constraint() {
-            guard shared.sampling.constraint == nil else {
-                throw .invalid(
-                    "tool_choice", code: "invalid_value",
-                    "tool_choice asks for a call, but another field says what the answer must be: give one of them.")
-            }
-            try ConstraintFields.check(constraint, "tools", ends: shared.sampling.stopTokens)
-            shared.sampling.constraint = constraint
-        }
         let logprobCount = try logprobCount(fields, countMax: preparation.options.logprobCountMax)
-        let wanted = try outputLimit(fields)
-
-        try PreparedGeneration.checkFits(
-            byteCount: ChatMessages.byteCount(messages), promptField: "messages", model: model)
-        var text = try ChatMessages.render(
-            messages, tools: tools.definitions, addsGenerationPrompt: try fields.bool("add_generation_prompt") ?? true,
-            model: model)
-        if let calls = tools.calls, calls.isForced { text += calls.dialect.forcedOpening }
-        let prompt = model.tokenizer.encode(
-            text, parsesSpecialTokens: true, addsBOS: try fields.bool("add_special_tokens") ?? true)
-        guard !prompt.isEmpty else {
-            throw .invalid("messages", code: "invalid_value", "The messages make an empty prompt.")
-        }
-        try shared.setOutputTokenCount(
-            try PreparedGeneration.outputTokenCount(
-                prompts: [prompt], wanted: wanted, fallback: nil, promptField: "messages", model: model,
-                options: preparation.options), fields)
         shared.sampling.logprobs = logprobCount
         shared.sampling.promptLogprobs = shared.promptLogprobCount
-        var request = shared.request(model: model, prompts: [prompt])
-        // The marks of calls must be seen.
-        if tools.calls?.dialect.hasSpecialMarks == true { request.skipsSpecialTokens = false }
-        return PreparedGeneration(
-            model: model, request: request, streams: shared.streams,
-            includesUsage: shared.includesUsage, reportsUsageContinuously: shared.reportsUsageContinuously,
-            logprobCount: logprobCount, promptLogprobCount: shared.promptLogprobCount, toolCalls: tools.calls)
+        var turn = ChatTurn(model: model, messages: messages, tools: tools, shared: shared)
+        turn.wantedTokenCount = try outputLimit(fields)
+        turn.addsGenerationPrompt = try fields.bool("add_generation_prompt") ?? true
+        turn.addsSpecialTokens = try fields.bool("add_special_tokens") ?? true
+        var prepared = try turn.prepare(limits: fields, options: preparation.options)
+        prepared.logprobCount = logprobCount
+        return prepared
     }
 
     /// `max_completion_tokens`, or `max_tokens` as it was called before.

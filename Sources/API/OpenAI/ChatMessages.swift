@@ -53,30 +53,34 @@ enum ChatMessages {
         }
     }
 
-    private static func content(_ fields: FieldReader) throws(APIError) -> String {
-        guard let value = fields.value("content") else { throw fields.missing("content") }
+    /// A text, or a list of parts that are texts.
+    /// - Parameter types: what a part that is text may be called.
+    static func content(
+        _ fields: FieldReader, _ name: String = "content", types: [String] = ["text"]
+    ) throws(APIError) -> String {
+        guard let value = fields.value(name) else { throw fields.missing(name) }
         switch value {
         case .string(let text): return text
         case .array(let parts):
             var texts: [String] = []
             for (index, part) in parts.enumerated() {
-                texts.append(try text(of: part, path: fields.parameter("content") + "[\(index)]"))
+                texts.append(try text(of: part, path: fields.parameter(name) + "[\(index)]", types: types))
             }
             // As vLLM does it for templates that want plain text.
             return texts.joined(separator: "\n")
         case .null, .bool, .integer, .unsigned, .double, .object:
-            throw fields.wrongKind("content", wanted: "a string or a list of parts", value)
+            throw fields.wrongKind(name, wanted: "a string or a list of parts", value)
         }
     }
 
-    private static func text(of part: JSONValue, path: String) throws(APIError) -> String {
+    static func text(of part: JSONValue, path: String, types: [String]) throws(APIError) -> String {
         guard case .object(let object) = part else { throw FieldReader.wrongKind(path, wanted: "an object", part) }
         let fields = FieldReader(object, path: path)
         guard let type = try fields.string("type") else { throw fields.missing("type") }
-        guard type == "text" else {
+        guard types.contains(type) else {
             throw .invalid(
                 fields.parameter("type"), code: "unsupported_value",
-                "\(fields.parameter("type")) must be text: the model reads nothing else, "
+                "\(fields.parameter("type")) must be \(types.joined(separator: " or ")): the model reads nothing else, "
                     + "but \"\(type.prefix(40))\" was given.")
         }
         guard let text = try fields.string("text") else { throw fields.missing("text") }

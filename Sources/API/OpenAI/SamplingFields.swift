@@ -26,7 +26,7 @@ struct SamplingFields {
         sampling.logitBias = try Self.logitBias(fields, model, countMax: options.logitBiasCountMax)
         sampling.stopTokens = try Self.stopTokens(fields, model, countMax: options.stopTokenCountMax)
         sampling.constraint = try ConstraintFields.read(fields, ends: sampling.stopTokens)
-        stopStrings = try Self.stopStrings(fields, options)
+        stopStrings = try Self.stopStrings(fields, "stop", options)
         choiceCount = try fields.integer("n", in: 1...options.choiceCountMax) ?? 1
         includesStopString = try fields.bool("include_stop_str_in_output") ?? false
         skipsSpecialTokens = try fields.bool("skip_special_tokens") ?? true
@@ -144,17 +144,20 @@ extension SamplingFields {
             truncatingIfNeeded: try FieldReader.integer(value, at: parameter(), in: 0...last))
     }
 
-    private static func stopStrings(_ fields: FieldReader, _ options: APIOptions) throws(APIError) -> [String] {
-        guard let value = fields.value("stop") else { return [] }
+    /// A string or a list of strings.
+    static func stopStrings(
+        _ fields: FieldReader, _ name: String, _ options: APIOptions
+    ) throws(APIError) -> [String] {
+        guard let value = fields.value(name) else { return [] }
+        let path = fields.parameter(name)
         var strings: [String] = []
         switch value {
         case .string(let string):
-            try check(stopString: string, at: "stop", options)
+            try check(stopString: string, at: path, options)
             strings.append(string)
         case .array:
-            for (index, element) in (try fields.array("stop", countMax: options.stopStringCountMax) ?? []).enumerated()
-            {
-                let parameter = "stop[\(index)]"
+            for (index, element) in (try fields.array(name, countMax: options.stopStringCountMax) ?? []).enumerated() {
+                let parameter = "\(path)[\(index)]"
                 guard case .string(let string) = element else {
                     throw FieldReader.wrongKind(parameter, wanted: "a string", element)
                 }
@@ -162,7 +165,7 @@ extension SamplingFields {
                 strings.append(string)
             }
         case .null, .bool, .integer, .unsigned, .double, .object:
-            throw FieldReader.wrongKind("stop", wanted: "a string or a list of strings", value)
+            throw fields.wrongKind(name, wanted: "a string or a list of strings", value)
         }
         return strings
     }

@@ -30,7 +30,7 @@ struct EncoderWeightPlan {
         embeddingType = quantization.type(of: embedding)
         var packer = PanelPacker(file: file.tensors, quantization: quantization)
         func matrix(_ stems: [String]) throws(ModelError) -> WeightPlan.Matrix {
-            try packer.stack(stems.map { (EncoderTensor.weight($0), RowOrder.asStored) })
+            try packer.stack(stems.map { WeightPlan.Part(EncoderTensor.weight($0)) })
         }
         var layers: [Layer] = []
         for layer in 0..<file.spec.layerCount {

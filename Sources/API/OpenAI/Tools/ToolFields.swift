@@ -6,7 +6,7 @@ import Text
 
 /// `tools`, `tool_choice` and `parallel_tool_calls`, and what earlier messages called.
 struct ToolFields {
-    private enum Choice: Equatable {
+    enum Choice: Equatable {
         /// The model says whether it calls.
         case auto
         /// It calls at least one.
@@ -21,35 +21,29 @@ struct ToolFields {
     private var choice = Choice.auto
     private(set) var calls: ToolCallReading?
 
-    private struct Function: Equatable {
+    struct Function: Equatable {
         var name: String
+        /// What the template sees.
+        var definition: TemplateValue
         /// JSON schema of the arguments; nil for any object.
         var parameters: JSONObject?
     }
 
-    private static let countMax = 128
+    static let countMax = 128
 
     init(_ fields: FieldReader, model: ServedModel) throws(APIError) {
-        let list = try fields.array("tools", countMax: Self.countMax) ?? []
-        for (index, value) in list.enumerated() {
-            let path = "tools[\(index)]"
-            guard case .object(let object) = value else {
-                throw FieldReader.wrongKind(path, wanted: "an object", value)
-            }
-            functions.append(try Self.function(FieldReader(object, path: path)))
-            guard !functions.dropLast().contains(where: { $0.name == functions[index].name }) else {
-                throw .invalid(
-                    "\(path).function.name", code: "invalid_value",
-                    "\(path).function.name is the name of another tool: \"\(functions[index].name)\".")
-            }
-            definitions.append(TemplateValue(value))
-        }
-        let isParallel = try fields.bool("parallel_tool_calls") ?? true
-        guard let wanted = try Self.choice(fields, functions) else {
-            (definitions, functions) = ([], [])
-            return
-        }
-        choice = wanted
+        let functions = try Self.functions(fields) { (tool) throws(APIError) in try Self.function(tool) }
+        try self.init(
+            functions, try Self.choice(fields, functions), isParallel: try fields.bool("parallel_tool_calls") ?? true,
+            model: model)
+    }
+
+    /// - Parameter choice: nil when nothing may be called.
+    init(_ functions: [Function], _ choice: Choice?, isParallel: Bool, model: ServedModel) throws(APIError) {
+        guard let choice else { return }
+        self.choice = choice
+        self.functions = functions
+        definitions = functions.map(\.definition)
         guard !functions.isEmpty else { return }
         guard let dialect = model.chatTemplate?.toolDialect else {
             throw .invalid(
@@ -57,6 +51,27 @@ struct ToolFields {
                 "The chat template of the model \(model.name) has no place for tools.")
         }
         calls = ToolCallReading(dialect: dialect, isParallel: isParallel, isForced: choice != .auto)
+    }
+
+    /// `tools`, each read by `read`, no name twice.
+    static func functions(
+        _ fields: FieldReader, _ read: (FieldReader) throws(APIError) -> (Function, FieldReader)
+    ) throws(APIError) -> [Function] {
+        var functions: [Function] = []
+        for (index, value) in (try fields.array("tools", countMax: countMax) ?? []).enumerated() {
+            let path = fields.parameter("tools") + "[\(index)]"
+            guard case .object(let object) = value else {
+                throw FieldReader.wrongKind(path, wanted: "an object", value)
+            }
+            let (function, place) = try read(FieldReader(object, path: path))
+            guard !functions.contains(where: { $0.name == function.name }) else {
+                throw .invalid(
+                    place.parameter("name"), code: "invalid_value",
+                    "\(place.parameter("name")) is the name of another tool: \"\(function.name)\".")
+            }
+            functions.append(function)
+        }
+        return functions
     }
 
     /// What an answer must be that has to call: one call of a function that may be chosen.
@@ -95,7 +110,9 @@ struct ToolFields {
         ])
     }
 
-    private static func function(_ fields: FieldReader) throws(APIError) -> Function {
+    /// `{"type":"function","function":{…}}`
+    /// - Returns: the function, and the object that names it.
+    static func function(_ fields: FieldReader) throws(APIError) -> (Function, FieldReader) {
         guard let type = try fields.string("type") else { throw fields.missing("type") }
         guard type == "function" else {
             throw .invalid(
@@ -103,6 +120,18 @@ struct ToolFields {
                 "\(fields.parameter("type")) must be function, but \"\(type.prefix(40))\" was given.")
         }
         guard let function = try fields.object("function") else { throw fields.missing("function") }
+        let name = try name(function)
+        _ = try function.string("description")
+        _ = try function.bool("strict")
+        return (
+            Function(
+                name: name, definition: TemplateValue(.object(fields.object)),
+                parameters: try function.object("parameters")?.object), function
+        )
+    }
+
+    /// `name` of a function.
+    static func name(_ function: FieldReader) throws(APIError) -> String {
         guard let name = try function.string("name") else { throw function.missing("name") }
         let isName = { (byte: UInt8) in
             switch byte {
@@ -117,13 +146,11 @@ struct ToolFields {
                 function.parameter("name"), code: "invalid_value",
                 "\(function.parameter("name")) must be 1 to 64 letters, digits, _ or -.")
         }
-        _ = try function.string("description")
-        _ = try function.bool("strict")
-        return Function(name: name, parameters: try function.object("parameters")?.object)
+        return name
     }
 
     /// - Returns: nil when nothing may be called.
-    private static func choice(_ fields: FieldReader, _ functions: [Function]) throws(APIError) -> Choice? {
+    static func choice(_ fields: FieldReader, _ functions: [Function]) throws(APIError) -> Choice? {
         switch fields.value("tool_choice") {
         case nil: return functions.isEmpty ? nil : .auto
         case .string("none"): return nil
@@ -157,7 +184,7 @@ struct ToolFields {
         }
     }
 
-    private static func needsTools() -> APIError {
+    static func needsTools() -> APIError {
         .invalid("tool_choice", code: "invalid_value", "tool_choice is only allowed when tools are given.")
     }
 
@@ -181,7 +208,7 @@ struct ToolFields {
     }
 
     /// JSON in a string, as OpenAI has it; an object is taken too. Templates see the object.
-    private static func arguments(_ function: FieldReader) throws(APIError) -> TemplateValue {
+    static func arguments(_ function: FieldReader) throws(APIError) -> TemplateValue {
         switch function.value("arguments") {
         case nil: return .mapping([])
         case .object(let object)?: return TemplateValue(.object(object))

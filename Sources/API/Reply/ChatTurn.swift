@@ -1,0 +1,78 @@
+import Inference
+import Serving
+import Text
+
+/// A chat that has been read, whatever its dialect. What is left is to render, tokenize and measure it, which is the same for
+/// all: so the same messages, parameters and seed make the same prompt and the same answer.
+struct ChatTurn {
+    let model: ServedModel
+    var messages: [ChatMessage]
+    var tools: ToolFields
+    var shared: SamplingFields
+    /// Tokens of the answer at most; nil for what the context leaves.
+    var wantedTokenCount: Int?
+    var addsGenerationPrompt = true
+    var addsSpecialTokens = true
+    /// What holds the text here.
+    var promptField = "messages"
+
+    init(model: ServedModel, messages: [ChatMessage], tools: ToolFields, shared: SamplingFields) {
+        self.model = model
+        self.messages = messages
+        self.tools = tools
+        self.shared = shared
+    }
+
+    /// - Parameter limits: where `min_tokens` may stand.
+    consuming func prepare(limits: FieldReader, options: APIOptions) throws(APIError) -> PreparedGeneration {
+        if let constraint = try tools.constraint() {
+            guard shared.sampling.constraint == nil else {
+                throw .invalid(
+                    "tool_choice", code: "invalid_value",
+                    "tool_choice asks for a call, but another field says what the answer must be: give one of them.")
+            }
+            try ConstraintFields.check(constraint, "tools", ends: shared.sampling.stopTokens)
+            shared.sampling.constraint = constraint
+        }
+        let prompt = try prompt()
+        try shared.setOutputTokenCount(
+            try PreparedGeneration.outputTokenCount(
+                prompts: [prompt], wanted: wantedTokenCount, fallback: nil, promptField: promptField, model: model,
+                options: options), limits)
+        var request = shared.request(model: model, prompts: [prompt])
+        // The marks of calls must be seen.
+        if tools.calls?.dialect.hasSpecialMarks == true { request.skipsSpecialTokens = false }
+        return PreparedGeneration(
+            model: model, request: request, streams: shared.streams,
+            includesUsage: shared.includesUsage, reportsUsageContinuously: shared.reportsUsageContinuously,
+            promptLogprobCount: shared.promptLogprobCount, toolCalls: tools.calls)
+    }
+
+    /// The messages as the model reads them.
+    func prompt() throws(APIError) -> [TokenID] {
+        try PreparedGeneration.checkFits(
+            byteCount: ChatMessages.byteCount(messages), promptField: promptField, model: model)
+        var text = try ChatMessages.render(
+            messages, tools: tools.definitions, addsGenerationPrompt: addsGenerationPrompt, model: model)
+        if let calls = tools.calls, calls.isForced { text += calls.dialect.forcedOpening }
+        let prompt = model.tokenizer.encode(text, parsesSpecialTokens: true, addsBOS: addsSpecialTokens)
+        guard !prompt.isEmpty else {
+            throw .invalid(promptField, code: "invalid_value", "The messages make an empty prompt.")
+        }
+        return prompt
+    }
+}
+
+extension SamplingFields {
+    /// Holds the answer to what a field of a dialect's own says.
+    mutating func constrain(_ constraint: OutputConstraint?, _ parameter: String) throws(APIError) {
+        guard let constraint else { return }
+        guard sampling.constraint == nil else {
+            throw .invalid(
+                parameter, code: "invalid_value",
+                "\(parameter) and another field both say what the answer must be: give one of them.")
+        }
+        try ConstraintFields.check(constraint, parameter, ends: sampling.stopTokens)
+        sampling.constraint = constraint
+    }
+}
