@@ -62,7 +62,7 @@ struct Route: Sendable {
 enum RouteTable {
     static let all =
         OpenAIRoutes.table + ResponsesRoutes.table + MessagesRoutes.table + OllamaRoutes.table + KServeRoutes.table
-        + AdminRoutes.table
+        + AdminRoutes.table + OpenAPIDocument.table
 
     /// Those of the public port.
     static func open(_ options: APIOptions) -> [Route] {

@@ -1,0 +1,121 @@
+import JSON
+import NIOCore
+import Serving
+
+/// `GET /openapi.json`: every route of the public port as OpenAPI 3.1 describes it, made of the tables of routes,
+/// descriptions and schemas.
+enum OpenAPIDocument {
+    static let table: [Route] = [
+        Route("GET", "/openapi.json", .open) { call in
+            let (options, models) = (call.core.options, call.core.service.models)
+            call.respond {
+                $0.writeJSON(document(of: RouteTable.open(options), models: models.map(\.name), options.version))
+            }
+        }
+    ]
+
+    /// - Parameter models: those that are served now.
+    static func document(of routes: [Route], models: [String], _ version: String) -> JSONValue {
+        let schemas = [SchemaTable.modelName(models)] + SchemaTable.all
+        return .of([
+            "openapi": .string("3.1.0"),
+            "info": .of([
+                "title": .string("Apus"), "version": .string(version),
+                "summary": .string("Serves language models in the dialects of OpenAI, Anthropic, Ollama and KServe."),
+            ]),
+            "paths": paths(routes),
+            "components": .of([
+                "schemas": .object(JSONObject(members: schemas.map { .init(name: $0.name, value: $0.schema) }))
+            ]),
+        ])
+    }
+
+    /// Operations by path, methods of a path together.
+    private static func paths(_ routes: [Route]) -> JSONValue {
+        var paths: [JSONObject.Member] = []
+        for route in routes {
+            let found = DescriptionTable.all.first { $0.method == route.method && $0.pattern == route.pattern }
+            guard let found else { continue }
+            let operation = JSONObject.Member(name: route.method.lowercased(), value: operation(found))
+            if let index = paths.firstIndex(where: { $0.name == route.pattern }),
+                case .object(var operations) = paths[index].value
+            {
+                operations.members.append(operation)
+                paths[index].value = .object(operations)
+            } else {
+                paths.append(.init(name: route.pattern, value: .object(JSONObject(members: [operation]))))
+            }
+        }
+        return .object(JSONObject(members: paths))
+    }
+
+    private static func operation(_ route: RouteDescription) -> JSONValue {
+        var members: [JSONObject.Member] = [.init(name: "summary", value: .string(route.summary))]
+        if route.pattern.contains("{id}") {
+            let parameter = JSONValue.of([
+                "name": .string("id"), "in": .string("path"), "required": .bool(true),
+                "schema": route.pattern.contains("models/{id}") ? SchemaTable.model : Schema.name,
+            ])
+            members.append(.init(name: "parameters", value: .array([parameter])))
+        }
+        if let body = route.body {
+            let request = JSONValue.of(["required": .bool(route.isBodyRequired), "content": content(body)])
+            members.append(.init(name: "requestBody", value: request))
+        }
+        members.append(.init(name: "responses", value: responses(route)))
+        return .object(JSONObject(members: members))
+    }
+
+    private static func responses(_ route: RouteDescription) -> JSONValue {
+        let error = RouteDescription.Content.json(ErrorShape(path: route.pattern).schema)
+        var responses: [(Int, String, [RouteDescription.Content])] = []
+        if !route.success.isEmpty { responses.append((200, "The answer.", route.success)) }
+        for status in route.failures { responses.append((status, reason(status), [error])) }
+        if let unavailable = route.unavailable {
+            responses.removeAll { $0.0 == 503 }
+            responses.append((503, "No.", [unavailable] + (route.failures.contains(503) ? [error] : [])))
+        }
+        return .object(
+            JSONObject(
+                members: responses.sorted { $0.0 < $1.0 }.map { status, why, contents in
+                    .init(
+                        name: String(status), value: .of(["description": .string(why), "content": content(contents)]))
+                }))
+    }
+
+    private static func content(_ contents: [RouteDescription.Content]) -> JSONValue {
+        .object(
+            JSONObject(
+                members: contents.map { content in
+                    let schema = content.schema.map { Schema.named($0) } ?? Schema.string
+                    return .init(name: content.type, value: .of(["schema": schema]))
+                }))
+    }
+
+    private static func reason(_ status: Int) -> String {
+        switch status {
+        case 400: "The request is not valid, or asks for what is not served; the message names the field."
+        case 404: "There is nothing of that name."
+        case 408: "The body did not arrive in full."
+        case 409: "No worker computes as those did that made the stream's first part."
+        case 410: "The stream broke off too long ago."
+        case 413: "The body is too large."
+        case 415: "The body is not uncompressed JSON."
+        case 429: "The queue is full; Retry-After says how long."
+        case 501: "Not done here; the message says why."
+        case 503: "No worker can take it now."
+        default: "Something failed here."
+        }
+    }
+}
+
+extension ErrorShape {
+    /// Its name in ``SchemaTable``.
+    var schema: String {
+        switch self {
+        case .openAI: "Error"
+        case .sentence: "ErrorSentence"
+        case .anthropic: "TypedError"
+        }
+    }
+}
