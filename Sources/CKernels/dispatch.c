@@ -173,9 +173,6 @@ void apus_add(float *y, const float *x, size_t n) {
 void apus_rope(float *x, const float *cs, size_t n, size_t heads, size_t stride) {
     chosen->rope(x, cs, n, heads, stride);
 }
-void apus_layer_norm(const float *x, const float *weight, const float *bias, float eps, size_t n, float *y) {
-    chosen->layer_norm(x, weight, bias, eps, n, y);
-}
 void apus_gelu_tanh(const float *x, size_t n, float *y) {
     chosen->gelu_tanh(x, n, y);
 }

@@ -2,14 +2,6 @@ import CKernels
 
 /// What some families of models have beside RMSNorm and SwiGLU. Counts are multiples of 16.
 extension Kernels {
-    /// `(x - mean) / sqrt(variance + epsilon) * weight + bias`; `y` may be `x`.
-    package static func layerNorm(
-        _ x: UnsafePointer<Float>, weight: UnsafePointer<Float>, bias: UnsafePointer<Float>, epsilon: Float,
-        count: Int, into y: UnsafeMutablePointer<Float>
-    ) {
-        apus_layer_norm(x, weight, bias, epsilon, count, y)
-    }
-
     /// GELU in its tanh form; `y` may be `x`.
     package static func geluTanh(_ x: UnsafePointer<Float>, count: Int, into y: UnsafeMutablePointer<Float>) {
         apus_gelu_tanh(x, count, y)

@@ -9,7 +9,7 @@ extension ClusterScheduler {
 
     /// Requests of the model may wait although no worker of it has come yet.
     package mutating func modelExpected(_ model: String) {
-        if models[model] == nil { models[model] = ModelQueue() }
+        _ = models.seen(model)
     }
 
     /// The worker takes sequences from now on.

@@ -52,9 +52,9 @@ final class ReplySession<Encoder: ReplyEncoder>: GenerationReceiver {
 
     private func submit() {
         var asked = prepared.request
-        do throws(APIError) { asked.tenant = try call.tenant() } catch { return call.refuse(error) }
+        do throws(APIError) { try call.core.assign(&asked, to: call.caller) } catch { return call.refuse(error) }
         do {
-            request = try call.core.service.submit(asked, receiver: self)
+            request = try call.core.service.submit(asked, receiver: call.core.receiver(self, of: call.caller))
         } catch {
             return call.fail(ErrorTable.error(error, promptField: promptField, options: call.core.options))
         }

@@ -123,9 +123,6 @@ void apus_rope(float *x, const float *cs, size_t n, size_t heads, size_t stride)
 
 // Other families
 
-/// y = (x - mean(x)) / sqrt(variance(x) + eps) * weight + bias. @param y, x, weight, bias (n), n % 16 == 0; y may be x
-void apus_layer_norm(const float *x, const float *weight, const float *bias, float eps, size_t n, float *y);
-
 /// y[i] = x[i] (1 + tanh(sqrt(2 / pi) (x[i] + 0.044715 x[i]^3))) / 2. @param y (n), n % 16 == 0; y may be x
 void apus_gelu_tanh(const float *x, size_t n, float *y);
 

@@ -24,7 +24,6 @@ typedef struct {
     void (*gelu)(const float *, size_t, float *);
     void (*add)(float *, const float *, size_t);
     void (*rope)(float *, const float *, size_t, size_t, size_t);
-    void (*layer_norm)(const float *, const float *, const float *, float, size_t, float *);
     void (*gelu_tanh)(const float *, size_t, float *);
     void (*gelu_tanh_quantize)(const float *, size_t, size_t, size_t, size_t, size_t, uint8_t *);
     void (*geglu)(const float *, size_t, float *);
