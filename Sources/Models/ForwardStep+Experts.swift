@@ -136,7 +136,9 @@ extension ForwardStep {
                 matrix.multiply(
                     first..<first + panels, memory.activations, firstRow: slot, rows: rows, into: buffer,
                     stride: panels * Kernels.panelRowCount)
-                gated.storeGated(spec.gate, buffer, rows: rows, firstRow: slot, block: block)
+                gated.storeGated(
+                    spec.gate, buffer, stride: spec.gate.panelCount * Kernels.panelRowCount, rows: rows, firstRow: slot,
+                    block: block)
             }
         }
     }

@@ -376,20 +376,30 @@ struct ForwardStep {
         let blocks = matrix.panelCount / panels
         let tile = own.tile
         own.place.divide(tiles(count) * blocks) { part in
-            for piece in part {
-                let (first, block) = (piece / blocks * StepLayout.tileRowCount, piece % blocks)
+            var start = part.lowerBound
+            while start < part.upperBound {
+                let (rowTile, block) = start.quotientAndRemainder(dividingBy: blocks)
+                let first = rowTile * StepLayout.tileRowCount
                 let rows = min(StepLayout.tileRowCount, count - first)
+                // A tile has room for several blocks of few rows: their panels are one stream.
+                let together = min(blocks - block, part.upperBound - start, StepLayout.tileRowCount / rows)
+                let stride = together * panels * Kernels.panelRowCount
                 matrix.multiply(
-                    panels * block..<panels * (block + 1), activations, firstRow: first, rows: rows, into: tile,
-                    stride: panels * Kernels.panelRowCount)
-                if let bias = layer.upBias {
-                    for row in 0..<rows {
-                        Kernels.add(
-                            tile + row * Kernels.panelRowCount, bias + block * Kernels.panelRowCount,
-                            count: Kernels.panelRowCount)
+                    panels * block..<panels * (block + together), activations, firstRow: first, rows: rows, into: tile,
+                    stride: stride)
+                for index in 0..<together {
+                    let piece = tile + index * panels * Kernels.panelRowCount
+                    if let bias = layer.upBias {
+                        for row in 0..<rows {
+                            Kernels.add(
+                                piece + row * stride, bias + (block + index) * Kernels.panelRowCount,
+                                count: Kernels.panelRowCount)
+                        }
                     }
+                    gated.storeGated(
+                        spec.gate, piece, stride: stride, rows: rows, firstRow: first, block: block + index)
                 }
-                gated.storeGated(spec.gate, tile, rows: rows, firstRow: first, block: block)
+                start += together
             }
         }
     }

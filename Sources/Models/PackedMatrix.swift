@@ -131,12 +131,13 @@ struct Activations {
     }
 
     /// Stores columns 32 · block ..< 32 · (block + 1) of `rows` rows from `firstRow` on: what the gate makes of a tile.
-    /// - Parameter tile: of each row 32 gates and 32 ups, side by side; 32 ups where there is no gate.
+    /// - Parameter tile: of each row 32 gates and 32 ups, side by side; 32 ups where there is no gate. The next row's are
+    ///   `stride` floats further.
     func storeGated(
-        _ gate: ModelSpec.FeedForward.Gate, _ tile: UnsafePointer<Float>, rows: Int, firstRow: Int, block: Int
+        _ gate: ModelSpec.FeedForward.Gate, _ tile: UnsafePointer<Float>, stride: Int, rows: Int, firstRow: Int,
+        block: Int
     ) {
         let size = Kernels.panelRowCount
-        let stride = gate.panelCount * size
         if let quantized {
             let quantize =
                 switch gate {
