@@ -18,7 +18,7 @@ import Testing
         for _ in 0..<100 { pace.record(200 * 0.001, tokenCount: 200, promptTokenCount: 200) }
         #expect(pace.tokenMax(besideDecodeRows: 8) == 48)
         // Sequences that resume need not share, and prompts always advance.
-        #expect(pace.tokenMax(besideDecodeRows: 1) == 16 - 6)
+        #expect(pace.tokenMax(besideDecodeRows: 1) == 10)
         #expect(pace.tokenMax(besideDecodeRows: 1, resumes: true) == 64)
         for _ in 0..<100 { pace.record(0.3, tokenCount: 30, promptTokenCount: 0) }
         #expect(pace.tokenMax(besideDecodeRows: 30) == PrefillPace.tokenMin)

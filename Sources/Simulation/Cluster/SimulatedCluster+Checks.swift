@@ -60,11 +60,12 @@ extension SimulatedCluster {
     }
 
     /// A poison request kills two workers: the second alone, which proves it. More only where workers die of other
-    /// things too.
+    /// things too; another poison is one where its client has left before the worker died of it.
     private mutating func checkPoison() {
         let limits = plan.limits
         let allowed =
-            plan.faults.isEmpty ? limits.deathsMax : limits.deathsInCompanyMax + 1 + limits.otherDeathsMax
+            plan.faults.isEmpty
+            ? limits.deathsMax + plan.poisonCount - 1 : limits.deathsInCompanyMax + 1 + limits.otherDeathsMax
         for (number, deaths) in poisonDeaths where deaths > allowed {
             violate("Poison \(number) killed \(deaths) workers; \(allowed) are allowed.")
         }
