@@ -97,7 +97,8 @@ struct WorkerRecord: Sendable {
 
     /// The next token count at which a sequence takes another page or outgrows what is reserved for it.
     func reviewTokenCount(after count: Int, target: Int) -> Int {
-        min(max(target, count + 1), pages(forTokens: count) * description.pageTokenCount + 1)
+        guard description.pooledOutput == nil else { return count + 1 }
+        return min(max(target, count + 1), pages(forTokens: count) * description.pageTokenCount + 1)
     }
 
     /// Tokens that fill all its pages; where none are kept, those of the longest text.

@@ -147,7 +147,8 @@ package final class Tokenizer: Sendable {
             return bytes
         case .wordPiece:
             guard kind == .normal else { return Array(text.utf8) }
-            return text.hasPrefix(WordPieceEncoding.continuation) ? Array(text.utf8.dropFirst(2)) : [0x20] + text.utf8
+            return text.utf8.starts(with: WordPieceEncoding.continuation)
+                ? Array(text.utf8.dropFirst(2)) : [0x20] + text.utf8
         }
     }
 

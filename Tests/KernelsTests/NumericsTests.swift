@@ -62,7 +62,7 @@ extension KernelTests {
             #expect(digest(expectSameBits { products() }) == 0x62AA_E223_DDBD_3B1A)
             #expect(digest(expectSameBits { attention() }) == 0x1860_49A2_8D19_C422)
             #expect(digest(expectSameBits { rows() }) == 0x8503_CA8C_E71E_6BAB)
-            #expect(digest(expectSameBits { encoderRows() }) == 0x0)
+            #expect(digest(expectSameBits { encoderRows() }) == 0x8D65_199F_917D_2B08)
         }
     }
 }

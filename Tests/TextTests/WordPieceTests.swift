@@ -32,6 +32,7 @@ import Testing
     static let spec: TokenizerSpec = {
         let tokens = [
             "[PAD]", "[UNK]", "[CLS]", "[SEP]", "un", "##aff", "##able", "##a", "##f", "a", "able", ",", "é", "##é",
+            "\u{915}", "##\u{93F}",
         ]
         var kinds = [TokenizerSpec.TokenKind](repeating: .normal, count: tokens.count)
         kinds[0] = .control
@@ -53,6 +54,8 @@ import Testing
         #expect(encode("Unaffable, able") == ["un", "##aff", "##able", ",", "able"])
         #expect(encode("unaf unax a") == ["un", "##a", "##f", "[UNK]", "a"])
         #expect(encode("aéÉ") == ["a", "##é", "##é"])
+        // A vowel sign makes one character with what stands before it.
+        #expect(encode("\u{915}\u{93F}") == ["\u{915}", "##\u{93F}"])
         #expect(encode("un[SEP]able") == ["un", "[SEP]", "able"])
         #expect(encode("") == [])
         #expect(encode("u" + String(repeating: "a", count: 200)) == ["[UNK]"])

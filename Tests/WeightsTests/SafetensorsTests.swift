@@ -15,7 +15,8 @@ import Testing
         + #""data_offsets":[40,44]},"none":{"dtype":"F32","shape":[0],"data_offsets":[44,44]}"#
     static let data: [UInt8] =
         (0..<6).flatMap { GGUFWriter.little(Float($0).bitPattern) } + [0x80, 0x3F, 0, 0x40, 0, 0, 0x80, 0xBF]
-        + [1, 0, 0, 0, 0, 0, 0, 0] + GGUFWriter.little(Float16(0.5).bitPattern) + GGUFWriter.little(Float16(-2).bitPattern)
+        + [1, 0, 0, 0, 0, 0, 0, 0] + GGUFWriter.little(Float16(0.5).bitPattern)
+        + GGUFWriter.little(Float16(-2).bitPattern)
     static let good = file(#"{"__metadata__":{"format":"pt"},\#(entries)}   "#, data: data)
 
     @Test func `a sound file's tensors are found, with their numbers`() throws {
@@ -85,7 +86,8 @@ import Testing
         Attack(#"{"dtype":"F32","shape":[1,1,1,1,1,1,1,1,2],"data_offsets":[0,8]}"#, isBadEntry),
         Attack(#"{"dtype":"F32","shape":[3],"data_offsets":[0,8]}"#, isWrongCount),
         Attack(#"{"dtype":"F16","shape":[2],"data_offsets":[0,8]}"#, isWrongCount),
-        Attack(#"{"dtype":"F32","shape":[9223372036854775807,9223372036854775807],"data_offsets":[0,8]}"#, isWrongCount),
+        Attack(
+            #"{"dtype":"F32","shape":[9223372036854775807,9223372036854775807],"data_offsets":[0,8]}"#, isWrongCount),
         Attack(#"{"dtype":"F33","shape":[2],"data_offsets":[0,8]}"#) { $0 == .unknownType(tensor: "x", type: "F33") },
         Attack(#"{"dtype":"F32","shape":[2],"data_offsets":[4,12]}"#, data: 12, isMisplaced),
         Attack(#"{"dtype":"F32","shape":[2],"data_offsets":[0,8]}"#, data: 4, isBeyond),
@@ -120,7 +122,9 @@ import Testing
             try source.write(MutationTests.mutant(of: Self.good, using: &random))
             guard let file = try? SafetensorsFile(path: source.path) else { continue }
             accepted += 1
-            for tensor in file.tensors.values { #expect(file.values(of: tensor).count == tensor.columnCount * tensor.rowCount) }
+            for tensor in file.tensors.values {
+                #expect(file.values(of: tensor).count == tensor.columnCount * tensor.rowCount)
+            }
         }
 
         #expect(accepted > 50 && accepted < 2_900)

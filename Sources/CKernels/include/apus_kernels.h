@@ -110,7 +110,7 @@ void apus_swiglu_quantize(const float *gate_up, size_t stride, size_t rows, size
 /// y = (x - mean(x)) / sqrt(variance(x) + eps) * weight + bias. @param y, x, weight, bias (n), n % 16 == 0; y may be x
 void apus_layer_norm(const float *x, const float *weight, const float *bias, float eps, size_t n, float *y);
 
-/// y[i] = x[i] * Phi(x[i]), with the normal distribution as erf has it, within 1e-7 * |x|.
+/// y[i] = x[i] * Phi(x[i]), with the normal distribution as erf has it, within 4e-7 * |x|.
 /// @param y, x (n), n % 16 == 0; y may be x
 void apus_gelu(const float *x, size_t n, float *y);
 

@@ -77,7 +77,7 @@ extension TokenizerSpec {
         }
         let tokens = zip(stored, kinds).map { token, kind in
             guard kind == .normal else { return token }
-            return token.hasPrefix("\u{2581}") ? String(token.unicodeScalars.dropFirst()) : "##" + token
+            return token.unicodeScalars.first == "\u{2581}" ? String(token.unicodeScalars.dropFirst()) : "##" + token
         }
         func special(_ names: [String], _ spelling: String) throws(TokenizerError) -> Int32? {
             for name in names {

@@ -40,7 +40,8 @@ package final class Encoder: ModelRuntime {
     /// Whole texts only: each slice is one.
     /// - Returns: (texts, output count) row-major.
     package func execute(_ slices: [StepSlice]) -> UnsafeBufferPointer<Float> {
-        precondition(slices.count <= plan.stepTokenMax, "\(slices.count) texts in a step of \(plan.stepTokenMax) tokens")
+        precondition(
+            slices.count <= plan.stepTokenMax, "\(slices.count) texts in a step of \(plan.stepTokenMax) tokens")
         let outputs = (arena.start + plan.layout.outputs).assumingMemoryBound(to: Float.self)
         let count = spec.output.count
         var done = 0

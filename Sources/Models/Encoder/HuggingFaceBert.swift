@@ -133,7 +133,8 @@ enum HuggingFaceBert {
                 throw .directory(
                     ModelDirectoryError(
                         path: path,
-                        reason: "the module \(kind.prefix(80)) is not computed; Transformer, Pooling and Normalize are"))
+                        reason: "the module \(kind.prefix(80)) is not computed; Transformer, Pooling and Normalize are")
+                )
             }
         }
     }
@@ -161,7 +162,8 @@ enum HuggingFaceBert {
         case nil, "Sigmoid"?: return .probability
         case "Identity"?: return .logit
         case let other?:
-            throw .unsupported("The activation \(other.prefix(80)) of scores is not supported; Sigmoid and Identity are.")
+            throw .unsupported(
+                "The activation \(other.prefix(80)) of scores is not supported; Sigmoid and Identity are.")
         }
     }
 

@@ -4,8 +4,9 @@ import Inference
 ///
 /// Source: Wu et al., "Google's Neural Machine Translation System", 2016, as BERT uses it.
 final class WordPieceEncoding: Sendable {
-    /// What a piece begins with that continues a word.
-    static let continuation = "##"
+    /// What a piece begins with that continues a word. Compared by bytes: a mark behind it would make one character of
+    /// both.
+    static let continuation = Array("##".utf8)
     /// Longer words are unknown. In characters.
     private static let wordScalarMax = 100
 
@@ -24,7 +25,7 @@ final class WordPieceEncoding: Sendable {
         var continuations: [(bytes: [UInt8], id: TokenID)] = []
         for (id, token) in spec.tokens.enumerated() {
             let bytes = Array(token.utf8)
-            if token.hasPrefix(Self.continuation) {
+            if bytes.starts(with: Self.continuation) {
                 continuations.append((Array(bytes.dropFirst(2)), TokenID(id)))
             } else {
                 starts.append((bytes, TokenID(id)))

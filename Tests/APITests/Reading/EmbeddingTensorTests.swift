@@ -2,6 +2,7 @@ import Foundation
 import Inference
 import InferenceProtocol
 import Serving
+import SwiftProtobuf
 import Testing
 
 @testable import API

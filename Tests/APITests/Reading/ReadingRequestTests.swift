@@ -30,7 +30,8 @@ import Testing
         let exchange = desk.post("/v1/embeddings", #"{"input":["a","b"]}"#)
 
         desk.service.produce(
-            .admitted(choice: 1, numericsID: "x"), .pooled(choice: 1, [0.25, -1]), .choiceFinished(choice: 1, .stop(nil)),
+            .admitted(choice: 1, numericsID: "x"), .pooled(choice: 1, [0.25, -1]),
+            .choiceFinished(choice: 1, .stop(nil)),
             .pooled(choice: 0, [1, 0.1]), .choiceFinished(choice: 0, .stop(nil)), .finished(Self.usage))
 
         #expect(exchange.status == 200)
@@ -54,7 +55,8 @@ import Testing
         let desk = Desk(models: [Self.embedder])
         let body = #"{"query":"q","documents":["a",{"text":"b"},"c","d"],"top_n":3}"#
         let exchanges = [
-            desk.post("/v1/rerank", body), desk.post("/rerank", String(body.dropLast()) + #","return_documents":false}"#),
+            desk.post("/v1/rerank", body),
+            desk.post("/rerank", String(body.dropLast()) + #","return_documents":false}"#),
         ]
         #expect(desk.service.submitted[0].prompts == [[113], [97], [98], [99], [100]])
 
@@ -151,7 +153,8 @@ import Testing
         Row("/v1/embeddings", #"{"model":"e","input":["a","\#(long)"]}"#, "input[1]", "context_length_exceeded", "16"),
         Row("/v1/embeddings", #"{"model":"e","input":"a","dimensions":1}"#, "dimensions", "unsupported_parameter", "2"),
         Row("/v1/embeddings", #"{"model":"e","input":"a","dimensions":0}"#, "dimensions", "integer_below_min_value"),
-        Row("/v1/embeddings", #"{"model":"e","input":"a","encoding_format":"hex"}"#, "encoding_format", "invalid_value"),
+        Row(
+            "/v1/embeddings", #"{"model":"e","input":"a","encoding_format":"hex"}"#, "encoding_format", "invalid_value"),
         Row(
             "/v1/embeddings", #"{"model":"e","input":"a","truncate_prompt_tokens":4}"#, "truncate_prompt_tokens",
             "unsupported_parameter"),
@@ -162,9 +165,12 @@ import Testing
         Row("/v1/rerank", #"{"model":"e","documents":["b"]}"#, "query", "missing_required_parameter"),
         Row("/v1/rerank", #"{"model":"e","query":"a"}"#, "documents", "missing_required_parameter"),
         Row("/v1/rerank", #"{"model":"e","query":"a","documents":[]}"#, "documents", "empty_array"),
-        Row("/v1/rerank", #"{"model":"e","query":"a","documents":["b",{}]}"#, "documents[1].text", "missing_required_parameter"),
+        Row(
+            "/v1/rerank", #"{"model":"e","query":"a","documents":["b",{}]}"#, "documents[1].text",
+            "missing_required_parameter"),
         Row("/v1/rerank", #"{"model":"e","query":"a","documents":["b",[]]}"#, "documents[1]", "invalid_type"),
-        Row("/v1/rerank", #"{"model":"e","query":"a","documents":["b"],"top_n":0}"#, "top_n", "integer_below_min_value"),
+        Row(
+            "/v1/rerank", #"{"model":"e","query":"a","documents":["b"],"top_n":0}"#, "top_n", "integer_below_min_value"),
         Row(
             "/v1/rerank", #"{"model":"e","query":"a","documents":["b","\#(long)"]}"#, "documents[1]",
             "context_length_exceeded"),
@@ -179,7 +185,9 @@ import Testing
         Row("/v1/score", #"{"model":"e","text_1":"a"}"#, "text_2", "missing_required_parameter"),
         Row("/v1/score", #"{"model":"e","text_1":["a","b"],"text_2":"c"}"#, "text_1", "invalid_value", "as many"),
         Row("/v1/score", #"{"model":"e","text_1":"a","text_2":[]}"#, "text_2", "empty_array"),
-        Row("/v1/score", #"{"model":"e","text_1":"a","text_2":["b","\#(long)"]}"#, "text_2[1]", "context_length_exceeded"),
+        Row(
+            "/v1/score", #"{"model":"e","text_1":"a","text_2":["b","\#(long)"]}"#, "text_2[1]",
+            "context_length_exceeded"),
         Row("/v1/score", #"{"model":"e","text_1":{},"text_2":"c"}"#, "text_1", "invalid_type"),
         Row("/v1/completions", #"{"model":"e","prompt":"a"}"#, "model", "model_does_not_generate", "/v1/embeddings"),
         Row(
@@ -187,7 +195,8 @@ import Testing
             "model_does_not_generate", "/v1/rerank"),
     ]
 
-    @Test(arguments: rows) func `what cannot be honoured is refused by name, before the service hears of it`(_ row: Row) {
+    @Test(arguments: rows) func `what cannot be honoured is refused by name, before the service hears of it`(_ row: Row)
+    {
         let desk = Desk(models: [Self.embedder, Self.scorer, .tiny()])
 
         let exchange = desk.post(row.path, row.body)

@@ -89,7 +89,8 @@ import Weights
         ),
     ]
 
-    @Test(arguments: files.indices) func `a file that is missing or says something else is refused`(_ index: Int) throws {
+    @Test(arguments: files.indices) func `a file that is missing or says something else is refused`(_ index: Int) throws
+    {
         let file = Self.files[index]
         let folder = try RandomEncoder().folder()
         if let text = file.text { try folder.write(file.name, Data(text.utf8)) } else { try folder.remove(file.name) }

@@ -124,7 +124,9 @@ struct RandomEncoder {
         ] {
             renamed = renamed.replacingOccurrences(of: ours, with: theirs)
         }
-        if renamed.hasPrefix("cls.output.") { return renamed.replacingOccurrences(of: "cls.output.", with: "classifier.") }
+        if renamed.hasPrefix("cls.output.") {
+            return renamed.replacingOccurrences(of: "cls.output.", with: "classifier.")
+        }
         if renamed.hasPrefix("cls.") { renamed = renamed.replacingOccurrences(of: "cls.", with: "pooler.dense.") }
         return prefix + renamed
     }

@@ -33,7 +33,8 @@ import Text
     static func path() throws -> String {
         let path = RealModel.root.appending(path: ".models/all-MiniLM-L6-v2").path
         try #require(
-            FileManager.default.fileExists(atPath: path), "The embedding model is missing at \(path): run `make embedding-model`.")
+            FileManager.default.fileExists(atPath: path),
+            "The embedding model is missing at \(path): run `make embedding-model`.")
         return path
     }
 
