@@ -27,7 +27,10 @@ extension TokenizerSpec {
         }
         let isSentencePiece = kind == .sentencePiece
         let tokens = try keys.required("tokens", GGUFMetadata.strings)
-        let preTokenizer = isSentencePiece ? "" : try keys.read("pre", GGUFMetadata.string) ?? ""
+        // Files do not say that Phi 3's control tokens take the white space behind them: its family does.
+        let isPhi3 = try keys.read(path: "general.architecture", GGUFMetadata.string) == "phi3"
+        let preTokenizer =
+            isSentencePiece ? (isPhi3 ? "phi-3" : "") : try keys.read("pre", GGUFMetadata.string) ?? ""
         let beginsWithBOS = isSentencePiece || ["llama-bpe", "llama3", "llama-v3"].contains(preTokenizer)
 
         self.init(

@@ -5,15 +5,19 @@ enum PreTokenizer: Sendable, Equatable {
     /// Every digit alone, then as GPT-2.
     case smollm
     /// Digits in groups of up to so many: Llama 3 has 3, Qwen2 1.
-    case llama3(digits: Int)
+    case llama3(digits: Int, takesWholeWords: Bool = false)
+    /// As Llama 3, with words that end where a capital begins anew: GPT-4o's.
+    case cased
     /// What llama.cpp does for files that say "default": four expressions, each cutting what the one before left.
     case layered
 
     /// Names that model files use.
     private static let names: [(name: String, value: PreTokenizer)] = [
         ("default", .layered), ("gpt-2", .gpt2), ("gpt2", .gpt2), ("phi-2", .gpt2),
-        ("llama-bpe", .llama3(digits: 3)), ("llama3", .llama3(digits: 3)), ("llama-v3", .llama3(digits: 3)),
-        ("qwen2", .llama3(digits: 1)), ("smollm", .smollm),
+        ("llama-bpe", .llama3(digits: 3, takesWholeWords: true)), ("llama3", .llama3(digits: 3, takesWholeWords: true)),
+        ("llama-v3", .llama3(digits: 3, takesWholeWords: true)), ("dbrx", .llama3(digits: 3)),
+        ("smaug-bpe", .llama3(digits: 3)), ("qwen2", .llama3(digits: 1)), ("deepseek-r1-qwen", .llama3(digits: 1)),
+        ("gpt-4o", .cased), ("smollm", .smollm),
     ]
 
     init(named name: String) throws(TokenizerError) {
@@ -24,7 +28,7 @@ enum PreTokenizer: Sendable, Equatable {
     }
 
     /// Llama 3 takes a word that is a token as it is, without merging.
-    var takesWholeWords: Bool { self == .llama3(digits: 3) }
+    var takesWholeWords: Bool { self == .llama3(digits: 3, takesWholeWords: true) }
 
     /// Calls `word` with the byte range of each word of `text`, in order, none empty.
     func split(_ text: [UInt8], word: (Range<Int>) -> Void) {
@@ -39,14 +43,15 @@ enum PreTokenizer: Sendable, Equatable {
                 start = index + 1
             }
             scan.gpt2(start..<scan.count, word: word)
-        case .llama3(let digits): scan.llama3(digits: digits, word: word)
+        case .llama3(let digits, _): scan.llama3(digits: digits, word: word)
+        case .cased: scan.cased(word: word)
         case .layered: scan.layered(word: word)
         }
     }
 }
 
 /// Text as scalars with their classes.
-private struct ScalarScan {
+struct ScalarScan {
     enum Kind: UInt8 {
         case letter, number, space, newline
         /// Punctuation and the signs `$+<=>^~|`, which some expressions count with it.
@@ -119,7 +124,7 @@ private struct ScalarScan {
     }
 
     /// `'s|'t|'re|'ve|'m|'ll|'d` at `index`: its length in scalars, or nil.
-    private func contraction(at index: Int, end: Int, ignoresCase: Bool) -> Int? {
+    func contraction(at index: Int, end: Int, ignoresCase: Bool) -> Int? {
         guard scalars[index] == 0x27, index + 1 < end else { return nil }
         func lower(_ at: Int) -> UInt32 {
             let scalar = scalars[at]
@@ -136,7 +141,7 @@ private struct ScalarScan {
         }
     }
 
-    private func run(from start: Int, end: Int, while holds: (Kind) -> Bool) -> Int {
+    func run(from start: Int, end: Int, while holds: (Kind) -> Bool) -> Int {
         var index = start
         while index < end, holds(kinds[index]) { index += 1 }
         return index
@@ -202,7 +207,7 @@ private struct ScalarScan {
     }
 
     /// `\s+(?!\S)|\s+`: a run of white space leaves its last to the word that follows.
-    private func spaces(from start: Int, end: Int) -> Int {
+    func spaces(from start: Int, end: Int) -> Int {
         let stop = run(from: start, end: end, while: \.isSpace)
         return stop < end && stop - start > 1 ? stop - 1 : stop
     }

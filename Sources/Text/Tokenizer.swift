@@ -46,8 +46,10 @@ package final class Tokenizer: Sendable {
     package func encode(_ text: String, parsesSpecialTokens: Bool, addsBOS: Bool) -> [TokenID] {
         var tokens: [TokenID] = []
         var isStart = true
+        var dropsSpace = false
         let specials = parsesSpecialTokens ? userDefinedAndControl : userDefined
         specials.split(Array(text.utf8)) { plain in
+            let plain = dropsSpace ? plain.drop(while: \.isASCIISpace) : plain
             switch encoding {
             case .bytePair(let encoding): encoding.encode(Array(plain), into: &tokens)
             case .sentencePiece(let encoding): encoding.encode(Array(plain), isStart: isStart, into: &tokens)
@@ -57,10 +59,17 @@ package final class Tokenizer: Sendable {
         } special: { token in
             tokens.append(token)
             isStart = spec.tokenKinds[Int(token)] != .userDefined
+            dropsSpace = takesSpaceBehind(token)
         }
         guard spec.kind != .wordPiece else { return addsBOS ? enclosed(tokens) : tokens }
         if addsBOS, spec.addsBOS, let bos = spec.bosToken, tokens.first != bos { tokens.insert(bos, at: 0) }
         return tokens
+    }
+
+    /// Phi 3's do, but for those that begin a text, end one, or stand for what is unknown.
+    private func takesSpaceBehind(_ token: TokenID) -> Bool {
+        spec.kind == .sentencePiece && spec.preTokenizer == "phi-3" && token != spec.bosToken
+            && token != spec.unknownToken && spec.tokens[Int(token)] != "<|endoftext|>"
     }
 
     /// BERT's frame around a text, whatever the text spells.

@@ -10,7 +10,7 @@ import Testing
         var lengths: [String: [Int]]
     }
 
-    @Test(arguments: ["gpt-2", "smollm", "llama-bpe", "qwen2", "default"])
+    @Test(arguments: ["gpt-2", "smollm", "llama-bpe", "qwen2", "gpt-4o", "default"])
     func `text is cut where the published expression cuts it`(name: String) throws {
         let preTokenizer = try PreTokenizer(named: name)
         let rows = try Fixture.load([Row].self, "words.json")
@@ -26,8 +26,19 @@ import Testing
     @Test func `aliases mean the same`() throws {
         for (alias, name) in [
             ("llama3", "llama-bpe"), ("llama-v3", "llama-bpe"), ("gpt2", "gpt-2"), ("phi-2", "gpt-2"),
+            ("smaug-bpe", "dbrx"), ("deepseek-r1-qwen", "qwen2"),
         ] {
             #expect(try PreTokenizer(named: alias) == PreTokenizer(named: name))
+        }
+    }
+
+    @Test func `only Llama 3 takes whole words`() throws {
+        let (llama, other) = (try PreTokenizer(named: "llama-bpe"), try PreTokenizer(named: "dbrx"))
+        #expect(llama.takesWholeWords && !other.takesWholeWords)
+        for row in try Fixture.load([Row].self, "words.json") {
+            var lengths: [Int] = []
+            other.split(Array(row.text.utf8)) { lengths.append($0.count) }
+            #expect(lengths == row.lengths["llama-bpe"])
         }
     }
 

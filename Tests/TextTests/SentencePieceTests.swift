@@ -81,4 +81,25 @@ import Text
 
         #expect(throws: TokenizerError.malformed("the tokenizer has 560 tokens and 559 scores")) { try Tokenizer(spec) }
     }
+
+    /// As `AddedToken(rstrip=True)` does in the library of tokenizers, which Phi 3's own has for these.
+    @Test func `Phi 3's control tokens take the white space behind them`() throws {
+        let tokens = ["<unk>", "<s>", "</s>", "<|user|>", "<|end|>", "<|endoftext|>", "▁", "▁a", "a", "\n"]
+        let spec = TokenizerSpec(
+            kind: .sentencePiece, preTokenizer: "phi-3", tokens: tokens,
+            tokenKinds: [.unknown, .control, .control, .control, .control, .control]
+                + .init(repeating: .normal, count: 4),
+            scores: [Float](repeating: 0, count: tokens.count), bosToken: 1, eosToken: 5, unknownToken: 0, addsBOS: true
+        )
+        var plain = spec
+        plain.preTokenizer = ""
+        func ids(_ spec: TokenizerSpec, _ text: String) throws -> [TokenID] {
+            try Tokenizer(spec).encode(text, parsesSpecialTokens: true, addsBOS: false)
+        }
+
+        #expect(try ids(spec, "<|user|>\na<|end|>\n<|user|> \n") == [3, 7, 4, 3])
+        #expect(try ids(plain, "<|user|>\na<|end|>") == [3, 6, 9, 8, 4])
+        #expect(try ids(spec, "<s>\na") == [1, 6, 9, 8])
+        #expect(try ids(spec, "<|endoftext|>\na") == [5, 6, 9, 8])
+    }
 }
