@@ -68,21 +68,21 @@ extension ForwardStep {
         }
     }
 
-    /// The experts with the largest logits, the lowest first among equals, and the softmax over them.
+    /// The experts with the largest logits, the lowest first among equals, and the softmax over them. Takes the logits of
+    /// those chosen away.
     private func choose(_ row: Int, _ memory: ExpertMemory) {
         let logits = memory.routerLogits + row * memory.routerStride
         let choices = memory.choices + row * spec.usedExpertCount
         let weights = memory.weights + row * spec.usedExpertCount
-        var total: Float = 0
+        var (most, total) = (Float(0), Float(0))
         for rank in 0..<spec.usedExpertCount {
-            var best = -1
-            for expert in 0..<spec.expertCount
-            where !(0..<rank).contains(where: { choices[$0] == Int32(expert) }) {
-                if best < 0 || logits[expert] > logits[best] { best = expert }
-            }
-            choices[rank] = Int32(best)
-            weights[rank] = Kernels.exp(logits[best] - logits[Int(choices[0])])
+            var best = 0
+            for expert in 0..<spec.expertCount where logits[expert] > logits[best] { best = expert }
+            if rank == 0 { most = logits[best] }
+            choices[rank] = Int32(truncatingIfNeeded: best)
+            weights[rank] = Kernels.exp(logits[best] - most)
             total += weights[rank]
+            logits[best] = -.infinity
         }
         for rank in 0..<spec.usedExpertCount { weights[rank] /= total }
     }
@@ -97,11 +97,12 @@ extension ForwardStep {
             var (slot, tile) = (0, 0)
             for expert in 0..<spec.expertCount {
                 let rowCount = Int(next[expert])
-                next[expert] = Int32(slot)
+                next[expert] = Int32(truncatingIfNeeded: slot)
                 for first in stride(from: 0, to: rowCount, by: StepLayout.tileRowCount) {
                     memory.tiles[tile] = ExpertLayout.Tile(
-                        expert: Int32(expert), firstSlot: Int32(slot + first),
-                        rowCount: Int32(min(StepLayout.tileRowCount, rowCount - first)))
+                        expert: Int32(truncatingIfNeeded: expert),
+                        firstSlot: Int32(truncatingIfNeeded: slot + first),
+                        rowCount: Int32(truncatingIfNeeded: min(StepLayout.tileRowCount, rowCount - first)))
                     tile += 1
                 }
                 slot += (rowCount + group - 1) / group * group
@@ -111,10 +112,10 @@ extension ForwardStep {
             for pair in 0..<pairCount {
                 let expert = Int(memory.choices[pair])
                 memory.slots[pair] = next[expert]
-                memory.slotRows[Int(next[expert])] = Int32(pair / spec.usedExpertCount)
+                memory.slotRows[Int(next[expert])] = Int32(truncatingIfNeeded: pair / spec.usedExpertCount)
                 next[expert] += 1
             }
-            memory.tileCount.pointee = Int32(tile)
+            memory.tileCount.pointee = Int32(truncatingIfNeeded: tile)
         }
     }
 

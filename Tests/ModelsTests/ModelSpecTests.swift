@@ -166,6 +166,59 @@ import Weights
         #expect(try ModelSpec(GGUFFile(path: source.path)).contextLength == 64)
     }
 
+    private func spec(_ model: RandomModel, _ entries: [(String, GGUFWriter.Value)] = []) throws -> ModelSpec {
+        var writer = model.writer()
+        writer.entries.removeAll { entry in entries.contains { $0.0 == entry.key } }
+        writer.entries += entries.map { (key: $0.0, value: $0.1) }
+        let source = try TemporaryFile(writer.bytes())
+        return try ModelSpec(GGUFFile(path: source.path))
+    }
+
+    @Test func `Gemma's keys have the values that files leave out`() throws {
+        var model = RandomModel.family("gemma2")
+        (model.window, model.scoreCap, model.logitCap) = (nil, nil, nil)
+        let small = try spec(model)
+        #expect(small.window == ModelSpec.SlidingWindow(size: 4096, isWindowed: [true, false, true]))
+        #expect(small.scoreCap == 50 && small.logitCap == 30 && small.embeddingScale == 8)
+        #expect(small.attentionScale == 0.25)
+        (model.layerCount, model.headDimension) = (46, 32)
+        #expect(try spec(model).attentionScale == 0.25, "64 numbers over 4 heads, not 32")
+        #expect(try spec(model, [("gemma2.attention.scale", .float(0.5))]).attentionScale == 0.5)
+        #expect(try spec(model, [("gemma2.attn_logit_softcapping", .float(0))]).scoreCap == nil)
+
+        let gemma3 = try spec(.family("gemma3"), [("gemma3.attention.sliding_window_pattern", .uint32(4))])
+        #expect(gemma3.window?.isWindowed == [true, true, true, false, true, true, true])
+        #expect(gemma3.scoreCap == nil && gemma3.logitCap == nil)
+        #expect(gemma3.ropes.map(\.base) == [1_000_000, 10_000] && gemma3.ropes.map(\.linearFactor) == [8, 1])
+        let other = try spec(.family("gemma3"), [("gemma3.rope.freq_base_swa", .float(20_000))])
+        #expect(other.ropes.map(\.base) == [1_000_000, 20_000])
+    }
+
+    @Test func `Phi 3's long contexts are refused without their factors`() throws {
+        let error = #expect(throws: ModelError.self) {
+            try spec(.family("phi3"), [("phi3.rope.scaling.type", .string("longrope"))])
+        }
+        #expect(error == .missingTensor("rope_factors_long.weight"))
+        let yarn = #expect(throws: ModelError.self) {
+            try spec(.family("phi3"), [("phi3.rope.scaling.type", .string("yarn"))])
+        }
+        #expect(yarn?.description.contains("\"yarn\" is not supported") == true)
+    }
+
+    @Test func `long factors are part of the numerics id`() throws {
+        var model = RandomModel.family("phi3")
+        model.longRope = ([Float](repeating: 1, count: 8), [Float](repeating: 2, count: 8), 64, 1)
+        let source = try TemporaryFile(model.writer().bytes())
+        func id(_ contextLength: Int) throws -> String {
+            try Transformer(
+                path: source.path,
+                options: TransformerOptions(threadCount: 1, kvMemory: .pages(4), contextLength: contextLength)
+            ).description.numericsID
+        }
+
+        #expect(try id(65).hasSuffix("-long") && !id(64).hasSuffix("-long"))
+    }
+
     @Test func `a path that is no file is refused with its reason`() {
         let error = #expect(throws: ModelError.self) { try Transformer(path: "/nowhere/model.gguf") }
         #expect(error?.description == "/nowhere/model.gguf: the file cannot be read: No such file or directory.")
