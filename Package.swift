@@ -143,8 +143,8 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests", dependencies: ["apus", "Grammar", "Inference", "TestSupport"],
             exclude: [
-                "check_constraints.py", "constrained_client.py", "embedding_client.py", "keda_client.py",
-                "openai_client.py", "tools.jinja", "tools_client.py",
+                "check_constraints.py", "constrained_client.py", "description.py", "dialects_client.py",
+                "embedding_client.py", "keda_client.py", "openai_client.py", "tools.jinja", "tools_client.py",
                 "triton_client.py",
             ],
             swiftSettings: ours),

@@ -67,10 +67,16 @@ enum OpenAPIDocument {
     }
 
     private static func responses(_ route: RouteDescription) -> JSONValue {
-        let error = RouteDescription.Content.json(ErrorShape(path: route.pattern).schema)
+        let shape = ErrorShape(path: route.pattern)
+        let error = RouteDescription.Content.json(shape.schema)
         var responses: [(Int, String, [RouteDescription.Content])] = []
         if !route.success.isEmpty { responses.append((200, "The answer.", route.success)) }
-        for status in route.failures { responses.append((status, reason(status), [error])) }
+        for status in route.failures {
+            // What is no request yet has no dialect.
+            let isAny = status == 400 && shape != .openAI
+            let content = isAny ? .json(shape.schema, ErrorShape.openAI.schema) : error
+            responses.append((status, reason(status), [content]))
+        }
         if let unavailable = route.unavailable {
             responses.removeAll { $0.0 == 503 }
             responses.append((503, "No.", [unavailable] + (route.failures.contains(503) ? [error] : [])))
@@ -87,7 +93,9 @@ enum OpenAPIDocument {
         .object(
             JSONObject(
                 members: contents.map { content in
-                    let schema = content.schema.map { Schema.named($0) } ?? Schema.string
+                    let schemas = content.schemas.map { Schema.named($0) }
+                    guard let first = schemas.first else { return .init(name: content.type, value: .of([:])) }
+                    let schema = schemas.count == 1 ? first : .of(["anyOf": .array(schemas)])
                     return .init(name: content.type, value: .of(["schema": schema]))
                 }))
     }

@@ -3,10 +3,10 @@ struct RouteDescription: Sendable {
     /// What a body is, by content type.
     struct Content: Sendable {
         var type = "application/json"
-        /// A name among ``SchemaTable``; nil for text or bytes.
-        var schema: String?
+        /// Names among ``SchemaTable``, one of which it is; none for streams, text and bytes.
+        var schemas: [String] = []
 
-        static func json(_ schema: String) -> Content { Content(schema: schema) }
+        static func json(_ schemas: String...) -> Content { Content(schemas: schemas) }
         static let events = Content(type: "text/event-stream")
         static let lines = Content(type: "application/x-ndjson")
         static let bytes = Content(type: "application/octet-stream")
@@ -66,7 +66,8 @@ enum DescriptionTable {
             gives: [.json("Completion"), .events], failures: [404, 409, 410, 429, 500, 503]),
         .get("/v1/models", "Lists the models.", .json("ModelList")),
         .get("/v1/models/{id}", "Shows a model.", .json("Model"), failures: [404]),
-        .post("/tokenize", "Makes tokens of a text or a chat.", takes: .json("TokenizeRequest"), gives: [.json("Tokens")]),
+        .post(
+            "/tokenize", "Makes tokens of a text or a chat.", takes: .json("TokenizeRequest"), gives: [.json("Tokens")]),
         .post("/detokenize", "Makes text of tokens.", takes: .json("DetokenizeRequest"), gives: [.json("Detokenized")]),
     ]
 
@@ -81,7 +82,8 @@ enum DescriptionTable {
 
     static let messages: [RouteDescription] = [
         .post(
-            "/v1/messages", "Answers a conversation.", takes: .json("MessageRequest"), gives: [.json("Message"), .events]),
+            "/v1/messages", "Answers a conversation.", takes: .json("MessageRequest"),
+            gives: [.json("Message"), .events]),
         .post(
             "/v1/messages/count_tokens", "Counts a conversation's tokens.", takes: .json("TokenCountRequest"),
             gives: [.json("TokenCount")]),

@@ -5,11 +5,19 @@ enum Schema {
     typealias Property = (name: String, schema: JSONValue)
 
     static let string = JSONValue.of(["type": .string("string")])
-    static let name = JSONValue.of(["type": .string("string"), "minLength": .integer(1)])
+    static let name = text(1...256)
     static let boolean = JSONValue.of(["type": .string("boolean")])
     static let object = JSONValue.of(["type": .string("object")])
     static let null = JSONValue.of(["type": .string("null")])
     static let anything = JSONValue.of([:])
+
+    /// A string of so many characters.
+    static func text(_ range: ClosedRange<Int>) -> JSONValue {
+        .of([
+            "type": .string("string"), "minLength": .integer(Int64(range.lowerBound)),
+            "maxLength": .integer(Int64(range.upperBound)),
+        ])
+    }
 
     static func integer(_ range: ClosedRange<Int> = Int.min...Int.max) -> JSONValue {
         .of([

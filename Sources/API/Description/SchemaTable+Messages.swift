@@ -34,7 +34,7 @@ extension SchemaTable {
     ]
 
     private static let conversation: [Schema.Property] = [
-        ("model", model), ("system", Schema.either(Schema.string, Schema.list(Schema.object))),
+        ("model", model), ("system", content),
         (
             "messages",
             Schema.list(
@@ -42,10 +42,10 @@ extension SchemaTable {
                     required: ["role", "content"],
                     [
                         ("role", Schema.words("user", "assistant", "system")),
-                        ("content", Schema.either(Schema.string, Schema.list(Schema.object))),
+                        ("content", content),
                     ]), 1...4_096)
         ),
-        ("stop_sequences", Schema.list(Schema.string, 0...8)), ("tools", Schema.list(Schema.object, 0...128)),
+        ("stop_sequences", stops), ("tools", Schema.list(Schema.object, 0...128)),
         ("tool_choice", Schema.object), ("metadata", Schema.object), ("output_config", Schema.object),
     ]
 

@@ -3,7 +3,7 @@ import JSON
 /// Chats, completions and responses.
 extension SchemaTable {
     static let openAI: [Schema.Property] = [
-        ("ChatCompletionRequest", chatRequest), ("ChatMessage", chatMessage),
+        ("ChatCompletionRequest", chatRequest), ("ChatMessage", chatMessage), ("TextPart", textPart),
         ("CompletionRequest", completionRequest), ("ChatCompletion", answer("chat.completion")),
         ("Completion", answer("text_completion")), ("Model", modelObject),
         (
@@ -49,7 +49,7 @@ extension SchemaTable {
                     ("tools", Schema.list(Schema.object, 0...128)),
                     ("tool_choice", Schema.either(Schema.words("none", "auto", "required"), Schema.object)),
                     ("parallel_tool_calls", Schema.boolean), ("metadata", Schema.object),
-                    ("text", Schema.object([("format", Schema.object)])), ("store", Schema.boolean), ("stop", stop),
+                    ("text", Schema.object([("format", format)])), ("store", Schema.boolean), ("stop", stop),
                 ] + sampling)
         ),
         (
@@ -65,10 +65,14 @@ extension SchemaTable {
         ),
     ]
 
+    /// Beside these, `json_schema` with a schema.
+    private static let format = Schema.object(
+        required: ["type"], [("type", Schema.words("text", "json_object", "json_schema"))])
+
     private static let responseItem = Schema.object([
         ("type", Schema.words("message", "function_call", "function_call_output")),
         ("role", Schema.words("system", "developer", "user", "assistant")),
-        ("content", Schema.either(Schema.string, Schema.list(Schema.object))),
+        ("content", content),
         ("call_id", Schema.string), ("name", Schema.string), ("arguments", Schema.string), ("output", Schema.string),
     ])
 
@@ -76,7 +80,7 @@ extension SchemaTable {
         required: ["role"],
         [
             ("role", Schema.words("system", "developer", "user", "assistant", "tool")),
-            ("content", Schema.optional(Schema.either(Schema.string, Schema.list(Schema.object)))),
+            ("content", Schema.optional(content)),
             ("name", Schema.string), ("tool_call_id", Schema.string),
             ("tool_calls", Schema.list(Schema.object, 0...128)),
         ])
@@ -90,7 +94,7 @@ extension SchemaTable {
             ("stop", stop), ("logprobs", Schema.boolean), ("top_logprobs", Schema.integer(0...20)),
             ("tools", Schema.list(Schema.object, 0...128)),
             ("tool_choice", Schema.either(Schema.words("none", "auto", "required"), Schema.object)),
-            ("parallel_tool_calls", Schema.boolean), ("response_format", Schema.object), ("user", Schema.string),
+            ("parallel_tool_calls", Schema.boolean), ("response_format", format), ("user", Schema.string),
             ("metadata", Schema.object), ("store", Schema.boolean),
         ] + sampling)
 

@@ -68,12 +68,19 @@ enum SchemaTable {
         ("repetition_penalty", Schema.number(0.01...10)), ("presence_penalty", Schema.number(-2...2)),
         ("frequency_penalty", Schema.number(-2...2)), ("seed", Schema.integer()), ("min_tokens", Schema.count32),
         ("ignore_eos", Schema.boolean), ("stop_token_ids", Schema.list(Schema.count32, 0...64)),
-        ("priority", Schema.integer(-1_000...1_000)), ("cache_salt", Schema.string),
+        ("priority", Schema.integer(-1_000...1_000)), ("cache_salt", Schema.text(1...64)),
         ("logit_bias", Schema.object), ("skip_special_tokens", Schema.boolean),
     ]
 
-    /// A string, or a few.
-    static let stop = Schema.either(Schema.string, Schema.list(Schema.string, 0...8))
+    /// A string, or a few; of 64 bytes at most, which 16 characters never pass.
+    static let stop = Schema.either(Schema.text(1...16), stops)
+    static let stops = Schema.list(Schema.text(1...16), 0...8)
+
+    /// What a message says.
+    static let content = Schema.either(Schema.string, Schema.list(Schema.named("TextPart")))
+    /// A part of a message.
+    static let textPart = Schema.object(
+        required: ["type", "text"], [("type", Schema.words("text")), ("text", Schema.string)])
 }
 
 extension Schema {

@@ -19,7 +19,8 @@ enum MessageBlocks {
         guard let last = messages.last else { throw .invalid("messages", code: "empty_array", "messages is empty.") }
         guard last.role != "assistant" else {
             throw .unsupported(
-                "messages[\(list.count - 1)].role", "an answer is not begun for the model: the last message is the user's"
+                "messages[\(list.count - 1)].role",
+                "an answer is not begun for the model: the last message is the user's"
             )
         }
         return messages

@@ -101,7 +101,8 @@ struct PreparedOllama: Sendable {
     private static let refusedOptions = RefusedFields.Table(
         RefusedFields.common + [
             .init("tfs_z", .number(1), "there is no such way of sampling here"),
-            .init("n", .number(1), "a request has one answer"), .init("prompt_logprobs", .nothing, "no field holds them"),
+            .init("n", .number(1), "a request has one answer"),
+            .init("prompt_logprobs", .nothing, "no field holds them"),
             .init("stream", .nothing, "it stands beside options"),
             .init("stream_options", .nothing, "the last line always has the counts"),
         ])

@@ -77,7 +77,9 @@ import Testing
     ]
 
     static let messages: [Row] = [
-        Row(path: "/v1/messages", body: #"{"messages":[{"role":"user","content":"Hi"}]}"#, says: "max_tokens is required"),
+        Row(
+            path: "/v1/messages", body: #"{"messages":[{"role":"user","content":"Hi"}]}"#,
+            says: "max_tokens is required"),
         message(#""system":"x""#, "messages is required"), message(#""messages":[]"#, "messages is empty"),
         message(#""messages":[{"role":"tool","content":"x"}]"#, "messages[0].role must be"),
         message(#""messages":[{"role":"user"}]"#, "messages[0].content is required"),
@@ -99,7 +101,8 @@ import Testing
         said(#""thinking":{"type":"enabled","budget_tokens":1024}"#, "thinking.type is not supported"),
         said(#""container":"x""#, "container is not supported"), said(#""mcp_servers":[{}]"#, "mcp_servers is not"),
         said(#""output_config":{"format":{"type":"xml"}}"#, "output_config.format.type is not supported"),
-        said(#""top_k":-2"#, "top_k must be between"), said(#""max_tokens_":1,"temperature":"x""#, "temperature must be"),
+        said(#""top_k":-2"#, "top_k must be between"),
+        said(#""max_tokens_":1,"temperature":"x""#, "temperature must be"),
         said(#""tools":[{"type":"bash_20250124","name":"bash"}]"#, "tools[0].type is not supported"),
         said(#""tools":[{"name":"a"}]"#, "tools[0].input_schema is required"),
         said(#""tool_choice":{"type":"any"}"#, "tool_choice is only allowed"),
@@ -131,8 +134,10 @@ import Testing
         chat(#""options":{"repeat_penalty":1.1,"repeat_last_n":64}"#, "options.repeat_last_n is not supported"),
         chat(#""options":{"stop":[5]}"#, "options.stop[0] must be a string"),
         chat(#""logprobs":true"#, "logprobs is not supported"),
-        generate(#""template":"x""#, "template is not supported"), generate(#""suffix":"x""#, "suffix is not supported"),
-        generate(#""context":[1]"#, "context is not supported"), generate(#""images":["x"]"#, "images is not supported"),
+        generate(#""template":"x""#, "template is not supported"),
+        generate(#""suffix":"x""#, "suffix is not supported"),
+        generate(#""context":[1]"#, "context is not supported"),
+        generate(#""images":["x"]"#, "images is not supported"),
         Row(path: "/api/pull", body: #"{"model":"x"}"#, says: "Models are loaded by workers", status: 501),
         Row(path: "/api/create", body: "{}", says: "Models are loaded by workers", status: 501),
         Row(path: "/api/embed", body: "{}", says: "none makes embeddings", status: 501),

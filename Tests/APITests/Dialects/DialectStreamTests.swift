@@ -90,7 +90,9 @@ import Testing
     }
 
     static let tool = #"{"type":"function","name":"weather","parameters":{"type":"object"}}"#
-    static let pieces = ["So: <", "tool_call>{\"name\": \"weather\", \"argu", "ments\": {\"ci", "ty\": 1}}", "</tool_call>"]
+    static let pieces = [
+        "So: <", "tool_call>{\"name\": \"weather\", \"argu", "ments\": {\"ci", "ty\": 1}}", "</tool_call>",
+    ]
 
     @Test func `a response's call is an item of its own`() throws {
         let desk = ToolTests.desk()
@@ -124,7 +126,8 @@ import Testing
     ]) func `a message in one says why it stopped`(reason: FinishReason, says: String) {
         let desk = Desk()
         let exchange = desk.post(
-            "/v1/messages", Self.message + "}", headers: [.init("anthropic-version", "2023-06-01"), .init("x-api-key", "k")])
+            "/v1/messages", Self.message + "}",
+            headers: [.init("anthropic-version", "2023-06-01"), .init("x-api-key", "k")])
         Self.say(desk, ["Hel", "lo"], reason)
         #expect(
             exchange.text
@@ -139,7 +142,8 @@ import Testing
         let exchange = desk.post("/v1/messages", Self.message + tools)
         let promptCount = desk.service.submitted[0].prompts[0].count
         Self.say(desk, Self.pieces, .stop(nil))
-        let block = #""index":1,"content_block":{"type":"tool_use","id":"toolu_\#(Self.name)_0","name":"weather","input":{}}"#
+        let block =
+            #""index":1,"content_block":{"type":"tool_use","id":"toolu_\#(Self.name)_0","name":"weather","input":{}}"#
         #expect(
             try Self.events(exchange.text).map(\.data) == [
                 #"{"type":"message_start","message":{"id":"msg_\#(Self.name)","type":"message","role":"assistant","#
@@ -188,13 +192,15 @@ import Testing
             exchange.text
                 == Self.line + #""message":{"role":"assistant","content":"So:"},"done":false}"# + "\n"
                 + Self.line + #""message":{"role":"assistant","content":"",\#(call)},"done":false}"# + "\n" + Self.line
-                + #""message":{"role":"assistant","content":""},"done":true,"done_reason":"stop",\#(Self.counts)"# + "\n")
+                + #""message":{"role":"assistant","content":""},"done":true,"done_reason":"stop",\#(Self.counts)"#
+                + "\n")
 
         let whole = desk.post("/api/chat", body + #","stream":false}"#)
         Self.say(desk, Self.pieces, .length)
         #expect(
             whole.text == Self.line
-                + #""message":{"role":"assistant","content":"So:",\#(call)},"done":true,"done_reason":"length",\#(Self.counts)"#)
+                + #""message":{"role":"assistant","content":"So:",\#(call)},"done":true,"done_reason":"length",\#(Self.counts)"#
+        )
     }
 
     @Test func `Ollama's prompts are lines too, and none is asked of an empty one`() {
@@ -223,11 +229,14 @@ import Testing
         #expect(desk.get("/api/version").text == #"{"version":"1.2.3"}"#)
     }
 
-    @Test(arguments: [
-        (0, "1970-01-01T00:00:00Z"), (951_782_399, "2000-02-28T23:59:59Z"), (951_782_400, "2000-02-29T00:00:00Z"),
-        (4_107_542_400, "2100-03-01T00:00:00Z"), (1_798_761_599, "2026-12-31T23:59:59Z"), (-5, "1970-01-01T00:00:00Z"),
-        (Int64.max, "9999-12-31T23:59:59Z"),
-    ] as [(Int64, String)]) func `times are written as RFC 3339 has them`(seconds: Int64, text: String) {
+    @Test(
+        arguments: [
+            (0, "1970-01-01T00:00:00Z"), (951_782_399, "2000-02-28T23:59:59Z"), (951_782_400, "2000-02-29T00:00:00Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"), (1_798_761_599, "2026-12-31T23:59:59Z"),
+            (-5, "1970-01-01T00:00:00Z"),
+            (Int64.max, "9999-12-31T23:59:59Z"),
+        ] as [(Int64, String)]) func `times are written as RFC 3339 has them`(seconds: Int64, text: String)
+    {
         #expect(UTCTime.text(unixSeconds: seconds) == text)
     }
 }
