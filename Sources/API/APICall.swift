@@ -166,7 +166,7 @@ extension APICall {
         _ work: @escaping @Sendable ([UInt8], Preparation) throws(APIError) -> Prepared,
         _ then: @escaping (Prepared) -> Void
     ) {
-        core.prepare(byteCount: body.readableBytes, abandonment: abandonment, on: exchange.eventLoop) {
+        core.prepare(body, abandonment: abandonment, on: exchange.eventLoop) {
             (preparation) throws(APIError) in
             try work(Array(body.readableBytesView), preparation)
         } deliver: { result in

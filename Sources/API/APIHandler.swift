@@ -100,6 +100,7 @@ final class APICore {
     private let isAdminPort: Bool
     let offload: Offload
     let surroundings: APISurroundings
+    private let aliases: AliasTable
     /// nil: streams have no ids.
     let resumeSeal: ResumeSeal?
     /// Bodies on another thread now.
@@ -126,8 +127,12 @@ final class APICore {
         self.options = options
         self.offload = offload
         self.surroundings = surroundings
+        aliases = AliasTable(options.aliases, metrics)
         resumeSeal = options.resumeKey.flatMap { try? KeyedDigest(key: $0) }.map { ResumeSeal($0) }
     }
+
+    /// The models that are served now, under all their names.
+    var directory: ModelDirectory { ModelDirectory(models: service.models, aliases: aliases) }
 
     func handle(_ exchange: any HTTPExchange, among routes: [Route]) {
         let (method, path) = (exchange.request.method, exchange.request.path)

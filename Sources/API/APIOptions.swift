@@ -51,6 +51,8 @@ package struct APIOptions: Sendable {
     package var tenantHeader: String?
     /// Bytes of a tenant's name.
     package var tenantByteCountMax = 128
+    /// Names that stand for models.
+    package var aliases: [ModelAlias] = []
     /// Whether `/metrics` is on the public port as well as on the admin port.
     package var servesMetricsPublicly = true
 

@@ -6,15 +6,17 @@ import Synchronization
 extension APICore {
     /// Works on what a client sent: here when it is short, else on another thread.
     /// - Parameters:
+    ///   - body: all that was sent.
     ///   - work: pure; sees what is known now.
     ///   - deliver: on the event loop, once, unless the client has left before the work began.
     func prepare<Prepared: Sendable>(
-        byteCount: Int, abandonment: Abandonment, on loop: any EventLoop,
+        _ body: ByteBuffer, abandonment: Abandonment, on loop: any EventLoop,
         _ work: @escaping @Sendable (Preparation) throws(APIError) -> Prepared,
         deliver: @escaping (Result<Prepared, APIError>) -> Void
     ) {
-        let preparation = Preparation(models: service.models, options: options, seed: surroundings.randomWord())
-        guard byteCount > options.inlineByteCountMax else {
+        let preparation = Preparation(
+            directory: directory, body: body, options: options, seed: surroundings.randomWord())
+        guard body.readableBytes > options.inlineByteCountMax else {
             return deliver(Self.result { () throws(APIError) in try work(preparation) })
         }
         guard preparationCount < options.preparationCountMax else {
@@ -56,7 +58,9 @@ final class Abandonment: Sendable {
 
 /// What the work on a body may know. Values and immutable objects only: it crosses to another thread.
 struct Preparation: Sendable {
-    var models: [ServedModel]
+    var directory: ModelDirectory
+    /// What the client sent. Of a name that stands for several models it chooses one.
+    var body: ByteBuffer
     var options: APIOptions
     /// Drawn for this request, for when the client gives none.
     var seed: UInt64
@@ -64,18 +68,16 @@ struct Preparation: Sendable {
     /// The model that `model` names; the only one when there is one and none is named.
     func model(_ fields: FieldReader, promptField: String) throws(APIError) -> ServedModel {
         let name = try fields.string("model")
-        guard !models.isEmpty else {
-            throw ErrorTable.error(
-                .unavailable("No worker has announced a model yet."), promptField: promptField, options: options)
+        if name == nil, directory.models.count == 1, let only = directory.models.first { return only }
+        guard name != nil || directory.models.isEmpty else { throw fields.missing("model") }
+        return try model(name ?? "", promptField: promptField)
+    }
+
+    /// The model that answers to a name.
+    func model(_ name: String, promptField: String) throws(APIError) -> ServedModel {
+        do { return try directory.model(name, for: body) } catch {
+            throw ErrorTable.error(error, promptField: promptField, options: options)
         }
-        guard let name else {
-            guard models.count == 1, let only = models.first else { throw fields.missing("model") }
-            return only
-        }
-        guard let model = models.first(where: { $0.name == name }) else {
-            throw ErrorTable.error(.modelNotFound(name), promptField: promptField, options: options)
-        }
-        return model
     }
 
     /// The same, of models that generate.

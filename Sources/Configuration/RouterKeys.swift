@@ -23,6 +23,10 @@ package enum RouterKeys {
         "expect-model",
         "Models, each with a GGUF file that its tokenizer is read from, that are served before any worker of theirs is "
             + "there: requests wait for the first one, which an autoscaler starts.", "NAME=FILE,…")
+    package static let modelAlias = Key<[String]>.list(
+        "model-alias",
+        "Names that stand for models: NAME=MODEL, or NAME=MODEL:WEIGHT several times for the same NAME, whose requests are "
+            + "then divided by weight.", "NAME=MODEL[:WEIGHT],…")
     package static let queueLimit = Key<Int>.integer(
         "queue-limit", "Requests that may wait; more are refused with 429.", default: 4096, in: 1...1_000_000)
     package static let queueWait = Key<Double>.seconds(
@@ -68,7 +72,8 @@ package enum RouterKeys {
 
     package static let listening = [host.name, httpPort.name, grpcPort.name, adminPort.name]
     package static let serving = [
-        queueLimit.name, queueWait.name, queueTokenLimit.name, queueByteLimit.name, accessKeys.name, tenantHeader.name,
+        modelAlias.name, queueLimit.name, queueWait.name, queueTokenLimit.name, queueByteLimit.name, accessKeys.name,
+        tenantHeader.name,
         queueTimeout.name,
         requestTimeout.name, firstTokenObjective.name, tokenObjective.name, maxBodyBytes.name, resumeKeyFile.name,
         resumeWindow.name, tlsCertificate.name, tlsKey.name,

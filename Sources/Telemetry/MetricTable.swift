@@ -93,6 +93,9 @@ extension Metric {
     package static let desiredWorkers = gauge(
         "apus_desired_workers", "Workers that a model's requests want: what an autoscaler should set.",
         labels: ["model_name"])
+    package static let aliasChoices = counter(
+        "apus_alias_choices_total", "Requests that asked for an alias, by the model that was chosen for them.",
+        labels: ["alias", "model_name"])
     package static let objectiveRequests = counter(
         "apus_slo_requests_total",
         "Requests that ended without the client's doing, by whether first token and pace met the objective.",

@@ -68,7 +68,7 @@ package final class GRPCInferenceService {
     private func registerModels(in dispatcher: GRPCDispatcher) {
         let core = core
         func find(_ model: String, _ version: String) throws(APIError) -> ServedModel {
-            try ModelVersion(model, version).find(in: core.service.models, core.options)
+            try ModelVersion(model, version).find(in: core.directory, core.options)
         }
         unary("ModelReady", in: dispatcher) { (request: WireModelReadyRequest) throws(APIError) in
             let model = try find(request.name, request.version)
@@ -96,13 +96,12 @@ package final class GRPCInferenceService {
         let core = core
         unary("RepositoryIndex", in: dispatcher) { (request: WireRepositoryIndexRequest) in
             WireRepositoryIndexResponse.with { response in
-                response.models = ServerFacts.index(core.service, onlyReady: request.ready).map { model in
-                    let (state, reason) = ServerFacts.state(of: model, core.service)
-                    return .with {
-                        $0.name = model.name
+                response.models = core.repositoryIndex(onlyReady: request.ready).map { row in
+                    .with {
+                        $0.name = row.name
                         $0.version = ModelVersion.only
-                        $0.state = state
-                        $0.reason = reason
+                        $0.state = row.state.rawValue
+                        $0.reason = row.reason
                     }
                 }
             }

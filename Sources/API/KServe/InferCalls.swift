@@ -20,17 +20,18 @@ private struct InferStart {
     }
 
     /// - Parameters:
+    ///   - body: the request's bytes.
     ///   - started: called on the event loop with the request before it has a reply, unless it is refused.
     ///   - reply: called on the event loop, perhaps from inside this call.
     func start(
-        _ request: WireModelInferRequest, byteCount: Int, _ delivery: TextModelRequest.Delivery,
+        _ request: WireModelInferRequest, _ body: ByteBuffer, _ delivery: TextModelRequest.Delivery,
         _ abandonment: Abandonment, started: @escaping (TextInference) -> Void,
         reply: @escaping (TextInference.Reply) -> Void
     ) {
         let startedAt = loop.now
-        core.prepare(byteCount: byteCount, abandonment: abandonment, on: loop) { (preparation) throws(APIError) in
+        core.prepare(body, abandonment: abandonment, on: loop) { (preparation) throws(APIError) in
             let name = ModelVersion(request.modelName, request.modelVersion)
-            let model = try name.find(in: preparation.models, preparation.options)
+            let model = try name.find(preparation)
             return try TextModelRequest(InferRequest(request)).prepare(delivery, model: model, preparation)
         } deliver: { result in
             guard !abandonment.isAbandoned else { return }
@@ -85,15 +86,15 @@ final class InferCall {
         }
         call.unary { bytes in
             do throws(GRPCStatus) {
-                self.infer(try GRPCMessages.decode(bytes), byteCount: bytes.readableBytes)
+                self.infer(try GRPCMessages.decode(bytes), bytes)
             } catch {
                 self.finish(error)
             }
         }
     }
 
-    private func infer(_ request: WireModelInferRequest, byteCount: Int) {
-        start.start(request, byteCount: byteCount, .whole, abandonment) {
+    private func infer(_ request: WireModelInferRequest, _ body: ByteBuffer) {
+        start.start(request, body, .whole, abandonment) {
             self.running = $0
         } reply: { reply in
             switch reply {
@@ -137,7 +138,7 @@ final class InferStream {
     func begin() {
         call.onMessage = { bytes in
             do throws(GRPCStatus) {
-                self.infer(try GRPCMessages.decode(bytes), byteCount: bytes.readableBytes)
+                self.infer(try GRPCMessages.decode(bytes), bytes)
             } catch {
                 self.finish(error)
             }
@@ -150,7 +151,7 @@ final class InferStream {
         call.begin()
     }
 
-    private func infer(_ request: WireModelInferRequest, byteCount: Int) {
+    private func infer(_ request: WireModelInferRequest, _ body: ByteBuffer) {
         guard !isOver else { return }
         guard openCount < core.options.sequenceCountMax else {
             return fail(
@@ -162,7 +163,7 @@ final class InferStream {
         requestCount += 1
         openCount += 1
         let number = requestCount
-        start.start(request, byteCount: byteCount, .stream, abandonment) {
+        start.start(request, body, .stream, abandonment) {
             self.running[number] = $0
         } reply: { reply in
             guard !self.isOver else { return }

@@ -42,7 +42,7 @@ enum InferEndpoints {
         let startedAt = call.exchange.eventLoop.now
         let name = ModelVersion(path: call.id)
         call.withBody(checksType: false) { (body, preparation) throws(APIError) in
-            let model = try name.find(in: preparation.models, preparation.options)
+            let model = try name.find(preparation)
             return try read(body).prepare(delivery, model: model, preparation)
         } then: { prepared in
             then(prepared, startedAt)

@@ -20,7 +20,7 @@ enum MetadataEndpoints {
     static func models(_ call: APICall) {
         call.respond { body in
             body.writeStaticString("{\"models\":")
-            body.writeJSONList(call.core.service.models) { $0.writeJSON($1.name) }
+            body.writeJSONList(call.core.directory.names) { $0.writeJSON($1) }
             body.writeStaticString("}")
         }
     }
@@ -146,7 +146,7 @@ enum MetadataEndpoints {
 
     private static func find(_ call: APICall) -> ServedModel? {
         do throws(APIError) {
-            return try ModelVersion(path: call.id).find(in: call.core.service.models, call.core.options)
+            return try ModelVersion(path: call.id).find(in: call.core.directory, call.core.options)
         } catch {
             call.fail(error)
             return nil
@@ -160,18 +160,16 @@ enum RepositoryEndpoints {
         call.withBody(checksType: false) { (body, _) throws(APIError) in
             body.isEmpty ? false : try FieldReader.body(body).bool("ready") ?? false
         } then: { onlyReady in
-            let service = call.core.service
             call.respond { body in
-                body.writeJSONList(ServerFacts.index(service, onlyReady: onlyReady)) { body, model in
-                    let (state, reason) = ServerFacts.state(of: model, service)
+                body.writeJSONList(call.core.repositoryIndex(onlyReady: onlyReady)) { body, row in
                     body.writeStaticString("{\"name\":")
-                    body.writeJSON(model.name)
+                    body.writeJSON(row.name)
                     body.writeStaticString(",\"version\":")
                     body.writeJSON(ModelVersion.only)
                     body.writeStaticString(",\"state\":")
-                    body.writeJSON(state)
+                    body.writeJSON(row.state.rawValue)
                     body.writeStaticString(",\"reason\":")
-                    body.writeJSON(reason)
+                    body.writeJSON(row.reason)
                     body.writeStaticString("}")
                 }
             }

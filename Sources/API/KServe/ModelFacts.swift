@@ -25,20 +25,31 @@ struct ModelVersion: Equatable, Sendable {
         self.init(parts.dropLast(2).joined(separator: "/"), String(parts[parts.count - 1]))
     }
 
+    /// The model that answers a request.
     /// - Throws: 404 when there is no such model or version; 503 before any model is known.
-    func find(in models: [ServedModel], _ options: APIOptions) throws(APIError) -> ServedModel {
-        guard let found = models.first(where: { $0.name == model }) else {
-            let error: ServeError =
-                models.isEmpty ? .unavailable("No worker has announced a model yet.") : .modelNotFound(model)
+    func find(_ preparation: Preparation) throws(APIError) -> ServedModel {
+        let found = try preparation.model(model, promptField: TextInput.text.rawValue)
+        try checkVersion()
+        return found
+    }
+
+    /// The model that is described under the name; throws as above.
+    func find(in directory: ModelDirectory, _ options: APIOptions) throws(APIError) -> ServedModel {
+        let found: ServedModel
+        do { found = try directory.model(model) } catch {
             throw ErrorTable.error(error, promptField: TextInput.text.rawValue, options: options)
         }
+        try checkVersion()
+        return found
+    }
+
+    private func checkVersion() throws(APIError) {
         guard version.isEmpty || version == Self.only else {
             throw APIError(
                 status: 404,
                 message: "The model \"\(model)\" has version \(Self.only) only, not \"\(version.prefix(64))\".",
                 type: "not_found_error", parameter: "model_version", code: "version_not_found")
         }
-        return found
     }
 }
 
@@ -57,16 +68,6 @@ enum ServerFacts {
     static let logsAtStart = "Logging is set when the server starts: see --log-level."
     static let noTraces = "Traces are off: trace_level can only be OFF."
 
-    /// - Returns: state and reason, in the words of Triton's repository index.
-    static func state(of model: ServedModel, _ service: any GenerationService) -> (state: String, reason: String) {
-        service.isReady(model.name) ? ("READY", "") : ("UNAVAILABLE", "no worker of this model takes work now")
-    }
-
-    /// Models to list.
-    /// - Parameter onlyReady: leaves out those without a worker.
-    static func index(_ service: any GenerationService, onlyReady: Bool) -> [ServedModel] {
-        service.models.filter { !onlyReady || service.isReady($0.name) }
-    }
 }
 
 extension APIError {

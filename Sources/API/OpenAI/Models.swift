@@ -7,27 +7,70 @@ enum Models {
     static func list(_ call: APICall) {
         call.respond { body in
             body.writeStaticString("{\"object\":\"list\",\"data\":")
-            body.writeJSONList(call.core.service.models) { write($1, into: &$0) }
+            let directory = call.core.directory
+            let entries = directory.plainModels.map { Entry($0) } + directory.listedAliases.map { Entry($0) }
+            body.writeJSONList(entries) { $1.write(into: &$0) }
             body.writeStaticString("}")
         }
     }
 
     static func one(_ call: APICall) {
-        guard let model = call.core.service.models.first(where: { $0.name == call.id }) else {
-            return call.fail(
-                ErrorTable.error(.modelNotFound(call.id), promptField: "model", options: call.core.options))
+        let directory = call.core.directory
+        let entry: Entry
+        do throws(ServeError) {
+            if let alias = try directory.alias(call.id) {
+                entry = Entry(alias)
+            } else {
+                entry = Entry(try directory.model(call.id))
+            }
+        } catch {
+            let shown: ServeError = directory.models.isEmpty ? .modelNotFound(call.id) : error
+            return call.fail(ErrorTable.error(shown, promptField: "model", options: call.core.options))
         }
-        call.respond { write(model, into: &$0) }
+        call.respond { entry.write(into: &$0) }
     }
 
-    /// OpenAI's object, with the context length where vLLM has it.
-    private static func write(_ model: ServedModel, into body: inout ByteBuffer) {
-        body.writeStaticString("{\"id\":")
-        body.writeJSON(model.name)
-        body.writeStaticString(",\"object\":\"model\",\"created\":")
-        body.writeJSON(model.created)
-        body.writeStaticString(",\"owned_by\":\"apus\",\"max_model_len\":")
-        body.writeJSON(model.contextLength)
-        body.writeStaticString("}")
+    /// OpenAI's object, with the context length where vLLM has it, and of an alias what stands behind it.
+    private struct Entry {
+        var name: String
+        var model: ServedModel
+        var contextLength: Int
+        var targets: [(model: ServedModel, weight: Int)] = []
+
+        init(_ model: ServedModel) {
+            name = model.name
+            self.model = model
+            contextLength = model.contextLength
+        }
+
+        /// Whatever model answers, so many tokens fit.
+        init(_ alias: ModelDirectory.Alias) {
+            name = alias.name
+            model = alias.root
+            contextLength = alias.targets.reduce(Int.max) { min($0, $1.model.contextLength) }
+            targets = alias.targets
+        }
+
+        func write(into body: inout ByteBuffer) {
+            body.writeStaticString("{\"id\":")
+            body.writeJSON(name)
+            body.writeStaticString(",\"object\":\"model\",\"created\":")
+            body.writeJSON(model.created)
+            body.writeStaticString(",\"owned_by\":\"apus\",\"max_model_len\":")
+            body.writeJSON(contextLength)
+            if !targets.isEmpty {
+                body.writeStaticString(",\"root\":")
+                body.writeJSON(model.name)
+                body.writeStaticString(",\"targets\":")
+                body.writeJSONList(targets) { body, target in
+                    body.writeStaticString("{\"id\":")
+                    body.writeJSON(target.model.name)
+                    body.writeStaticString(",\"weight\":")
+                    body.writeJSON(target.weight)
+                    body.writeStaticString("}")
+                }
+            }
+            body.writeStaticString("}")
+        }
     }
 }

@@ -40,6 +40,7 @@ struct FrontSettings: Sendable {
         router.objective.tokenSeconds = try settings.value(RouterKeys.tokenObjective, flag: serving.tokenObjective)
         api.bodyByteCountMax = try settings.value(RouterKeys.maxBodyBytes, flag: serving.maxBodyBytes)
         api.tenantHeader = try settings.optional(RouterKeys.tenantHeader, flag: serving.tenantHeader)
+        api.aliases = try ModelAliases.read(settings, serving)
         accessKeyFile = try settings.optional(RouterKeys.accessKeys, flag: serving.accessKeys)
         accessKeys = try accessKeyFile.map { try AccessKeys.read($0) }
         if accessKeyFile != nil, api.tenantHeader != nil {
