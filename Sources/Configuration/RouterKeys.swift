@@ -32,7 +32,7 @@ package enum RouterKeys {
     package static let queueWait = Key<Double>.seconds(
         "queue-wait",
         "A request that would wait longer, by how fast the queue has moved, is refused with 429. As many as the workers "
-            + "have slots may always wait.", default: 4, in: 0.01...86_400)
+            + "have slots may always wait.", default: 30, in: 0.01...86_400)
     package static let queueTokenLimit = Key<Int>.integer(
         "queue-token-limit", "Prompt tokens that may wait; more are refused with 429.", default: 4_194_304,
         in: 1...1_000_000_000)

@@ -8,7 +8,7 @@ package struct SchedulingLimits: Equatable, Sendable {
     package var queueBytesMax = 256 << 20
     /// A request that would wait longer, by how fast the queue has moved, is refused. After any overload all is well
     /// again within that time.
-    package var queueWaitSecondsMax: Double = 4
+    package var queueWaitSecondsMax: Double = 30
     /// What one tenant may have of each bound of the queue while others are about: more than half would let two of
     /// them leave a third no room.
     package var tenantQueueShare = 0.5
