@@ -1,6 +1,6 @@
 /// Settings of a worker, for `apus worker` and for each worker of `apus serve`.
 package enum WorkerKeys {
-    package static let model = Key<String>.text("model", "The model: a GGUF file.", "FILE")
+    package static let model = Key<String>.text("model", "The model: a GGUF file, or a folder with BERT.", "FILE")
     package static let name = Key<String>.text(
         "name", "Name under which the model is served; without it, the file's name.", "NAME", maxLength: 96)
     package static let host = Key<String>.text(
