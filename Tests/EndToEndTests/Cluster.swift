@@ -1,6 +1,6 @@
 import Foundation
 
-/// `apus serve` with the real model, on ports of its own.
+/// `apus serve` with the real model, or another, on ports of its own.
 struct Cluster {
     let process: ApusProcess
     let port: Int
