@@ -58,7 +58,9 @@ struct EngineBench {
     }
 
     private func prompt(_ stream: Int, vocabularySize: Int) -> [TokenID] {
-        (0..<promptTokens).map { TokenID(1000 + ($0 + 31 * stream) * 7919 % 20_000 % (vocabularySize / 2)) }
+        (0..<promptTokens).map {
+            TokenID((1000 + ($0 + 31 * stream) * 7919 % 20_000 % max(1, vocabularySize / 2)) % max(1, vocabularySize))
+        }
     }
 
     /// Prompts one after the other, each as far as a step allows; leaves every sequence at its first own token.
