@@ -105,6 +105,13 @@ enum ChatMessages {
                 "messages", code: "chat_template_missing",
                 "The model \(model.name) has no chat template: use /v1/completions.")
         }
+        // Such templates write each message's content, and a message that calls may have none.
+        guard template.toolDialect != nil || messages.allSatisfy({ $0.toolCalls.isEmpty }) else {
+            throw .invalid(
+                "messages", code: "tools_unsupported",
+                "An earlier message calls tools, but the chat template of the model \(model.name) has no place for them."
+            )
+        }
         do throws(ChatTemplateError) {
             return try template.render(
                 messages, addsGenerationPrompt: addsGenerationPrompt,

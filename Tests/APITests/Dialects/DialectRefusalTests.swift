@@ -50,6 +50,8 @@ import Testing
             #""input":[{"type":"function_call","call_id":"c","name":"a","arguments":"{"}]"#,
             "input[0].arguments must be the text of a JSON object"),
         response(#""input":[{"type":"function_call_output","call_id":"c"}]"#, "input[0].output is required"),
+        response(
+            #""input":[{"type":"function_call","call_id":"c","name":"a","arguments":""}]"#, "has no place for them"),
         given(#""previous_response_id":"resp_1""#, "previous_response_id is not supported"),
         given(#""conversation":"c""#, "conversation is not supported"),
         given(#""background":true"#, "background is not supported"),
@@ -95,6 +97,9 @@ import Testing
         message(
             #""messages":[{"role":"assistant","content":[{"type":"tool_use","id":"x"}]}]"#,
             "messages[0].content[0].name is required"),
+        message(
+            #""messages":[{"role":"assistant","content":[{"type":"tool_use","id":"x","name":"a"}]},"#
+                + #"{"role":"user","content":"b"}]"#, "has no place for them"),
         said(#""system":5"#, "system must be a string or a list"),
         said(#""stop_sequences":[""]"#, "stop_sequences[0] is empty"),
         said(#""stop_sequences":5"#, "stop_sequences must be"), said(#""stop":["a"]"#, "stop is not supported"),
