@@ -42,10 +42,6 @@ struct SpecSource {
         return value
     }
 
-    func flag(_ key: String) throws(ModelError) -> Bool? {
-        try translating { () throws(GGUFError) in try file.metadata.bool(key) }
-    }
-
     /// All values of an F32 vector, nil when the file has no such tensor.
     func vector(_ name: String) throws(ModelError) -> [Float]? {
         guard let tensor = file.tensor(named: name) else { return nil }

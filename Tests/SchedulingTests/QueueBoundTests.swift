@@ -91,7 +91,9 @@ import Testing
 
     /// A worker of one slot, a request that runs, and `waiting` more; then one leaves every `interval` seconds.
     private static func moving(waiting: UInt64, every interval: Double, seconds: Double) throws -> ClusterScheduler {
-        var (scheduler, running) = try QueueTests.busy(SchedulingLimits())
+        var limits = SchedulingLimits()
+        limits.queueWaitSecondsMax = 4
+        var (scheduler, running) = try QueueTests.busy(limits)
         for id in 2...waiting + 1 as ClosedRange<UInt64> {
             _ = try scheduler.requestSubmitted(spec(id), now: .at(0))
         }
@@ -104,7 +106,7 @@ import Testing
     }
 
     @Test func `who would wait too long by how fast the queue moves is refused, and told how long`() throws {
-        // Ten a second: 40 may wait, for the four seconds of the default.
+        // Ten a second: 40 may wait, for four seconds.
         var scheduler = try Self.moving(waiting: 59, every: 0.1, seconds: 2)
         #expect(scheduler.waitingRequests == 39)
         for id in 100...101 as ClosedRange<UInt64> {

@@ -11,7 +11,7 @@ enum OllamaModels {
         let older = try fields.string("name")
         guard var name = try fields.string("model") ?? older, !name.isEmpty else { throw fields.missing("model") }
         let suffix = ":latest"
-        if !preparation.models.contains(where: { $0.name == name }), name.hasSuffix(suffix) {
+        if !preparation.directory.models.contains(where: { $0.name == name }), name.hasSuffix(suffix) {
             name.removeLast(suffix.count)
         }
         let named = JSONObject(members: [.init(name: "model", value: .string(name))])

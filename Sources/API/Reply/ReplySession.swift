@@ -68,7 +68,7 @@ final class ReplySession<Encoder: ReplyEncoder>: GenerationReceiver {
     package func generationProduced(_ event: GenerationEvent) {
         guard !isOver else { return }
         switch event {
-        case .admitted, .promptLogprobs: break
+        case .admitted, .promptLogprobs, .pooled: break
         case .delta(_, let text, _, _):
             if firstAt == nil { firstAt = call.exchange.eventLoop.now }
             guard !text.isEmpty else { return }
