@@ -36,7 +36,8 @@ enum OpenAPIDocument {
         for route in routes {
             let found = DescriptionTable.all.first { $0.method == route.method && $0.pattern == route.pattern }
             guard let found else { continue }
-            let operation = JSONObject.Member(name: route.method.lowercased(), value: operation(found))
+            let operation = JSONObject.Member(
+                name: route.method.lowercased(), value: operation(found, route.role))
             if let index = paths.firstIndex(where: { $0.name == route.pattern }),
                 case .object(var operations) = paths[index].value
             {
@@ -49,7 +50,7 @@ enum OpenAPIDocument {
         return .object(JSONObject(members: paths))
     }
 
-    private static func operation(_ route: RouteDescription) -> JSONValue {
+    private static func operation(_ route: RouteDescription, _ role: Route.Role) -> JSONValue {
         var members: [JSONObject.Member] = [.init(name: "summary", value: .string(route.summary))]
         if route.pattern.contains("{id}") {
             let parameter = JSONValue.of([
@@ -62,16 +63,16 @@ enum OpenAPIDocument {
             let request = JSONValue.of(["required": .bool(route.isBodyRequired), "content": content(body)])
             members.append(.init(name: "requestBody", value: request))
         }
-        members.append(.init(name: "responses", value: responses(route)))
+        members.append(.init(name: "responses", value: responses(route, role)))
         return .object(JSONObject(members: members))
     }
 
-    private static func responses(_ route: RouteDescription) -> JSONValue {
+    private static func responses(_ route: RouteDescription, _ role: Route.Role) -> JSONValue {
         let shape = ErrorShape(path: route.pattern)
         let error = RouteDescription.Content.json(shape.schema)
         var responses: [(Int, String, [RouteDescription.Content])] = []
         if !route.success.isEmpty { responses.append((200, "The answer.", route.success)) }
-        for status in route.failures {
+        for status in route.failures + keyFailures(role) {
             // What is no request yet has no dialect.
             let isAny = status == 400 && shape != .openAI
             let content = isAny ? .json(shape.schema, ErrorShape.openAI.schema) : error
@@ -89,6 +90,15 @@ enum OpenAPIDocument {
                 }))
     }
 
+    /// What a key that is missing, unknown or another's is answered with, where keys are asked for.
+    private static func keyFailures(_ role: Route.Role) -> [Int] {
+        switch role {
+        case .probe: []
+        case .both: [401]
+        case .open, .metrics, .admin: [401, 403]
+        }
+    }
+
     private static func content(_ contents: [RouteDescription.Content]) -> JSONValue {
         .object(
             JSONObject(
@@ -103,6 +113,8 @@ enum OpenAPIDocument {
     private static func reason(_ status: Int) -> String {
         switch status {
         case 400: "The request is not valid, or asks for what is not served; the message names the field."
+        case 401: "A key is asked for."
+        case 403: "The key lacks a role."
         case 404: "There is nothing of that name."
         case 408: "The body did not arrive in full."
         case 409: "No worker computes as those did that made the stream's first part."

@@ -55,7 +55,7 @@ struct RouteDescription: Sendable {
 
 /// Every route of the public port. A test compares it with the tables of routes.
 enum DescriptionTable {
-    static let all = openAI + responses + messages + ollama + openInference + admin
+    static let all = openAI + reading + responses + messages + ollama + openInference + admin
 
     static let openAI: [RouteDescription] = [
         .post(
@@ -70,6 +70,20 @@ enum DescriptionTable {
             "/tokenize", "Makes tokens of a text or a chat.", takes: .json("TokenizeRequest"), gives: [.json("Tokens")]),
         .post("/detokenize", "Makes text of tokens.", takes: .json("DetokenizeRequest"), gives: [.json("Detokenized")]),
     ]
+
+    /// Of models that read whole texts.
+    static let reading: [RouteDescription] =
+        [
+            .post(
+                "/v1/embeddings", "Makes vectors of texts.", takes: .json("EmbeddingRequest"),
+                gives: [.json("Embeddings")])
+        ]
+        + ["/v1/rerank", "/rerank"].map {
+            .post($0, "Orders documents by a query.", takes: .json("RerankRequest"), gives: [.json("Ranking")])
+        }
+        + ["/v1/score", "/score"].map {
+            .post($0, "Scores pairs of texts.", takes: .json("ScoreRequest"), gives: [.json("Scores")])
+        }
 
     static let responses: [RouteDescription] = [
         .post(

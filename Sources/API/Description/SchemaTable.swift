@@ -2,7 +2,7 @@ import JSON
 
 /// Every schema that descriptions name, and those that these name in turn.
 enum SchemaTable {
-    static let all = errors + openAI + responses + messages + ollama + openInference + admin
+    static let all = errors + openAI + reading + responses + messages + ollama + openInference + admin
 
     private static let errors: [Schema.Property] = [
         (
