@@ -5,7 +5,7 @@ import NIOCore
 package import Serving
 package import Telemetry
 
-/// Answers the public port: every row of the route tables that is not for administrators alone.
+/// Answers the public port: every row of the route tables.
 ///
 /// Confined to one event loop, which is that of its service and of every exchange it is given.
 package final class APIHandler: HTTPHandler {
@@ -14,15 +14,16 @@ package final class APIHandler: HTTPHandler {
 
     /// - Parameters:
     ///   - access: nil where anyone may ask.
+    ///   - repository: nil where nothing can be loaded.
     ///   - offload: runs work on some other thread, soon and always; see ``Offload``.
     package init(
         service: any GenerationService, metrics: MetricRegistry, inference: InferenceStatistics,
-        options: APIOptions = APIOptions(), access: AccessControl? = nil, offload: @escaping Offload,
-        surroundings: APISurroundings = .system
+        options: APIOptions = APIOptions(), access: AccessControl? = nil, repository: (any ModelRepository)? = nil,
+        offload: @escaping Offload, surroundings: APISurroundings = .system
     ) {
         core = APICore(
             service: service, metrics: metrics, inference: inference, options: options, access: access,
-            offload: offload, surroundings: surroundings)
+            repository: repository, offload: offload, surroundings: surroundings)
         routes = RouteTable.open(options)
     }
 
@@ -50,12 +51,13 @@ package final class AdminHandler: HTTPHandler {
 
     package init(
         service: any GenerationService, metrics: MetricRegistry, options: APIOptions = APIOptions(),
-        access: AccessControl? = nil, surroundings: APISurroundings = .system
+        access: AccessControl? = nil, repository: (any ModelRepository)? = nil,
+        surroundings: APISurroundings = .system
     ) {
         // No admin route has a body that is worth a thread.
         core = APICore(
             service: service, metrics: metrics, inference: InferenceStatistics(metrics), options: options,
-            access: access, isAdminPort: true, offload: { $0() }, surroundings: surroundings)
+            access: access, repository: repository, isAdminPort: true, offload: { $0() }, surroundings: surroundings)
     }
 
     package func handle(_ exchange: any HTTPExchange) { core.handle(exchange, among: routes) }
@@ -97,6 +99,8 @@ final class APICore {
     let options: APIOptions
     /// nil: anyone may ask.
     let access: AccessControl?
+    /// nil: nothing can be loaded here.
+    let repository: (any ModelRepository)?
     private let isAdminPort: Bool
     let offload: Offload
     let surroundings: APISurroundings
@@ -117,9 +121,11 @@ final class APICore {
 
     init(
         service: any GenerationService, metrics: MetricRegistry, inference: InferenceStatistics, options: APIOptions,
-        access: AccessControl?, isAdminPort: Bool = false, offload: @escaping Offload, surroundings: APISurroundings
+        access: AccessControl?, repository: (any ModelRepository)?, isAdminPort: Bool = false,
+        offload: @escaping Offload, surroundings: APISurroundings
     ) {
         self.access = access
+        self.repository = repository
         self.isAdminPort = isAdminPort
         self.service = service
         self.metrics = metrics
@@ -168,7 +174,14 @@ final class APICore {
     /// - Parameter header: finds a request's header by its name.
     /// - Throws: 401 and 403; 400 for a tenant's name that is too long.
     func caller(for role: Route.Role, _ header: (String) -> String?) throws(APIError) -> Caller {
-        guard let access else { return .anyone(tenant: try tenant(header)) }
+        guard let access else {
+            guard role != .admin || isAdminPort || repository == nil else {
+                throw APIError(
+                    status: 403, message: "Without keys (--api-keys) this is for the admin port alone.",
+                    type: "permission_error", code: "admin_port_only")
+            }
+            return .anyone(tenant: try tenant(header))
+        }
         let isOpen = role == .probe || isAdminPort && role != .admin
         guard !isOpen else { return .anyone(tenant: "") }
         let caller = try access.caller(header)

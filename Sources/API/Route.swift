@@ -5,7 +5,7 @@ struct Route: Sendable {
     enum Role: Sendable {
         /// The public port, for those who may ask models.
         case open
-        /// The admin port, for administrators.
+        /// Both ports, for administrators: keys of that role; where there are no keys, the admin port alone.
         case admin
         /// Both ports, for any caller that is known.
         case both
@@ -66,7 +66,7 @@ enum RouteTable {
 
     /// Those of the public port.
     static func open(_ options: APIOptions) -> [Route] {
-        all.filter { $0.role != .admin && (options.servesMetricsPublicly || $0.role != .metrics) }
+        all.filter { options.servesMetricsPublicly || $0.role != .metrics }
     }
 
     enum Match {

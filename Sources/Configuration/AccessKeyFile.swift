@@ -60,7 +60,7 @@ package enum AccessKeyFile {
             throw .badValue(
                 place: "\(place).name in \(path)", value: name, expected: "a text of 1 to \(nameByteCountMax) bytes")
         }
-        let digest = hexadecimal(fields["sha256"]?.string ?? "")
+        let digest = HexDigits.bytes(fields["sha256"]?.string ?? "")
         guard let digest, digest.count == 32 else {
             throw .badValue(
                 place: "\(place).sha256 in \(path)", value: fields["sha256"]?.string ?? "",
@@ -83,12 +83,5 @@ package enum AccessKeyFile {
         return Entry(
             name: name, digest: digest, roles: given, requestsPerMinute: try limit("requests-per-minute"),
             tokensPerMinute: try limit("tokens-per-minute"))
-    }
-
-    private static func hexadecimal(_ text: String) -> [UInt8]? {
-        guard text.utf8.count.isMultiple(of: 2), text.utf8.allSatisfy({ $0 < 0x80 }) else { return nil }
-        let digits = text.compactMap(\.hexDigitValue)
-        guard digits.count == text.utf8.count else { return nil }
-        return stride(from: 0, to: digits.count, by: 2).map { UInt8(digits[$0] << 4 | digits[$0 + 1]) }
     }
 }

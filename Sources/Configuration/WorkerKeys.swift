@@ -53,11 +53,16 @@ package enum WorkerKeys {
 
 /// Settings of `apus serve`: a router's and its workers'.
 package enum ServeKeys {
+    package static let models = Key<String>.text(
+        "models",
+        "YAML file that lists the models to serve, or a folder whose GGUF files are served; in place of one model.",
+        "FILE")
     package static let workers = Key<Int>.integer(
-        "workers", "Worker processes to start; without it, one.", default: 1, in: 1...64)
+        "workers", "Worker processes to start for each model; without it, one.", default: 1, in: 1...64)
 
     package static let names =
-        [WorkerKeys.model.name, WorkerKeys.name.name, workers.name] + RouterKeys.listening + RouterKeys.serving
+        [WorkerKeys.model.name, WorkerKeys.name.name, models.name, workers.name] + RouterKeys.listening
+        + RouterKeys.serving
         + WorkerKeys.computing + CommonKeys.names
 }
 

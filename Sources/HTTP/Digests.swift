@@ -11,6 +11,41 @@ package enum SHA256Digest {
     }
 }
 
+/// SHA-256 of what comes in pieces. Not for several threads at a time.
+package final class RunningSHA256 {
+    private let context: OpaquePointer
+
+    /// - Throws: `.libraryFailed` when OpenSSL has no SHA-256.
+    package init() throws(TLSError) {
+        guard let context = EVP_MD_CTX_new() else { throw .libraryFailed(reason: TLSContext.lastError()) }
+        self.context = context
+        guard EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1 else {
+            throw .libraryFailed(reason: TLSContext.lastError())
+        }
+    }
+
+    deinit { EVP_MD_CTX_free(context) }
+
+    package func update(_ bytes: some Collection<UInt8>) {
+        // SAFETY: the library reads the bytes that are there, and keeps none.
+        let isDone: Void? = bytes.withContiguousStorageIfAvailable {
+            _ = EVP_DigestUpdate(context, $0.baseAddress, $0.count)
+        }
+        guard isDone == nil else { return }
+        let copy = Array(bytes)
+        _ = EVP_DigestUpdate(context, copy, copy.count)
+    }
+
+    /// Of all so far. Nothing may be added afterwards.
+    /// - Returns: 32 bytes.
+    package func finish() -> [UInt8] {
+        var digest = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
+        // SAFETY: the library writes the 32 bytes that are there.
+        _ = EVP_DigestFinal_ex(context, &digest, nil)
+        return digest
+    }
+}
+
 /// HMAC-SHA256 with one key, by OpenSSL's SHA-256. The states after the key's two blocks are kept, and each digest begins
 /// from copies of them: one of 100 bytes takes a fifth of a microsecond. Not for several threads at a time.
 /// Source: RFC 2104.

@@ -6,10 +6,30 @@ import Text
 /// Models that workers have announced, or that are expected. One stays listed while its workers are away.
 struct ModelCatalogue {
     private var byName: [String: ServedModel] = [:]
+    /// Not listed, whatever workers announce.
+    private var hidden: Set<String> = []
     /// Sorted by name.
     private(set) var all: [ServedModel] = []
 
     subscript(_ name: String) -> ServedModel? { byName[name] }
+
+    func isHidden(_ name: String) -> Bool { hidden.contains(name) }
+
+    /// Takes the name off the list. What is known of the model stays, for requests that are under way.
+    mutating func hide(_ name: String) {
+        hidden.insert(name)
+        list()
+    }
+
+    mutating func show(_ name: String) {
+        hidden.remove(name)
+        list()
+    }
+
+    mutating func remove(_ name: String) {
+        byName[name] = nil
+        list()
+    }
 
     /// Whether requests made for the model that is listed can run on a worker that announces the same name: their
     /// tokens must mean the same there, and the answers be of one kind.
@@ -55,7 +75,11 @@ struct ModelCatalogue {
 
     private mutating func put(_ model: ServedModel) {
         byName[model.name] = model
-        all = byName.values.sorted { $0.name < $1.name }
+        list()
+    }
+
+    private mutating func list() {
+        all = byName.values.filter { !hidden.contains($0.name) }.sorted { $0.name < $1.name }
     }
 
     private static func template(_ tokenizer: Tokenizer, _ logger: Logger) -> ChatTemplate? {

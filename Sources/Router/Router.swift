@@ -95,14 +95,16 @@ package final class Router: GenerationService {
 
     package var models: [ServedModel] { catalogue.all }
     package var isReady: Bool { !isDraining && (scheduler.hasReadyWorker || !expectedModels.isEmpty) }
-    package func isReady(_ model: String) -> Bool { !isDraining && scheduler.hasReadyWorker(of: model) }
+    package func isReady(_ model: String) -> Bool {
+        !isDraining && !catalogue.isHidden(model) && scheduler.hasReadyWorker(of: model)
+    }
 
     package func serves(model: String, numericsID: String) -> Bool {
         scheduler.hasWorkers(of: model, numericsID: numericsID)
     }
 
     package func scalingSignals(of model: String) -> ScalingSignals? {
-        guard catalogue[model] != nil else { return nil }
+        guard catalogue[model] != nil, !catalogue.isHidden(model) else { return nil }
         var signals = metrics.model(model).scaling.signals
         signals.isActive = scheduler.runningCount(model) + scheduler.waitingCount(model) > 0
         return signals
@@ -126,7 +128,9 @@ package final class Router: GenerationService {
         _ request: GenerationRequest, _ receiver: any GenerationReceiver
     ) throws(ServeError) -> RequestID {
         guard !isDraining else { throw .shuttingDown }
-        guard let model = catalogue[request.model] else { throw .modelNotFound(request.model) }
+        guard let model = catalogue[request.model], !catalogue.isHidden(model.name) else {
+            throw .modelNotFound(request.model)
+        }
         try RequestCheck.check(
             request, model: model,
             choicesMax: request.pooling == nil ? options.choicesMax : options.textsMax)

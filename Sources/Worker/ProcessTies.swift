@@ -24,6 +24,12 @@ package enum ProcessTies {
         return poll(&entry, 1, 0) == 0
     }
 
+    /// Tells the supervisor why this worker will never be ready. For a worker that has not been.
+    package static func announceFailure(_ sentence: String, to descriptor: Int32) {
+        let line = Array("!".utf8) + sentence.utf8.prefix(4_000).map { $0 < 0x20 ? 0x20 : $0 } + Array("\n".utf8)
+        _ = write(descriptor, line, line.count)
+    }
+
     /// Tells the supervisor where this worker listens, once it is ready.
     static func announce(port: Int, metricsPort: Int, to descriptor: Int32) {
         let line = Array("\(port) \(metricsPort)\n".utf8)

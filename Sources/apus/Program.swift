@@ -11,7 +11,8 @@ enum Program {
 
     /// Prepares on the main thread, then runs until the body returns. Errors end the process with status 1 and one line
     /// on standard error.
-    static func run(_ prepare: () throws -> Body) throws {
+    /// - Parameter failed: told the line.
+    static func run(_ prepare: () throws -> Body, failed: (String) -> Void = { _ in }) throws {
         let signals = StopSignals()
         do {
             let body = try prepare()
@@ -27,6 +28,7 @@ enum Program {
             throw exit
         } catch {
             FileHandle.standardError.write(Data("apus: \(error)\n".utf8))
+            failed("\(error)")
             throw ExitCode(1)
         }
     }

@@ -20,34 +20,23 @@ final class RouterProcess: Sendable {
     private let listeners: [HTTPListener]
     private let health: GRPCHealth
     private let childrenGone: EventLoopPromise<Void>
+    /// A model of the start that could not be loaded.
+    private let failure: NIOLoopBoundBox<String?>
 
     /// What is confined to the event loop.
     private final class State {
         let router: Router
-        let local: LocalDiscovery
-        var supervisor: LocalSupervisor?
-        var readyWorkerCount = 0
-        /// Workers that ended before they were ready, one after the other with none that was.
-        var failedStartCount = 0
+        /// nil where workers are elsewhere.
+        let local: LocalModels?
 
-        init(router: Router, local: LocalDiscovery) {
+        init(router: Router, local: LocalModels?) {
             self.router = router
             self.local = local
         }
-
-        func count(_ event: LocalSupervisor.Event) {
-            switch event {
-            case .workerStarted:
-                readyWorkerCount += 1
-                failedStartCount = 0
-            case .workerExited(_, _, wasReady: true, _): readyWorkerCount -= 1
-            case .workerExited, .workerNotStarted: failedStartCount += 1
-            case .stopped: break
-            }
-        }
     }
 
-    init(_ front: FrontSettings, linkTLS: TLSOptions?, logger: Logger, servesLocally: Bool) async throws {
+    /// - Parameter models: what workers of this machine can compute; nil where workers are elsewhere.
+    init(_ front: FrontSettings, linkTLS: TLSOptions?, logger: Logger, models: [LocalModel]?) async throws {
         self.front = front
         self.logger = logger
         group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
@@ -56,6 +45,8 @@ final class RouterProcess: Sendable {
         let eventLoop = group.next()
         self.eventLoop = eventLoop
         childrenGone = eventLoop.makePromise()
+        failure = .makeBoxSendingValue(nil, eventLoop: eventLoop)
+        let pool = pool
         let tls = try front.tls.map { try TLSContextBox.server($0) }
         let dialTLS = try linkTLS.map { try TLSContextBox.client($0) }
         let metrics = MetricRegistry(engine: "router")
@@ -76,13 +67,19 @@ final class RouterProcess: Sendable {
                     eventLoop: eventLoop, tokenizers: tokenizers,
                     chance: { Double.random(in: 0..<1) })
             }
-            return NIOLoopBound(
-                State(router: router, local: LocalDiscovery(metrics: metrics)), eventLoop: eventLoop)
+            router.start([])
+            var options = LocalModels.Options()
+            options.drainSeconds = front.drainSeconds
+            let local = models.map {
+                LocalModels(
+                    $0, router: router, options: options, metrics: metrics, eventLoop: eventLoop, logger: logger,
+                    offload: { work in pool.submit { _ in work() } })
+            }
+            return NIOLoopBound(State(router: router, local: local), eventLoop: eventLoop)
         }.get()
         self.state = state
         health = GRPCHealth()
         let health = health
-        let pool = pool
         var bound: [HTTPListener] = []
         do {
             bound.append(
@@ -92,7 +89,8 @@ final class RouterProcess: Sendable {
                 ) { _ in
                     APIHandler(
                         service: state.value.router, metrics: metrics, inference: inference, options: front.api,
-                        access: access.value, offload: { work in pool.submit { _ in work() } })
+                        access: access.value, repository: state.value.local,
+                        offload: { work in pool.submit { _ in work() } })
                 })
             bound.append(
                 try await HTTPListener.bind(host: front.host, port: front.grpcPort, group: eventLoop, tls: tls) { _ in
@@ -100,7 +98,8 @@ final class RouterProcess: Sendable {
                     health.register(in: dispatcher)
                     let inference = GRPCInferenceService(
                         service: state.value.router, metrics: metrics, inference: inference, options: front.api,
-                        access: access.value, offload: { work in pool.submit { _ in work() } })
+                        access: access.value, repository: state.value.local,
+                        offload: { work in pool.submit { _ in work() } })
                     inference.register(in: dispatcher)
                     ExternalScaler(service: state.value.router).register(in: dispatcher)
                     ServerReflection().register(in: dispatcher)
@@ -109,7 +108,8 @@ final class RouterProcess: Sendable {
             bound.append(
                 try await HTTPListener.bind(host: front.host, port: front.adminPort, group: eventLoop) { _ in
                     AdminHandler(
-                        service: state.value.router, metrics: metrics, options: front.api, access: access.value)
+                        service: state.value.router, metrics: metrics, options: front.api, access: access.value,
+                        repository: state.value.local)
                 })
         } catch {
             for listener in bound { await listener.close() }
@@ -130,9 +130,8 @@ final class RouterProcess: Sendable {
         if let path = front.accessKeyFile { Self.follow(path, eventLoop, access, logger) }
         let (listener, connections) = (bound[0], metrics.gauge(.httpConnections))
         try await eventLoop.submit {
-            state.value.router.start(servesLocally ? [state.value.local] : [])
-            eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: .milliseconds(100)) { _ in
-                health.update(from: state.value.router)
+            _ = eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: .milliseconds(100)) { _ in
+                health.update(from: state.value.router, state.value.local)
                 inference.follow(state.value.router)
                 connections.set(Double(listener.connectionCount))
             }
@@ -182,50 +181,45 @@ final class RouterProcess: Sendable {
         }.get()
     }
 
-    /// Starts worker processes that end with this one.
-    func startWorkers(count: Int, arguments: [String]) async throws {
-        let (state, eventLoop, logger, gone) = (state, eventLoop, logger, childrenGone)
+    /// Starts models' worker processes, which end with this one.
+    /// - Parameter models: names, and what each model's workers are started with.
+    func startWorkers(_ models: [(name: String, arguments: [String])]) async throws {
+        let (state, failure) = (state, failure)
         try await eventLoop.submit {
-            state.value.supervisor = try LocalSupervisor(
-                options: .init(arguments: arguments, workerCount: count), eventLoop: eventLoop
-            ) { event in
-                if case .stopped = event { gone.succeed() }
-                state.value.count(event)
-                if case .workerExited(let index, let status, _, let restart) = event {
-                    logger.log(
-                        level: restart == nil ? .debug : .warning, "worker ended",
-                        metadata: ["worker": "\(index)", "status": "\(status)", "restart_ms": "\(restart ?? -1)"])
+            for model in models {
+                state.value.local?.start(model.name, arguments: model.arguments) { why in
+                    if why != nil { failure.value = model.name }
                 }
-                state.value.local.supervisorSaid(event)
             }
         }.get()
     }
 
     /// - Returns: false when a stop was asked for meanwhile.
-    /// - Throws: when the workers end again and again and none was ever ready.
-    func waitForWorkers(count: Int, signals: StopSignals) async throws -> Bool {
-        let state = state
+    /// - Throws: when the workers of one end again and again and none was ever ready.
+    func waitForWorkers(of models: [String], signals: StopSignals) async throws -> Bool {
+        let (state, failure) = (state, failure)
         while !signals.wereRaised {
-            let (ready, failed) = try await eventLoop.submit {
-                (state.value.router.isReady ? state.value.readyWorkerCount : 0, state.value.failedStartCount)
+            let (areReady, failed) = try await eventLoop.submit {
+                (state.value.local?.areReady(models) ?? true, failure.value)
             }.get()
-            if ready == count { return true }
-            if failed >= count * 3 {
+            if let failed {
                 await stop()
-                throw Sentence(description: "No worker starts; what they said is above.")
+                throw Sentence(description: "No worker of \(failed) starts; what they said is above.")
             }
+            if areReady { return true }
             try await Task.sleep(for: .milliseconds(10))
         }
         return false
     }
 
     /// Says on standard output where the router listens.
-    func announce(model: String? = nil, workers: Int = 0) {
+    func announce(models: [String] = [], workers: Int = 0) {
         let scheme = front.tls == nil ? "http" : "https"
         let url = "\(scheme)://\(front.host == "0.0.0.0" ? "127.0.0.1" : front.host):\(listeners[0].port)"
         var text = "apus: \(url) is ready"
-        if let model {
-            text += ": \(model) on \(workers) worker\(workers == 1 ? "" : "s")\nTry: curl -N \(url)/v1/chat/completions"
+        if let model = models.first {
+            let names = models.joined(separator: ", ")
+            text += ": \(names) on \(workers) worker\(workers == 1 ? "" : "s")\nTry: curl -N \(url)/v1/chat/completions"
             text += " -H 'content-type: application/json' -d '{\"model\":\"\(model)\",\"stream\":true,"
             text += "\"messages\":[{\"role\":\"user\",\"content\":\"Why do swifts never land?\"}]}'"
         }
@@ -259,17 +253,15 @@ final class RouterProcess: Sendable {
     }
 
     private func stop() async {
-        let (state, eventLoop, gone) = (state, eventLoop, childrenGone)
+        let (state, gone) = (state, childrenGone)
         health.shutDown()
-        let hasChildren = try? await eventLoop.submit {
+        eventLoop.execute {
             state.value.router.stop()
-            guard let supervisor = state.value.supervisor else { return false }
-            supervisor.terminate()
-            eventLoop.scheduleTask(in: .seconds(2)) { state.value.supervisor?.kill() }
-            return true
-        }.get()
+            guard let local = state.value.local else { return gone.succeed() }
+            local.stop { gone.succeed() }
+        }
         for listener in listeners { await listener.close() }
-        if hasChildren == true { try? await gone.futureResult.get() } else { gone.succeed() }
+        try? await gone.futureResult.get()
         pool.shutdownGracefully { _ in }
     }
 }

@@ -52,7 +52,8 @@ import Testing
             body: #"{"model":"smollm2","prompt":"\#(prompt)","temperature":0.8,"seed":11,"max_tokens":16}"#)
 
         let (status, said) = try PythonEnvironment.outcome(
-            "triton_client.py", ["\(cluster.port)", "\(cluster.grpcPort)", prompt, whole.text()],
+            "triton_client.py",
+            ["\(cluster.port)", "\(cluster.grpcPort)", prompt, whole.text(), "\(cluster.adminPort)"],
             packages: PythonEnvironment.grpcPackages)
 
         #expect(status == 0, "\(said)")

@@ -1,5 +1,5 @@
 """What users of tritonclient and of gRPC's tools do, against a running cluster:
-python3 triton_client.py HTTP_PORT GRPC_PORT PROMPT OPENAI_TEXT
+python3 triton_client.py HTTP_PORT GRPC_PORT PROMPT OPENAI_TEXT ADMIN_PORT
 
 OPENAI_TEXT is what /v1/completions says to PROMPT with temperature 0.8, seed 11 and 16 tokens: so must everybody else."""
 
@@ -64,8 +64,14 @@ assert web.get_model_repository_index() == [{"name": model, "version": "1", "sta
 assert rpc.get_model_repository_index().models[0].state == "READY"
 refused(lambda: web.get_model_metadata("nobody"), "404", "nobody")
 refused(lambda: rpc.get_model_metadata("nobody"), "NOT_FOUND", "nobody")
-refused(lambda: web.load_model(model), "501", "apus worker")
-refused(lambda: rpc.unload_model(model), "UNIMPLEMENTED", "apus worker")
+refused(lambda: web.load_model(model), "403", "admin port")
+refused(lambda: rpc.unload_model(model), "PERMISSION_DENIED", "admin port")
+admin = tritonclient.http.InferenceServerClient("127.0.0.1:" + sys.argv[5])
+admin.unload_model(model)
+assert web.get_model_repository_index() == [{"name": model, "version": "1", "state": "UNAVAILABLE", "reason": "unloaded"}]
+refused(lambda: web.get_model_metadata(model), "503", "model")
+admin.load_model(model)
+assert rpc.get_model_repository_index().models[0].state == "READY" and web.is_model_ready(model)
 assert rpc.get_trace_settings().settings["trace_level"].value == ["OFF"]
 assert web.get_trace_settings() == {"trace_level": ["OFF"]}
 refused(lambda: rpc.get_log_settings(), "UNIMPLEMENTED", "--log-level")

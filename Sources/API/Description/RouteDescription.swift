@@ -149,8 +149,14 @@ enum DescriptionTable {
             method: "POST", pattern: "/v2/repository/index", summary: "Lists the models and their states.",
             body: [.json("IndexRequest")], isBodyRequired: false, success: [.json("Index")],
             failures: [400, 408, 413, 415, 429]),
-        .refused("POST", "/v2/repository/models/{id}/load", "Models are loaded by workers.", status: 501),
-        .refused("POST", "/v2/repository/models/{id}/unload", "Models are loaded by workers.", status: 501),
+        RouteDescription(
+            method: "POST", pattern: "/v2/repository/models/{id}/load", summary: "Loads a model of the server's list.",
+            body: [.json("LoadRequest")], isBodyRequired: false, success: [.json()],
+            failures: [400, 404, 408, 413, 415, 429, 500, 501, 503]),
+        RouteDescription(
+            method: "POST", pattern: "/v2/repository/models/{id}/unload", summary: "Unloads a model.",
+            body: [.json("LoadRequest")], isBodyRequired: false, success: [.json()],
+            failures: [400, 404, 408, 413, 415, 429, 500, 501, 503]),
         .get("/v2/trace/setting", traces, .json("TraceSettings")),
         .post(
             "/v2/trace/setting", traces, takes: .json("TraceSettings"), gives: [.json("TraceSettings")],

@@ -10,19 +10,20 @@ package import Telemetry
 /// Confined to the event loop of the service behind it.
 package final class GRPCInferenceService {
     package static let name = "inference.GRPCInferenceService"
-    private let core: APICore
+    let core: APICore
 
     /// - Parameters:
     ///   - access: nil where anyone may call.
+    ///   - repository: nil where nothing can be loaded.
     ///   - offload: runs work on some other thread, soon and always; see ``Offload``.
     package init(
         service: any GenerationService, metrics: MetricRegistry, inference: InferenceStatistics,
-        options: APIOptions = APIOptions(), access: AccessControl? = nil, offload: @escaping Offload,
-        surroundings: APISurroundings = .system
+        options: APIOptions = APIOptions(), access: AccessControl? = nil, repository: (any ModelRepository)? = nil,
+        offload: @escaping Offload, surroundings: APISurroundings = .system
     ) {
         core = APICore(
             service: service, metrics: metrics, inference: inference, options: options, access: access,
-            offload: offload, surroundings: surroundings)
+            repository: repository, offload: offload, surroundings: surroundings)
     }
 
     /// Adds all methods to a dispatcher, which then keeps this service.
@@ -91,30 +92,6 @@ package final class GRPCInferenceService {
             }
         }
     }
-
-    private func registerRepository(in dispatcher: GRPCDispatcher) {
-        let core = core
-        unary("RepositoryIndex", in: dispatcher) { (request: WireRepositoryIndexRequest) in
-            WireRepositoryIndexResponse.with { response in
-                response.models = core.repositoryIndex(onlyReady: request.ready).map { row in
-                    .with {
-                        $0.name = row.name
-                        $0.version = ModelVersion.only
-                        $0.state = row.state.rawValue
-                        $0.reason = row.reason
-                    }
-                }
-            }
-        }
-        unary("RepositoryModelLoad", in: dispatcher) {
-            (_: WireRepositoryModelLoadRequest) throws(APIError) -> WireRepositoryModelLoadResponse in
-            throw .unimplemented(ServerFacts.workersLoad)
-        }
-        unary("RepositoryModelUnload", in: dispatcher) {
-            (_: WireRepositoryModelUnloadRequest) throws(APIError) -> WireRepositoryModelUnloadResponse in
-            throw .unimplemented(ServerFacts.workersLoad)
-        }
-    }
 }
 
 // Methods.
@@ -122,7 +99,7 @@ extension GRPCInferenceService {
     /// - Parameters:
     ///   - role: who may call; see ``Route``.
     ///   - serve: begins the call, and calls its last argument once with the code that the call ended with.
-    private func handle(
+    func handle(
         _ method: String, _ role: Route.Role = .open, in dispatcher: GRPCDispatcher,
         _ serve: @escaping (GRPCServerCall, Caller, @escaping (GRPCStatusCode) -> Void) -> Void
     ) {
@@ -141,7 +118,7 @@ extension GRPCInferenceService {
         }
     }
 
-    private func unary<Request: Message, Response: Message>(
+    func unary<Request: Message, Response: Message>(
         _ method: String, _ role: Route.Role = .open, in dispatcher: GRPCDispatcher,
         _ answer: @escaping (Request) throws(APIError) -> Response
     ) {

@@ -154,31 +154,8 @@ enum MetadataEndpoints {
     }
 }
 
-/// Triton's repository, trace and logging extensions.
-enum RepositoryEndpoints {
-    static func index(_ call: APICall) {
-        call.withBody(checksType: false) { (body, _) throws(APIError) in
-            body.isEmpty ? false : try FieldReader.body(body).bool("ready") ?? false
-        } then: { onlyReady in
-            call.respond { body in
-                body.writeJSONList(call.core.repositoryIndex(onlyReady: onlyReady)) { body, row in
-                    body.writeStaticString("{\"name\":")
-                    body.writeJSON(row.name)
-                    body.writeStaticString(",\"version\":")
-                    body.writeJSON(ModelVersion.only)
-                    body.writeStaticString(",\"state\":")
-                    body.writeJSON(row.state.rawValue)
-                    body.writeStaticString(",\"reason\":")
-                    body.writeJSON(row.reason)
-                    body.writeStaticString("}")
-                }
-            }
-        }
-    }
-
-    /// Neither loads nor unloads.
-    static func refuse(_ call: APICall) { call.refuse(.unimplemented(ServerFacts.workersLoad)) }
-
+/// Triton's trace and logging extensions.
+enum ServerSettingEndpoints {
     static func traceSettings(_ call: APICall) {
         call.respond { $0.writeStaticString("{\"trace_level\":[\"OFF\"]}") }
     }

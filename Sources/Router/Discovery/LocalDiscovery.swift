@@ -4,7 +4,11 @@ package import Telemetry
 package final class LocalDiscovery: WorkerDiscovery {
     private let host: String
     private let restarts: Counter?
-    private var running: [Int: WorkerAddress] = [:]
+    private var running: [Place: WorkerAddress] = [:]
+    private struct Place: Hashable {
+        var group: String
+        var index: Int
+    }
     private weak var observer: (any WorkerDiscoveryObserver)?
 
     /// - Parameter host: where the workers listen.
@@ -20,23 +24,25 @@ package final class LocalDiscovery: WorkerDiscovery {
 
     package func stop() { observer = nil }
 
-    /// To be called with every event of the supervisor, on the router's event loop.
-    package func supervisorSaid(_ event: LocalSupervisor.Event) {
+    /// To be called with every event of each supervisor, on the router's event loop.
+    /// - Parameter group: tells supervisors apart.
+    package func supervisorSaid(_ event: LocalSupervisor.Event, of group: String = "") {
+        func place(_ index: Int) -> Place { Place(group: group, index: index) }
         switch event {
         case .workerStarted(let index, let port, _):
-            forget(index)
+            forget(place(index))
             let address = WorkerAddress(host: host, port: port)
-            running[index] = address
+            running[place(index)] = address
             observer?.workerAppeared(at: address)
         case .workerExited(let index, _, _, let restart):
-            forget(index)
+            forget(place(index))
             if restart != nil { restarts?.add() }
-        case .workerNotStarted(let index, _, _): forget(index)
-        case .stopped: break
+        case .workerNotStarted(let index, _, _): forget(place(index))
+        case .workerFailed, .stopped: break
         }
     }
 
-    private func forget(_ index: Int) {
-        if let address = running.removeValue(forKey: index) { observer?.workerDied(at: address) }
+    private func forget(_ place: Place) {
+        if let address = running.removeValue(forKey: place) { observer?.workerDied(at: address) }
     }
 }

@@ -105,6 +105,7 @@ final class ChildKeeper: Sendable {
         let isReady = ports.count == 2 && ports.allSatisfy { (1...65535).contains($0) }
         let since = monotonicSeconds()
         if isReady { report(.workerStarted(index: index, port: ports[0], metricsPort: ports[1])) }
+        if let line, line.first == "!" { report(.workerFailed(index: index, sentence: String(line.dropFirst()))) }
         ChildProcess.waitForEnd(started.processID)
         return isReady ? max(monotonicSeconds() - since, .leastNonzeroMagnitude) : 0
     }

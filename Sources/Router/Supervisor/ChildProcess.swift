@@ -90,11 +90,11 @@ enum ChildProcess {
     }
 
     /// Reads until a line is complete; what follows it is not read for. Blocks.
-    /// - Returns: nil at the end of file, or after 256 bytes without a line.
+    /// - Returns: nil at the end of file, or after 4,096 bytes without a line.
     static func readLine(_ descriptor: Int32) -> String? {
         var line: [UInt8] = []
         var byte: UInt8 = 0
-        while line.count < 256 {
+        while line.count < 4_096 {
             let count = read(descriptor, &byte, 1)
             if count < 0 && errno == EINTR { continue }
             guard count == 1 else { return nil }

@@ -6,7 +6,8 @@ package import NIOCore
 ///
 /// Each child has a thread that starts it, waits for it and does nothing else. The thread lives as long as the children
 /// it starts may: the kernel ends a child that asked to die with its parent when the *thread* that started it ends.
-/// A child says that it is ready by a line "PORT METRICSPORT\n" on descriptor 3, which it may share with nobody.
+/// A child says that it is ready by a line "PORT METRICSPORT\n" on descriptor 3, which it may share with nobody, or by a
+/// line "!SENTENCE\n" that it never will be.
 package final class LocalSupervisor {
     package struct Options: Sendable {
         /// The running program itself, also after its file was replaced.
@@ -25,6 +26,8 @@ package final class LocalSupervisor {
     package enum Event: Equatable, Sendable {
         /// It listens on these ports of 127.0.0.1 (or the host that its arguments name) and is ready.
         case workerStarted(index: Int, port: Int, metricsPort: Int)
+        /// It cannot serve, and said why; its end follows.
+        case workerFailed(index: Int, sentence: String)
         /// - Parameters:
         ///   - wasReady: whether `workerStarted` was said of it.
         ///   - restartMilliseconds: when it will be started again; nil when it will not be.

@@ -24,7 +24,7 @@ struct RouterCommand: ParsableCommand {
             let expected = try ExpectedModels.read(settings, finding)
             let logger = try Program.logger(settings, common, label: "router")
             return { (signals: StopSignals) async throws in
-                let router = try await RouterProcess(front, linkTLS: tls, logger: logger, servesLocally: false)
+                let router = try await RouterProcess(front, linkTLS: tls, logger: logger, models: nil)
                 try await router.expect(expected)
                 try await router.follow(places)
                 router.announce()

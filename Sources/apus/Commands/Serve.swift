@@ -8,13 +8,14 @@ import Router
 /// `apus serve`: a router and its workers on this machine.
 struct Serve: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Serve a model on this machine: a router and worker processes.")
+        abstract: "Serve models on this machine: a router and worker processes.")
 
     @Argument(
         help: ArgumentHelp(
             "The model: a GGUF file, or a folder with BERT as Hugging Face lays it out.", valueName: "model"))
     var model: String?
     @Option(WorkerKeys.name) var name: String?
+    @Option(ServeKeys.models) var models: String?
     @Option(ServeKeys.workers) var workers: String?
     @OptionGroup(title: "Listening") var listening: ListeningFlags
     @OptionGroup(title: "Computing, for each worker") var computing: ComputingFlags
@@ -25,22 +26,27 @@ struct Serve: ParsableCommand {
         try Program.run {
             let settings = try Settings.ofProcess(configFlag: common.config, known: ServeKeys.names)
             let front = try FrontSettings(settings, listening, serving, common)
-            let model = try settings.value(WorkerKeys.model, flag: model)
-            let name = try ModelName.of(settings.optional(WorkerKeys.name, flag: name), path: model)
-            let count = try settings.value(ServeKeys.workers, flag: workers)
-            let computing = try ComputeSettings(settings, computing)
+            let files = try ServedModelFiles.read(settings, self)
             let logger = try Program.logger(settings, common, label: "serve")
+            let shares = try MachineShares(files)
+            let models = files.map { file in
+                LocalModel(name: file.name, workerCount: file.workers) {
+                    try file.checkDigest()
+                    return file.arguments(
+                        try shares.settings(of: file), drainSeconds: front.drainSeconds,
+                        logLevel: logger.logLevel.rawValue)
+                }
+            }
             // A file that no worker could load should end the start here, not in a loop of restarts.
-            let plan = try computing.shared(among: count, model: model)
-            let arguments =
-                ["worker", model, "--name", name, "--host", "127.0.0.1", "--port", "0", "--metrics-port", "0"]
-                + ["--dies-with-parent"] + plan.flags + ["--drain-timeout", "\(front.drainSeconds)"]
-                + ["--log-level", logger.logLevel.rawValue]
+            let started = try zip(files, models).filter { $0.0.loadsAtStart }.map { _, model in
+                (name: model.name, arguments: try model.prepare())
+            }
+            let workerCount = files.reduce(0) { $0 + ($1.loadsAtStart ? $1.workers : 0) }
             return { (signals: StopSignals) async throws in
-                let router = try await RouterProcess(front, linkTLS: nil, logger: logger, servesLocally: true)
-                try await router.startWorkers(count: count, arguments: arguments)
-                if try await router.waitForWorkers(count: count, signals: signals) {
-                    router.announce(model: name, workers: count)
+                let router = try await RouterProcess(front, linkTLS: nil, logger: logger, models: models)
+                try await router.startWorkers(started)
+                if try await router.waitForWorkers(of: started.map(\.name), signals: signals) {
+                    router.announce(models: started.map(\.name), workers: workerCount)
                 }
                 try await router.runUntilStopped(signals)
             }

@@ -79,6 +79,9 @@ struct WorkerCommand: ParsableCommand {
                 }
                 try? await group.shutdownGracefully()
             }
+        } failed: { sentence in
+            // All that can fail is before the worker is ready.
+            if let announceDescriptor { ProcessTies.announceFailure(sentence, to: announceDescriptor) }
         }
     }
 

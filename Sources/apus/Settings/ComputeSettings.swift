@@ -34,19 +34,6 @@ struct ComputeSettings: Sendable {
         chatTemplate = try settings.optional(WorkerKeys.chatTemplate, flag: flags.chatTemplate)
     }
 
-    /// For several workers on one machine: threads that nobody chose are divided, so that they do not crowd each other,
-    /// and so is the memory. Looks at the model file without loading it.
-    /// - Throws: the sentence a worker would end with.
-    func shared(among workers: Int, model path: String) throws -> ComputeSettings {
-        let limits = MachineLimits.current()
-        var shared = self
-        shared.threads = threads ?? max(1, limits.cpuCount / workers)
-        let use = try ModelFile(path: path).memoryUse(
-            shared.transformer(name: nil), limits.shared(among: workers))
-        if use.kvByteCount > 0 { shared.kvMemory = use.kvByteCount }
-        return shared
-    }
-
     /// The step holds every slot's decode token and still makes progress on prompts.
     private var stepTokenMax: Int { max(stepTokenBudget, slots + 1) }
 

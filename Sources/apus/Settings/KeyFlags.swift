@@ -86,4 +86,23 @@ struct ComputingFlags: ParsableArguments {
     @Option(WorkerKeys.speculation) var speculation: String?
     @Option(WorkerKeys.quantize) var quantize: String?
     @Option(WorkerKeys.chatTemplate) var chatTemplate: String?
+
+    /// As if these had been the flags.
+    /// - Parameter values: by key.
+    func changed(by values: [String: String]) -> ComputingFlags {
+        var flags = self
+        for (key, path) in Self.byKey { if let value = values[key] { flags[keyPath: path] = value } }
+        return flags
+    }
+
+    private static var byKey: [(String, WritableKeyPath<ComputingFlags, String?>)] {
+        [
+            (WorkerKeys.threads.name, \.threads), (WorkerKeys.slots.name, \.slots),
+            (WorkerKeys.kvMemory.name, \.kvMemory), (WorkerKeys.stepTokenBudget.name, \.stepTokenBudget),
+            (WorkerKeys.contextLength.name, \.contextLength), (WorkerKeys.stepTimeTarget.name, \.stepTimeTarget),
+            (WorkerKeys.kvType.name, \.kvType), (WorkerKeys.prefixCache.name, \.prefixCache),
+            (WorkerKeys.speculation.name, \.speculation), (WorkerKeys.quantize.name, \.quantize),
+            (WorkerKeys.chatTemplate.name, \.chatTemplate),
+        ]
+    }
 }

@@ -38,7 +38,8 @@ final class Desk {
     }
 
     init(
-        models: [ServedModel] = [.tiny()], access: AccessControl? = nil, _ change: (inout APIOptions) -> Void = { _ in }
+        models: [ServedModel] = [.tiny()], access: AccessControl? = nil, repository: (any ModelRepository)? = nil,
+        _ change: (inout APIOptions) -> Void = { _ in }
     ) {
         var options = APIOptions()
         options.version = "1.2.3"
@@ -54,9 +55,10 @@ final class Desk {
         let offloaded = offloaded
         handler = APIHandler(
             service: service, metrics: metrics, inference: InferenceStatistics(metrics), options: options,
-            access: access, offload: { offloaded.add($0) }, surroundings: surroundings)
+            access: access, repository: repository, offload: { offloaded.add($0) }, surroundings: surroundings)
         admin = AdminHandler(
-            service: service, metrics: metrics, options: options, access: access, surroundings: surroundings)
+            service: service, metrics: metrics, options: options, access: access, repository: repository,
+            surroundings: surroundings)
     }
 
     @discardableResult

@@ -15,7 +15,8 @@ final class GRPCDesk {
     private let dispatcher = GRPCDispatcher()
 
     init(
-        models: [ServedModel] = [.tiny()], access: AccessControl? = nil, _ change: (inout APIOptions) -> Void = { _ in }
+        models: [ServedModel] = [.tiny()], access: AccessControl? = nil, repository: (any ModelRepository)? = nil,
+        _ change: (inout APIOptions) -> Void = { _ in }
     ) {
         var options = APIOptions()
         options.version = "1.2.3"
@@ -23,7 +24,7 @@ final class GRPCDesk {
         service = ScriptedService(models: models)
         GRPCInferenceService(
             service: service, metrics: metrics, inference: InferenceStatistics(metrics), options: options,
-            access: access, offload: { $0() },
+            access: access, repository: repository, offload: { $0() },
             surroundings: APISurroundings(unixSeconds: { 1_700_000_000 }, randomWord: { 1 })
         ).register(in: dispatcher)
         ExternalScaler(service: service).register(in: dispatcher)
