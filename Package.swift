@@ -144,7 +144,8 @@ let package = Package(
             name: "EndToEndTests", dependencies: ["apus", "Grammar", "Inference", "TestSupport"],
             exclude: [
                 "check_constraints.py", "constrained_client.py", "description.py", "dialects_client.py",
-                "embedding_client.py", "keda_client.py", "openai_client.py", "tools.jinja", "tools_client.py",
+                "embedding_client.py", "keda_client.py", "openai_client.py", "pull_server.py", "tools.jinja",
+                "tools_client.py",
                 "triton_client.py",
             ],
             swiftSettings: ours),

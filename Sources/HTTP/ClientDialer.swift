@@ -12,6 +12,7 @@ enum ClientDialer {
     ) -> EventLoopFuture<Connection> {
         let ready = eventLoop.makePromise(of: String?.self)
         let context = tls?.current
+        let dialled = options.proxy.map { (host: $0.host, port: $0.port) } ?? (host: host, port: port)
         let connected = ClientBootstrap(group: eventLoop)
             .connectTimeout(options.connectTimeout)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
@@ -20,12 +21,16 @@ enum ClientDialer {
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
+                    if let proxy = options.proxy {
+                        try pipeline.addHandler(
+                            ProxyTunnel(proxy, host: host, port: port, timeout: options.connectTimeout))
+                    }
                     if let context { try pipeline.addHandler(TLSHandler(context, serverName: host)) }
                     try pipeline.addHandler(
                         SessionGate(ready, hasTLS: context != nil, timeout: options.connectTimeout))
                 }
             }
-            .connect(host: host, port: port)
+            .connect(host: dialled.host, port: dialled.port)
         connected.whenFailure { ready.fail($0) }
         return connected.and(ready.futureResult)
             .flatMapThrowing { channel, name in
@@ -39,7 +44,7 @@ enum ClientDialer {
                     throw error
                 }
             }
-            .flatMapErrorThrowing { error in throw connectError(error, host: host, port: port) }
+            .flatMapErrorThrowing { error in throw connectError(error, host: dialled.host, port: dialled.port) }
     }
 
     static func connectError(_ error: any Error, host: String, port: Int) -> HTTPConnectError {

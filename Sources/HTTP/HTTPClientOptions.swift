@@ -5,6 +5,8 @@ package struct HTTPClientOptions: Sendable {
     /// TCP and TLS each.
     package var connectTimeout = TimeAmount.seconds(1)
     /// Bytes of ours wait and none moves: the stream ends as `.timedOut`, or the connection is lost.
+    /// A tunnel through it is made for each connection.
+    package var proxy: HTTPProxy?
     package var sendProgress = TimeAmount.seconds(30)
     package var sweepInterval = TimeAmount.seconds(1)
     package var head = HTTPHeadLimits()

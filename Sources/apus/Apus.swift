@@ -15,6 +15,7 @@ struct Apus: ParsableCommand {
         version: ApusVersion.text,
         subcommands: [
             Serve.self, RouterCommand.self, WorkerCommand.self, Chat.self, Bench.self, Eval.self, Inspect.self,
+            Pull.self,
             Quantize.self, Simulate.self, Health.self, KeyCommand.self,
         ])
 }

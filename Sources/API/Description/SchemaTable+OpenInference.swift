@@ -46,6 +46,7 @@ extension SchemaTable {
             Schema.object(required: ["model_stats"], [("model_stats", Schema.list(Schema.object))])
         ),
         ("TraceSettings", Schema.object([("trace_level", Schema.list(Schema.words("OFF")))])),
+        ("LoadRequest", Schema.object([("parameters", Schema.object)])),
         ("IndexRequest", Schema.object([("ready", Schema.boolean)])),
         (
             "Index",
