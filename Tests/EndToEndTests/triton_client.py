@@ -167,7 +167,8 @@ error = refused(lambda: health.Check(health_pb2.HealthCheckRequest(service="nobo
 assert error.code() == grpc.StatusCode.NOT_FOUND, error
 database = ProtoReflectionDescriptorDatabase(channel)
 assert set(database.get_services()) == {
-    service, "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"}
+    service, "externalscaler.ExternalScaler", "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection",
+    "grpc.reflection.v1alpha.ServerReflection"}
 pool = DescriptorPool(database)
 method = pool.FindServiceByName(service).FindMethodByName("ModelReady")
 ask, answer = GetMessageClass(method.input_type), GetMessageClass(method.output_type)
