@@ -113,6 +113,23 @@ import Testing
         #expect(try server.process.waitForExit() == 0)
     }
 
+    @Test func `what an unloaded model has not answered in time fails, and says why`() throws {
+        let server = try Server(
+            "models: [{name: one, path: \(ApusProcess.model)}]", flags: ["--drain-timeout", "0.2"])
+        defer { try? FileManager.default.removeItem(at: server.folder) }
+        try server.process.waitFor("is ready: one on 1 worker")
+        let stream = try server.stream("one", tokens: 1000)
+        try eventually("a stream under way") { stream.text.contains("data: ") }
+
+        #expect(try server.change("one", "unload").status == 200)
+
+        let answer = try stream.finish()
+        #expect(!answer.isComplete && answer.body.contains("was unloaded"), "\(answer.body.suffix(300))")
+        #expect(server.process.children.isEmpty)
+        #expect(try server.change("one", "load").status == 200)
+        #expect(try server.ask("one").status == 200)
+    }
+
     @Test(arguments: [
         ("models: [{path: nowhere.gguf}]", "nowhere.gguf"),
         ("models: [{path: \(ApusProcess.model), sha256: \(String(repeating: "00", count: 32))}]", "SHA-256"),
