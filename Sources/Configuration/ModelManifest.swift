@@ -34,7 +34,8 @@ package enum ModelManifest {
     /// What each setting of computing should have been; nil where it is that.
     private static let checks: [(name: String, expected: @Sendable (String) -> String?)] = [
         check(WorkerKeys.threads), check(WorkerKeys.slots), check(WorkerKeys.kvMemory), check(WorkerKeys.kvType),
-        check(WorkerKeys.stepTokenBudget), check(WorkerKeys.stepTimeTarget), check(WorkerKeys.contextLength),
+        check(WorkerKeys.stepTokenBudget), check(WorkerKeys.stepTimeTarget), check(WorkerKeys.prefillShare),
+        check(WorkerKeys.contextLength),
         check(WorkerKeys.prefixCache), check(WorkerKeys.speculation), check(WorkerKeys.quantize),
         check(WorkerKeys.chatTemplate),
     ]

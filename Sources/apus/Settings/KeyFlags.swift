@@ -100,6 +100,7 @@ struct ComputingFlags: ParsableArguments {
             (WorkerKeys.threads.name, \.threads), (WorkerKeys.slots.name, \.slots),
             (WorkerKeys.kvMemory.name, \.kvMemory), (WorkerKeys.stepTokenBudget.name, \.stepTokenBudget),
             (WorkerKeys.contextLength.name, \.contextLength), (WorkerKeys.stepTimeTarget.name, \.stepTimeTarget),
+            (WorkerKeys.prefillShare.name, \.prefillShare),
             (WorkerKeys.kvType.name, \.kvType), (WorkerKeys.prefixCache.name, \.prefixCache),
             (WorkerKeys.speculation.name, \.speculation), (WorkerKeys.quantize.name, \.quantize),
             (WorkerKeys.chatTemplate.name, \.chatTemplate),
