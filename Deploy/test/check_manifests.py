@@ -17,6 +17,8 @@ import sys
 
 import yaml
 
+from checks import conclude, expect
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BASE = ROOT / "Deploy/kustomize/base"
 COMPONENTS = ROOT / "Deploy/kustomize/components"
@@ -27,16 +29,6 @@ PORT_FLAGS = {
 RESTRICTED_VOLUMES = {
     "configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim", "projected", "secret",
 }
-
-complaints: list[str] = []
-checks = 0
-
-
-def expect(holds: bool, complaint: str) -> None:
-    global checks
-    checks += 1
-    if not holds:
-        complaints.append(complaint)
 
 
 def documents(kustomization: dict) -> list[dict]:
@@ -299,10 +291,7 @@ def main() -> None:
     tags = [image["newTag"] for image in kustomization["images"]]
     expect(tags == [version], f"kustomization.yaml names the images {tags}, the binary is {version}")
 
-    for complaint in complaints:
-        print(complaint)
-    print(f"{checks - len(complaints)} passed, {len(complaints)} failed")
-    sys.exit(1 if complaints else 0)
+    conclude()
 
 
 if __name__ == "__main__":

@@ -20,16 +20,9 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
+from checks import conclude, expect
+
 FOLDER = pathlib.Path(__file__).resolve().parents[1] / "monitoring"
-complaints: list[str] = []
-checks = 0
-
-
-def expect(holds: bool, complaint: str) -> None:
-    global checks
-    checks += 1
-    if not holds:
-        complaints.append(complaint)
 
 
 def free_port() -> int:
@@ -177,10 +170,7 @@ def main() -> None:
         check_counters(prometheus, got)
         check_dashboards(prometheus)
 
-    for complaint in complaints:
-        print(complaint)
-    print(f"{checks - len(complaints)} passed, {len(complaints)} failed")
-    sys.exit(1 if complaints else 0)
+    conclude()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 import HTTP
+import Inference
 import NIOCore
 import Serving
 
@@ -137,6 +138,28 @@ extension APICall {
     private func answered(_ status: Int) {
         isAnswered = true
         core.answered(route: route, status: status)
+    }
+}
+
+// Requests.
+extension APICall {
+    /// Queues a request in the caller's name and within the caller's limits.
+    /// - Parameter promptField: the field that holds the text here.
+    /// - Returns: nil when it was refused, which the client has been told.
+    func submit(
+        _ wanted: GenerationRequest, promptField: String, receiver: any GenerationReceiver
+    ) -> RequestID? {
+        var asked = wanted
+        do throws(APIError) { try core.assign(&asked, to: caller) } catch {
+            refuse(error)
+            return nil
+        }
+        do {
+            return try core.service.submit(asked, receiver: core.receiver(receiver, of: caller))
+        } catch {
+            fail(ErrorTable.error(error, promptField: promptField, options: core.options))
+            return nil
+        }
     }
 }
 

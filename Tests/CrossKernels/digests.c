@@ -107,11 +107,14 @@ static uint64_t attention(int type, size_t tokens, size_t first) {
         q[i] = random_float(2);
     for (size_t i = 0; i < queries; i++)
         positions[i] = (int32_t)(first + i / GROUP);
-    apus_attention_rows rows = {type, q, HEAD, positions, queries, table, kv, head_bytes, HEAD, 0.11f};
+    apus_attention_rows rows = {type, q, HEAD, positions, queries, table, kv, head_bytes, HEAD, 0.11f, 0, 0};
     apus_attention(&rows, out, HEAD, scratch);
     uint64_t digest = add(1, kv, pages * head_bytes);
     digest = add(digest, out, queries * HEAD * 4);
     rows.q += (queries - GROUP) * HEAD, rows.positions += queries - GROUP, rows.rows = GROUP;
+    apus_attention(&rows, out, HEAD, scratch);
+    digest = add(digest, out, GROUP * HEAD * 4);
+    rows.window = 50, rows.cap = 20;
     apus_attention(&rows, out, HEAD, scratch);
     digest = add(digest, out, GROUP * HEAD * 4);
     free(kv), free(q), free(out), free(scratch), free(table), free(positions);
@@ -134,6 +137,12 @@ static uint64_t rows(void) {
     apus_layer_norm(x, weight, x + 1024, 1e-12f, 1024, y);
     digest = add(digest, y, sizeof y);
     apus_gelu(x, 1024, y);
+    digest = add(digest, y, sizeof y);
+    apus_gelu_tanh(x, 1024, y);
+    digest = add(digest, y, sizeof y);
+    apus_geglu(x, 1024, y);
+    apus_soft_cap(y, 1024, 30);
+    apus_add_scaled(y, x, 0.3f, 1024);
     digest = add(digest, y, sizeof y);
     apus_swiglu(x, 1024, y);
     apus_rope(y, weight, 64, 16, 64);

@@ -72,13 +72,8 @@ final class GenerationSession<Encoder: AnswerEncoder>: GenerationReceiver {
         if prepared.request.sampling.maxTokens == 0, prepared.request.sampling.promptLogprobs == nil {
             return answerWithoutService()
         }
-        var asked = prepared.request
-        do throws(APIError) { try call.core.assign(&asked, to: call.caller) } catch { return call.refuse(error) }
-        do {
-            request = try call.core.service.submit(asked, receiver: call.core.receiver(self, of: call.caller))
-        } catch {
-            return call.fail(ErrorTable.error(error, promptField: promptField, options: call.core.options))
-        }
+        guard let id = call.submit(prepared.request, promptField: promptField, receiver: self) else { return }
+        request = id
         call.whenGone = { self.giveUp() }
         guard prepared.streams else { return }
         call.beginEvents()

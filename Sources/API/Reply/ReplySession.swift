@@ -51,13 +51,8 @@ final class ReplySession<Encoder: ReplyEncoder>: GenerationReceiver {
     }
 
     private func submit() {
-        var asked = prepared.request
-        do throws(APIError) { try call.core.assign(&asked, to: call.caller) } catch { return call.refuse(error) }
-        do {
-            request = try call.core.service.submit(asked, receiver: call.core.receiver(self, of: call.caller))
-        } catch {
-            return call.fail(ErrorTable.error(error, promptField: promptField, options: call.core.options))
-        }
+        guard let id = call.submit(prepared.request, promptField: promptField, receiver: self) else { return }
+        request = id
         call.whenGone = { self.giveUp() }
         guard prepared.streams else { return }
         call.beginEvents(contentType: Encoder.streamType)

@@ -33,13 +33,8 @@ final class ReadingSession: GenerationReceiver {
     }
 
     private func submit(_ wanted: GenerationRequest) {
-        var asked = wanted
-        do throws(APIError) { try call.core.assign(&asked, to: call.caller) } catch { return call.refuse(error) }
-        do {
-            request = try call.core.service.submit(asked, receiver: call.core.receiver(self, of: call.caller))
-        } catch {
-            return call.fail(ErrorTable.error(error, promptField: promptField, options: call.core.options))
-        }
+        guard let id = call.submit(wanted, promptField: promptField, receiver: self) else { return }
+        request = id
         call.whenGone = { self.giveUp() }
     }
 
