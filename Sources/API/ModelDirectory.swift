@@ -80,7 +80,7 @@ struct ModelDirectory: Sendable {
     func model(_ name: String, for body: ByteBuffer) throws(ServeError) -> ServedModel {
         guard let served = try targets(of: name) else { return try listed(name) }
         let sum = served.reduce(0) { $0 + $1.target.weight }
-        var draw = served.count == 1 ? 0 : Self.word(of: body) % sum
+        var draw = served.count == 1 ? 0 : SHA256Digest.word(of: Array(body.readableBytesView)) % sum
         for (target, model) in served {
             if draw < target.weight {
                 target.choices.add()
@@ -131,10 +131,5 @@ struct ModelDirectory: Sendable {
             throw models.isEmpty ? .unavailable("No worker has announced a model yet.") : .modelNotFound(name)
         }
         return model
-    }
-
-    /// Evenly spread over 64 bits, whoever chooses the bytes.
-    private static func word(of body: ByteBuffer) -> UInt64 {
-        SHA256Digest.of(Array(body.readableBytesView)).prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
     }
 }

@@ -11,6 +11,11 @@ package enum SHA256Digest {
     }
 }
 
+extension SHA256Digest {
+    /// The first 64 bits.
+    package static func word(of bytes: [UInt8]) -> UInt64 { of(bytes).prefix(8).reduce(0) { $0 << 8 | UInt64($1) } }
+}
+
 /// SHA-256 of what comes in pieces. Not for several threads at a time.
 package final class RunningSHA256 {
     private let context: OpaquePointer

@@ -10,7 +10,7 @@ struct TenantSalts {
     mutating func salt(_ salt: UInt64, of tenant: String) -> UInt64 {
         if let found = known[tenant] { return found ^ salt }
         if known.count >= Self.knownMax { known.removeAll(keepingCapacity: true) }
-        let made = SHA256Digest.of(Array("apus tenant \(tenant)".utf8)).prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
+        let made = SHA256Digest.word(of: Array("apus tenant \(tenant)".utf8))
         known[tenant] = made
         return made ^ salt
     }

@@ -64,25 +64,25 @@ enum InferEndpoints {
 
     /// Events of a response each, and no mark at the end: the stream just ends. What fails after it began is an event.
     private static func stream(_ call: APICall, _ prepared: PreparedInference, _ startedAt: NIODeadline) {
-        let keepAlive = KeepAlive(call)
+        let events = EventWriter(call)
         let isStarted = start(call, prepared, startedAt) { reply in
             switch reply {
             case .response(let response):
-                keepAlive.write { response.writeGenerated(into: &$0) }
+                events.write { response.writeGenerated(into: &$0) }
             case .finished:
-                keepAlive.stop()
+                events.stop()
                 call.finish()
             case .failed(let error):
-                keepAlive.write { error.writeSentence(into: &$0) }
-                keepAlive.stop()
+                events.write { error.writeSentence(into: &$0) }
+                events.stop()
                 call.finish()
             }
         } whenGone: {
-            keepAlive.stop()
+            events.stop()
         }
         guard isStarted else { return }
         call.beginEvents()
-        keepAlive.start()
+        events.start()
     }
 
     /// - Returns: false when the request was refused, which has been answered.
@@ -108,11 +108,10 @@ enum InferEndpoints {
     }
 }
 
-/// Writes events to a call, and a comment after every interval without one, so that proxies keep the stream open.
-private final class KeepAlive {
+/// Writes events to a call.
+private final class EventWriter {
     private let call: APICall
-    private var timer: Scheduled<Void>?
-    private var hasWritten = false
+    private var keepAlive: KeepAlive?
 
     init(_ call: APICall) { self.call = call }
 
@@ -125,24 +124,16 @@ private final class KeepAlive {
         send(buffer)
     }
 
-    func start() {
-        hasWritten = false
-        timer = call.exchange.eventLoop.assumeIsolated().scheduleTask(
-            in: .seconds(call.core.options.keepAliveSeconds)
-        ) {
-            if !self.hasWritten { self.send(ByteBuffer(staticString: ": keep-alive\n\n")) }
-            if self.timer != nil { self.start() }
-        }
-    }
+    func start() { keepAlive = KeepAlive(call) { self.send(KeepAlive.comment) } }
 
     func stop() {
-        timer?.cancel()
-        timer = nil
+        keepAlive?.stop()
+        keepAlive = nil
     }
 
     /// A reader that is too slow is given up, and so is its request.
     private func send(_ buffer: ByteBuffer) {
-        hasWritten = true
+        keepAlive?.wrote()
         let gone = call.whenGone
         if !call.write(buffer) { gone?() }
     }

@@ -23,8 +23,7 @@ final class GenerationSession<Encoder: AnswerEncoder>: GenerationReceiver {
     /// By prompt: log-probabilities of its tokens from the second on.
     private var promptLogprobs: [[LoggedToken]?]
     private var request: RequestID?
-    private var keepAlive: Scheduled<Void>?
-    private var hasWritten = false
+    private var keepAlive: KeepAlive?
     private var isOver = false
 
     static func start(
@@ -78,7 +77,7 @@ final class GenerationSession<Encoder: AnswerEncoder>: GenerationReceiver {
         guard prepared.streams else { return }
         call.beginEvents()
         writeOpening()
-        scheduleKeepAlive()
+        if !isOver { keepAlive = KeepAlive(call) { self.send(KeepAlive.comment) } }
     }
 
     package func generationProduced(_ event: GenerationEvent) {
@@ -129,7 +128,7 @@ final class GenerationSession<Encoder: AnswerEncoder>: GenerationReceiver {
 
     private func end() {
         isOver = true
-        keepAlive?.cancel()
+        keepAlive?.stop()
         keepAlive = nil
         call.whenGone = nil
     }
@@ -254,7 +253,7 @@ extension GenerationSession {
     }
 
     private func send(_ buffer: ByteBuffer) {
-        hasWritten = true
+        keepAlive?.wrote()
         if !call.write(buffer) { giveUp() }
     }
 
@@ -267,18 +266,6 @@ extension GenerationSession {
         buffer.writeStaticString("\n\n")
         send(buffer)
         call.finish()
-    }
-
-    /// Every interval in which nothing was sent ends with a comment, which clients skip.
-    private func scheduleKeepAlive() {
-        guard !isOver else { return }
-        hasWritten = false
-        keepAlive = call.exchange.eventLoop.assumeIsolated().scheduleTask(
-            in: .seconds(call.core.options.keepAliveSeconds)
-        ) {
-            if !self.hasWritten { self.send(ByteBuffer(staticString: ": keep-alive\n\n")) }
-            self.scheduleKeepAlive()
-        }
     }
 }
 

@@ -21,8 +21,7 @@ final class ReplySession<Encoder: ReplyEncoder>: GenerationReceiver {
     private var folded = AnswerPiece()
     private var reason: FinishReason?
     private var request: RequestID?
-    private var keepAlive: Scheduled<Void>?
-    private var hasWritten = false
+    private var keepAlive: KeepAlive?
     private var isOver = false
 
     /// - Parameters:
@@ -57,7 +56,7 @@ final class ReplySession<Encoder: ReplyEncoder>: GenerationReceiver {
         guard prepared.streams else { return }
         call.beginEvents(contentType: Encoder.streamType)
         send { encoder.writeOpening(into: &$0) }
-        scheduleKeepAlive()
+        if !isOver { keepAlive = KeepAlive(call) { self.send { self.encoder.writeKeepAlive(into: &$0) } } }
     }
 
     package func generationProduced(_ event: GenerationEvent) {
@@ -112,7 +111,7 @@ final class ReplySession<Encoder: ReplyEncoder>: GenerationReceiver {
 
     private func end() {
         isOver = true
-        keepAlive?.cancel()
+        keepAlive?.stop()
         keepAlive = nil
         call.whenGone = nil
     }
@@ -120,19 +119,7 @@ final class ReplySession<Encoder: ReplyEncoder>: GenerationReceiver {
     private func send(_ write: (inout ByteBuffer) -> Void) {
         var buffer = ByteBuffer()
         write(&buffer)
-        hasWritten = true
+        keepAlive?.wrote()
         if !call.write(buffer) { giveUp() }
-    }
-
-    /// Every interval in which nothing was sent ends with something that clients skip.
-    private func scheduleKeepAlive() {
-        guard !isOver else { return }
-        hasWritten = false
-        keepAlive = call.exchange.eventLoop.assumeIsolated().scheduleTask(
-            in: .seconds(call.core.options.keepAliveSeconds)
-        ) {
-            if !self.hasWritten { self.send { self.encoder.writeKeepAlive(into: &$0) } }
-            self.scheduleKeepAlive()
-        }
     }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Configuration
 import Foundation
 import HTTP
 
@@ -11,9 +12,8 @@ struct KeyCommand: ParsableCommand {
 
     func run() throws {
         var random = SystemRandomNumberGenerator()
-        let words = (0..<4).map { _ in random.next() as UInt64 }
-        let key = "apus-" + words.map { Self.hexadecimal($0) }.joined()
-        let digest = SHA256Digest.of(Array(key.utf8)).map { Self.hexadecimal(UInt64($0), digits: 2) }.joined()
+        let key = "apus-" + HexDigits.text((0..<32).map { _ in random.next() as UInt8 })
+        let digest = HexDigits.text(SHA256Digest.of(Array(key.utf8)))
         FileHandle.standardError.write(Data("Give this to \(name); it is written nowhere: \(key)\n".utf8))
         print("  - name: \(Self.quoted(name))\n    sha256: \(digest)")
     }
@@ -23,10 +23,5 @@ struct KeyCommand: ParsableCommand {
         let data = try? JSONSerialization.data(
             withJSONObject: text, options: [.fragmentsAllowed, .withoutEscapingSlashes])
         return data.map { String(decoding: $0, as: UTF8.self) } ?? "\"\""
-    }
-
-    private static func hexadecimal(_ number: UInt64, digits: Int = 16) -> String {
-        let text = String(number, radix: 16)
-        return String(repeating: "0", count: max(0, digits - text.count)) + text
     }
 }
