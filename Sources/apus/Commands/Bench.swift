@@ -4,12 +4,13 @@ import HTTP
 import Kernels
 import Models
 
-/// `apus bench`: a load generator for any OpenAI-compatible server, a timer of the runtime alone, or of the machine.
+/// `apus bench`: a load generator for any OpenAI-compatible server, a timer of the runtime alone, of the steps around
+/// it, or of the machine.
 struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract:
-            "Measure a running server, with --engine a model in this process, or with --limits the machine; prints one "
-            + "line of JSON.",
+            "Measure a running server, with --engine a model in this process, with --limits the machine, or with --steps "
+            + "a worker's steps without a model; prints one line of JSON.",
         subcommands: [BenchWorker.self])
 
     @Option(help: ArgumentHelp("The server.", valueName: "url")) var url = "http://127.0.0.1:8000"
@@ -24,12 +25,15 @@ struct Bench: ParsableCommand {
     @Option(help: ArgumentHelp("Chooses the prompts.", valueName: "n")) var seed: UInt64 = 1
     @Option(help: ArgumentHelp("Measure this model in this process instead.", valueName: "file")) var engine: String?
     @Flag(help: "Measure what this machine reads and multiplies at most.") var limits = false
+    @Flag(help: "Measure what a worker does in a step besides computing.") var steps = false
     @Option(help: ArgumentHelp("With --engine and --limits: threads that compute.", valueName: "n")) var threads: Int?
     @Option(WorkerKeys.quantize, with: "--engine") var quantize: String?
     @Option(WorkerKeys.kvType, with: "--engine") var kvType: String?
 
     func validate() throws {
-        guard !limits || engine == nil else { throw ValidationError("--limits and --engine exclude each other.") }
+        guard [limits, steps, engine != nil].filter({ $0 }).count <= 1 else {
+            throw ValidationError("--limits, --steps and --engine exclude each other.")
+        }
         for (name, value, range) in [
             ("concurrency", concurrency, 1...10_000), ("requests", requests, 1...10_000_000),
             ("prompt-tokens", promptTokens, 1...1_000_000), ("output-tokens", outputTokens, 1...1_000_000),
@@ -45,6 +49,14 @@ struct Bench: ParsableCommand {
             { _ in
                 if command.limits {
                     print(try LimitsBench(threads: command.threads).run())
+                    return
+                }
+                if command.steps {
+                    print(
+                        try StepBench(
+                            sequences: command.concurrency, promptTokens: command.promptTokens,
+                            temperature: Float(command.temperature)
+                        ).run())
                     return
                 }
                 if let engine = command.engine {
