@@ -64,7 +64,7 @@ let package = Package(
         .target(name: "Kernels", dependencies: ["CKernels"], swiftSettings: ours),
         .target(
             name: "Models", dependencies: ["Inference", "JSON", "Text", "Weights", "Kernels"], swiftSettings: ours),
-        .target(name: "Engine", dependencies: ["Inference", "Grammar", "Models"], swiftSettings: ours),
+        .target(name: "Engine", dependencies: ["Inference", "Grammar", "Kernels", "Models"], swiftSettings: ours),
         .target(
             name: "Worker",
             dependencies: [

@@ -205,8 +205,13 @@ int apus_group_maxima(const float *x, size_t n, float *maxima) {
 double apus_sum_exp(const float *x, size_t n, float max) {
     return chosen->sum_exp(x, n, max);
 }
-void apus_sum_weights(const float *x, size_t n, float max, float inverse_temperature, double *sums) {
-    chosen->sum_weights(x, n, max, inverse_temperature, sums);
+void apus_sum_weights(const float *x, size_t n, float max, float inverse_temperature, const float *maxima, float least,
+                      double *sums) {
+    chosen->sum_weights(x, n, max, inverse_temperature, maxima, least, sums);
+}
+
+void apus_weigh(const float *x, size_t n, float max, float inverse_temperature, float *weights, int32_t *buckets) {
+    chosen->weigh(x, n, max, inverse_temperature, weights, buckets);
 }
 float apus_exp(float x) {
     return chosen->exp(x);

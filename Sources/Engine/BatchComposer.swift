@@ -227,7 +227,7 @@ package struct BatchComposer: Sendable {
         }
         let covered = sequences[place].pages.pages.count * pool.pageTokenCount
         let end = min(start + tokenCount, covered)
-        plan.slices.append(slice(of: sequences[place], from: start, to: end))
+        plan.slices.append(sequences[place].slice(start..<end))
         plan.places.append(place)
         return end - start
     }
@@ -265,18 +265,6 @@ package struct BatchComposer: Sendable {
         }
         plan.preempted.append(sequences[place].key)
         remove(at: place)
-    }
-
-    private func slice(of sequence: RunningSequence, from start: Int, to end: Int) -> StepSlice {
-        let logits: StepSlice.Logits
-        if sequence.sampling.promptLogprobs != nil && start < sequence.promptTokenCount - 1 {
-            logits = .all
-        } else {
-            logits = end == sequence.tokens.count && sequence.wantsToken ? .last : .none
-        }
-        return StepSlice(
-            tokens: Array(sequence.tokens[start..<end]), startPosition: start, pages: sequence.pages.pages,
-            logits: logits)
     }
 
     /// Names the page that the sequence would take from the cache if it were there.

@@ -1,4 +1,5 @@
 import Inference
+import Kernels
 
 /// One pass over a row of logits, and what later passes may skip because of it.
 ///
@@ -11,31 +12,17 @@ struct RowScan {
 
     /// Sums of weights of each run of ``sumSize`` tokens, after ``sumWeights(of:_:)``.
     private(set) var sums: [Double] = []
-    private static let groupsPerSum = 4
-    static let sumSize = groupsPerSum * groupSize
+    static let sumSize = 512
 
     /// Reads the row once. Call it first, with the same row as the calls that follow.
     /// - Returns: the highest logit; nil when there is none or the row holds a NaN or a positive infinity.
     mutating func maximum(of row: Span<Float>) -> Float? {
-        groupMaxima.removeAll(keepingCapacity: true)
-        var highest = -Float.infinity
-        var isNumber = true
-        row.withUnsafeBufferPointer { logits in
-            guard let first = logits.baseAddress else { return }
-            for start in stride(from: 0, to: logits.count, by: Self.groupSize) {
-                let end = min(start + Self.groupSize, logits.count)
-                // SAFETY: start <= whole <= end, and end is within the row.
-                let whole = end - (end - start) % LaneLoops.laneCount
-                var group = LaneLoops.maximum(first + start, whole - start)
-                for index in whole..<end {
-                    group.isNumber = group.isNumber && !logits[index].isNaN
-                    if logits[index] > group.maximum { group.maximum = logits[index] }
-                }
-                groupMaxima.append(group.maximum)
-                isNumber = isNumber && group.isNumber
-                highest = max(highest, group.maximum)
-            }
-        }
+        let groupCount = (row.count + Self.groupSize - 1) / Self.groupSize
+        if groupMaxima.count != groupCount { groupMaxima = Array(repeating: 0, count: groupCount) }
+        guard groupCount > 0 else { return nil }
+        // SAFETY: a maximum for each group, the last being shorter.
+        let isNumber = row.withUnsafeBufferPointer { Kernels.groupMaxima($0, into: &groupMaxima) }
+        let highest = groupMaxima.withUnsafeBufferPointer(Kernels.max)
         return isNumber && highest.isFinite ? highest : nil
     }
 
@@ -71,21 +58,13 @@ struct RowScan {
 
     /// Adds the weights of all tokens up, exactly. Groups whose weights all round to nothing are not looked at.
     mutating func sumWeights(of row: Span<Float>, _ weight: TokenWeight) -> Double {
-        sums.removeAll(keepingCapacity: true)
-        let weightless = weight.logitBound(ofWeight: 0x1p-36)
+        let sumCount = (row.count + Self.sumSize - 1) / Self.sumSize
+        if sums.count != sumCount { sums = Array(repeating: 0, count: sumCount) }
+        // SAFETY: a sum for each run of tokens, and a maximum for each group of the same row.
         row.withUnsafeBufferPointer { logits in
-            guard let first = logits.baseAddress else { return }
-            for group in groupMaxima.indices {
-                var sum = 0.0
-                if groupMaxima[group] >= weightless {
-                    let (start, end) = (group * Self.groupSize, min((group + 1) * Self.groupSize, logits.count))
-                    // SAFETY: start <= whole <= end, and end is within the row.
-                    let whole = end - (end - start) % LaneLoops.laneCount
-                    sum = LaneLoops.sumWeights(first + start, whole - start, weight)
-                    for index in whole..<end { sum += weight(logits[index]) }
-                }
-                if group % Self.groupsPerSum == 0 { sums.append(sum) } else { sums[sums.count - 1] += sum }
-            }
+            Kernels.sumWeights(
+                logits, max: weight.maximum, inverseTemperature: weight.inverseTemperature, maxima: groupMaxima,
+                least: weight.logitBound(ofWeight: 0x1p-36), into: &sums)
         }
         return sums.reduce(0, +)
     }

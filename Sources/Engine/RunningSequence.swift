@@ -1,3 +1,4 @@
+import Grammar
 package import Inference
 import Models
 
@@ -69,6 +70,26 @@ package struct RunningSequence: Sendable {
     func draftRoom(_ model: ModelDescription, _ pool: KVPagePool) -> Int {
         let end = min(model.contextLength, pages.pages.count * pool.pageTokenCount)
         return max(0, min(end - tokens.count, sampling.maxTokens - outputCount - 1))
+    }
+
+    /// What a step computes of it: tokens that have no K and V yet.
+    func slice(_ range: Range<Int>) -> StepSlice {
+        let logits: StepSlice.Logits
+        if sampling.promptLogprobs != nil && range.lowerBound < promptTokenCount - 1 {
+            logits = .all
+        } else {
+            logits = range.upperBound == tokens.count && wantsToken ? .last : .none
+        }
+        return StepSlice(
+            tokens: Array(tokens[range]), startPosition: range.lowerBound, pages: pages.pages, logits: logits)
+    }
+
+    /// The token that follows; see ``Sampler/choose(_:_:counts:outputCount:position:mask:)``.
+    func chooseToken(
+        from logits: Span<Float>, _ mask: TokenMask?, _ sampler: inout Sampler
+    ) throws(SamplingError) -> TokenID {
+        try sampler.choose(
+            logits, sampling, counts: counts, outputCount: outputCount, position: tokens.count, mask: mask)
     }
 
     mutating func append(_ token: TokenID) {

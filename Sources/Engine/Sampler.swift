@@ -36,15 +36,6 @@ package struct Sampler {
 
     package init(vocabularySize: Int) { adjusted = Array(repeating: 0, count: vocabularySize) }
 
-    /// Chooses the next token of a sequence; see below.
-    mutating func choose(
-        _ logits: Span<Float>, for sequence: RunningSequence, _ mask: TokenMask? = nil
-    ) throws(SamplingError) -> TokenID {
-        try choose(
-            logits, sequence.sampling, counts: sequence.counts, outputCount: sequence.outputCount,
-            position: sequence.tokens.count, mask: mask)
-    }
-
     /// Chooses the token for `position`.
     /// - Parameters:
     ///   - logits: (vocabularySize), raw.
@@ -63,7 +54,11 @@ package struct Sampler {
             let likeliest = scan.firstToken(with: maximum, in: logits)
             if mask.contains(likeliest), !sampling.stopTokens.contains(likeliest) { return likeliest }
         }
-        for index in 0..<min(adjusted.count, logits.count) { adjusted[index] = logits[index] }
+        logits.withUnsafeBufferPointer { logits in
+            adjusted.withUnsafeMutableBufferPointer {
+                _ = $0.update(fromContentsOf: logits.prefix($0.count))
+            }
+        }
         for bias in sampling.logitBias { adjust(bias.token) { $0 + bias.bias } }
         for (token, count) in counts.outputCounts {
             adjust(token) { Self.penalized($0, sampling, outputCount: count) }

@@ -258,7 +258,8 @@ package final class StepLoop {
         while true {
             // A draft's slice has a row of logits for each token, another only for its last.
             let row = logits[firstRow + slice.rowCount - 1 - drafted + accepted].span
-            let token = try sampler.choose(row, for: composer.sequences[place], try mask(for: place))
+            let mask = try mask(for: place)
+            let token = try composer.sequences[place].chooseToken(from: row, mask, &sampler)
             if let topCount = composer.sequences[place].sampling.logprobs {
                 entry.logprobs.append(try sampler.logprobs(row, of: token, topCount: topCount))
             }

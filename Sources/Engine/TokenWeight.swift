@@ -3,10 +3,11 @@
 /// Weights are rounded to multiples of 2^-34, so that sums of up to 2^19 of them are exact in a Double: no order of
 /// summation exists, and every way to select tokens gives the same tokens. What is lost, half of 2^-34 a token, is a
 /// probability of 3e-11.
-/// Exponential and logarithm are polynomials of our own: libm's differ between systems.
+/// Exponential and logarithm are polynomials of our own: libm's differ between systems. What sees a whole row is done by
+/// `Kernels.sumWeights` and `Kernels.weigh`, sixteen logits at a time, with the same numbers.
 struct TokenWeight {
-    private let maximum: Float
-    private let inverseTemperature: Float
+    let maximum: Float
+    let inverseTemperature: Float
 
     /// - Parameter maximum: the row's highest logit; finite.
     init(maximum: Float, temperature: Float) {
@@ -22,26 +23,8 @@ struct TokenWeight {
     /// The weight before rounding: in 0...1.
     func unrounded(_ logit: Float) -> Float { Self.exponential((logit - maximum) * inverseTemperature) }
 
-    /// The weight in two parts that add up to it: a multiple of 2^-17, and one of 2^-34 that is at most 2^-18.
-    /// Up to 128 of either may be added in Float without rounding.
-    @inline(__always)
-    func parts(_ logit: Float) -> (coarse: Float, fine: Float) {
-        let weight = Self.exponential((logit - maximum) * inverseTemperature)
-        let coarse = (weight + Self.coarseMagic) - Self.coarseMagic
-        let fine = ((weight - coarse) + Self.fineMagic) - Self.fineMagic
-        return (coarse, fine)
-    }
-
-    /// Steps of a 16th in the exponent; those beyond 25 weigh nothing and share the last bucket.
+    /// Steps of a 16th in the exponent; those beyond 25 weigh nothing and share the last bucket. See ``Kernels/weigh``.
     static let bucketCount = 401
-
-    /// Which bucket a logit belongs to: never a lower one for a lower logit.
-    @inline(__always)
-    func bucket(_ logit: Float) -> Int32 {
-        let distance = (maximum - logit) * inverseTemperature
-        let shifted = (distance < 25 ? distance : 25) * 16 + Self.integerMagic
-        return Int32(bitPattern: shifted.bitPattern &- Self.integerMagic.bitPattern)
-    }
 
     /// A logit below which every weight is less than `weight`, with room for the rounding of the way back.
     func logitBound(ofWeight weight: Double) -> Float {
@@ -53,8 +36,6 @@ struct TokenWeight {
     // MARK: - Rounding
 
     // Adding and taking away 1.5 * 2^(m + p) rounds to multiples of 2^p, m being the type's fraction bits.
-    @inline(__always) private static var coarseMagic: Float { 0x1.8p6 }
-    @inline(__always) private static var fineMagic: Float { 0x1.8p-11 }
     @inline(__always) private static var doubleMagic: Double { 0x1.8p18 }
 
     private static func rounded(_ weight: Double) -> Double { (weight + doubleMagic) - doubleMagic }

@@ -1,4 +1,5 @@
 import Inference
+import Kernels
 
 /// Top-p where the kept tokens are many: a flat row, of which thousands make up the share.
 ///
@@ -34,15 +35,9 @@ struct WideNucleus {
         }
         // SAFETY: all three hold `count` elements.
         row.withUnsafeBufferPointer { logits in
-            weights.withUnsafeMutableBufferPointer { weights in
-                buckets.withUnsafeMutableBufferPointer { buckets in
-                    if let logits = logits.baseAddress, let weights = weights.baseAddress,
-                        let buckets = buckets.baseAddress
-                    {
-                        LaneLoops.weigh(logits, count, weight, weights, buckets)
-                    }
-                }
-            }
+            Kernels.weigh(
+                logits, max: weight.maximum, inverseTemperature: weight.inverseTemperature, weights: &weights,
+                buckets: &buckets)
         }
         for bucket in masses.indices { masses[bucket] = 0 }
         var index = 0

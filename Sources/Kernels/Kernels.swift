@@ -229,10 +229,26 @@ package enum Kernels {
 
     /// `sums[r]` = sum of weights of `x[512 r ..< 512 (r + 1)]`, each `exp((x - max) * inverseTemperature)` rounded to a
     /// multiple of 2^-34. Exact. No logit exceeds `max`.
+    /// - Parameters:
+    ///   - maxima: of ``groupMaxima(_:into:)``.
+    ///   - least: groups whose maximum is below it count nothing.
     package static func sumWeights(
-        _ x: UnsafeBufferPointer<Float>, max: Float, inverseTemperature: Float, into sums: UnsafeMutablePointer<Double>
+        _ x: UnsafeBufferPointer<Float>, max: Float, inverseTemperature: Float, maxima: UnsafePointer<Float>,
+        least: Float, into sums: UnsafeMutablePointer<Double>
     ) {
         guard let start = x.baseAddress else { return }
-        apus_sum_weights(start, x.count, max, inverseTemperature, sums)
+        apus_sum_weights(start, x.count, max, inverseTemperature, maxima, least, sums)
+    }
+
+    /// The weights themselves, and their distances from 1 in 16ths of the exponent, 400 at most.
+    /// - Parameters:
+    ///   - weights: (x.count) overwritten.
+    ///   - buckets: (x.count) overwritten; never lower for a lower logit.
+    package static func weigh(
+        _ x: UnsafeBufferPointer<Float>, max: Float, inverseTemperature: Float,
+        weights: UnsafeMutablePointer<Float>, buckets: UnsafeMutablePointer<Int32>
+    ) {
+        guard let start = x.baseAddress else { return }
+        apus_weigh(start, x.count, max, inverseTemperature, weights, buckets)
     }
 }

@@ -150,6 +150,13 @@ static uint64_t rows(void) {
     digest = add(digest, y, sizeof y);
     const float most = apus_max(x, 2047);
     const double sum = apus_sum_exp(x, 2047, most);
+    float maxima[16], weights[2047];
+    int32_t buckets[2047];
+    double sums[4];
+    apus_group_maxima(x, 2047, maxima);
+    apus_sum_weights(x, 2047, most, 1.25f, maxima, most - 30, sums);
+    apus_weigh(x, 2047, most, 1.25f, weights, buckets);
+    digest = add(add(add(digest, sums, sizeof sums), weights, sizeof weights), buckets, sizeof buckets);
     const size_t place = apus_argmax(x, 2047);
     digest = add(add(digest, &most, 4), &sum, 8);
     free(q), free(left);

@@ -230,17 +230,6 @@ enum FullSort {
         #expect(TokenWeight.logarithm(1) == 0)
     }
 
-    @Test func `a weight in two parts is bit for bit the weight`() {
-        let weight = TokenWeight(maximum: 3.5, temperature: 0.7)
-        var random = SeededRandom(seed: 5)
-        for _ in 0..<30_000 {
-            let logit = Float.random(in: -40...3.5, using: &random)
-            let parts = weight.parts(logit)
-            #expect(Double(parts.coarse) + Double(parts.fine) == weight(logit))
-        }
-        #expect(weight(3.5) == 1 && weight(-.infinity) == 0)
-    }
-
     @Test(arguments: [1, 15, 16, 127, 128, 129, 1025, 4096]) func `a row's sum is that of its tokens one by one`(
         count: Int
     ) {

@@ -85,22 +85,38 @@ extension KernelTests {
             var x = row(count, seed: 6)
             let maximum = x.max() ?? 0
             if count > 1 { x[count / 2] = -.infinity }
-            for inverseTemperature in [Float(1), 0.5, 3] {
+            for (inverseTemperature, least) in [(Float(1), -Float.infinity), (0.5, -.infinity), (3, maximum - 20)] {
                 let results = onEveryISA { _ in
+                    var maxima = [Float](repeating: 0, count: (count + 127) / 128)
                     var sums = [Double](repeating: .nan, count: (count + 511) / 512)
+                    var weights = [Float](repeating: .nan, count: count)
+                    var buckets = [Int32](repeating: -1, count: count)
                     x.withUnsafeBufferPointer {
-                        Kernels.sumWeights($0, max: maximum, inverseTemperature: inverseTemperature, into: &sums)
+                        _ = Kernels.groupMaxima($0, into: &maxima)
+                        Kernels.sumWeights(
+                            $0, max: maximum, inverseTemperature: inverseTemperature, maxima: maxima, least: least,
+                            into: &sums)
+                        Kernels.weigh(
+                            $0, max: maximum, inverseTemperature: inverseTemperature, weights: &weights,
+                            buckets: &buckets)
                     }
-                    return sums
+                    return (sums, weights, buckets)
                 }
 
-                let exact = stride(from: 0, to: count, by: 512).map { start in
-                    x[start..<min(count, start + 512)].reduce(0.0) { sum, logit in
-                        let weight = Double(Kernels.exp((logit - maximum) * inverseTemperature))
-                        return sum + (weight * 0x1p34).rounded(.toNearestOrEven) * 0x1p-34
+                for (isa, (sums, weights, buckets)) in results {
+                    for (index, logit) in x.enumerated() {
+                        let distance = (Double(maximum) - Double(logit)) * Double(inverseTemperature)
+                        let scaled = Double(weights[index]) * 0x1p34
+                        #expect(scaled == scaled.rounded() && abs(scaled * 0x1p-34 - exp(-distance)) < 2e-7)
+                        #expect(abs(Double(buckets[index]) - min(distance, 25) * 16) <= 0.51)
                     }
+                    // At an inverse temperature of 3 nothing 20 below the maximum weighs anything.
+                    let exact = stride(from: 0, to: count, by: 512).map { start in
+                        weights[start..<min(count, start + 512)].reduce(0.0) { $0 + Double($1) }
+                    }
+                    #expect(sums == exact, "\(isa)")
+                    #expect(weights == results[0].result.1 && buckets == results[0].result.2, "\(isa)")
                 }
-                for (isa, sums) in results { #expect(sums == exact, "\(isa)") }
             }
         }
     }

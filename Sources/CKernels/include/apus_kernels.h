@@ -223,10 +223,16 @@ double apus_sum_exp(const float *x, size_t n, float max);
 /// maxima[g] = largest of x[128 g ..< 128 (g + 1)], the last group being shorter; NaN never wins.
 /// @return 0 when some x is NaN, else 1
 int apus_group_maxima(const float *x, size_t n, float *maxima);
-/// sums[r] = sum of W(x[i]) over i in 512 r ..< 512 (r + 1), W(x) = apus_exp((x - max) * inverse_temperature) rounded
-/// to a multiple of 2^-34. Exact, so in no order. @pre x <= max, so that W <= 1
-void apus_sum_weights(const float *x, size_t n, float max, float inverse_temperature, double *sums);
-/// exp of one value by the same polynomial: exactly 1 for 0, 0 below -87, as if 88 above that.
+/// sums[r] = sum of W(x[i]) over i in 512 r ..< 512 (r + 1), W(x) = exp((x - max) * inverse_temperature) as
+/// Engine/TokenWeight.swift defines it, rounded to a multiple of 2^-34. Exact, so in no order. @pre x <= max, so that W
+/// <= 1
+/// @param maxima of apus_group_maxima  @param least groups whose maximum is below it count nothing
+void apus_sum_weights(const float *x, size_t n, float max, float inverse_temperature, const float *maxima, float least,
+                      double *sums);
+/// weights[i] = W(x[i]), which has few enough bits for a float; buckets[i] = (max - x[i]) * inverse_temperature, at
+/// most 25, in 16ths: never less for a lower x.
+void apus_weigh(const float *x, size_t n, float max, float inverse_temperature, float *weights, int32_t *buckets);
+/// exp of one value by apus_sum_exp's polynomial: exactly 1 for 0, 0 below -87, as if 88 above that.
 float apus_exp(float x);
 
 // Limits of the machine, for figures to be held against

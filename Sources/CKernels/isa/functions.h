@@ -34,7 +34,8 @@ typedef struct {
     float (*max)(const float *, size_t);
     int (*group_maxima)(const float *, size_t, float *);
     double (*sum_exp)(const float *, size_t, float);
-    void (*sum_weights)(const float *, size_t, float, float, double *);
+    void (*sum_weights)(const float *, size_t, float, float, const float *, float, double *);
+    void (*weigh)(const float *, size_t, float, float, float *, int32_t *);
     float (*exp)(float);
     uint64_t (*spin_products)(size_t);
     uint64_t (*read_all)(const uint8_t *, size_t);
