@@ -93,6 +93,7 @@ bench: $(APUS) model
 	$(BENCH)/models.py $(BENCH_MODELS)
 	$(BENCH)/machine.py
 	$(BENCH)/engine.py --rounds $(BENCH_ROUNDS) $(BENCH_MODELS)
+	$(BENCH)/steps.py --rounds $(BENCH_ROUNDS)
 	$(BENCH)/serving.py --rounds $(BENCH_ROUNDS)
 	$(BENCH)/speculation.py --rounds $(BENCH_ROUNDS)
 	$(BENCH)/report.py

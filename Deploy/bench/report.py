@@ -21,6 +21,7 @@ make bench BENCH_ROUNDS=1 BENCH_MODELS="135m-q4_0"     # a part; other files sta
 .bench/venv/bin/python Deploy/bench/report.py          # this page again, from .bench/results
 apus bench --engine FILE.gguf --threads 2 --concurrency 8 --prompt-tokens 128 --output-tokens 64
 apus bench --limits
+apus bench --steps --concurrency 64 --temperature 0.8
 ```
 
 135m-q4_1 is SmolLM2-135M-Instruct as published; its other formats were quantized again from that, which changes its
@@ -36,6 +37,8 @@ def main():
     if engines:
         parts += engine_tables(engines) + limits_table(engines)
         draw(engines, [cell.name for cell in CELLS], list(ENGINES), PICTURE)
+    if steps := load("steps"):
+        parts += steps_table(steps)
     if serving:
         parts += serving_table(serving)
     if speculation := load("speculation"):
@@ -135,6 +138,17 @@ def limits_table(engines):
         table(
             ["file", "decode GB/s", "of memory's", "prefill GOPS", *(f"of {threads} cores' {isa}" for isa in gops)],
             rows, words=1)]
+
+
+def steps_table(steps):
+    sizes = [size for size in steps["greedy"]]
+    return [
+        "## Around the model",
+        paragraph(f"""A worker's step with {steps["sequences"]} sequences in decode around a model that answers at
+        once, in microseconds: batch, pages, choice of tokens and the report, by the size of the vocabulary. With a small
+        one it is the engine's own work, with a large one what it takes to read the logits."""),
+        table(["tokens are"] + [f"of {size}" for size in sizes],
+              [[kind] + [number(steps[kind][size]) for size in sizes] for kind in ["greedy", "sampled"]], words=1)]
 
 
 def serving_table(serving):
