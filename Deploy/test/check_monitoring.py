@@ -128,6 +128,16 @@ def check_dashboards(prometheus: Prometheus) -> None:
                 expect(any(value == value for value in values), f"{file.name}: {panel['title']}: no data: {query}")
 
 
+def check_contract(prometheus: Prometheus) -> None:
+    """What Docs/kubernetes.md promises to endpoint pickers of the Gateway API inference extension, each router has."""
+    section = (FOLDER.parents[1] / "Docs/kubernetes.md").read_text().split("## Behind a Gateway")[1].split("\n## ")[0]
+    names = re.findall(r"\| `(vllm:\w+)` \|", section)
+    expect(len(names) == 4, f"Docs/kubernetes.md promises {names}")
+    for name in names:
+        values = prometheus.query(f'{name}{{engine="router",model_name="m"}}')
+        expect(len(values) == 1, f"the router has {len(values)} series of {name}")
+
+
 def main() -> None:
     apus, model = sys.argv[1:3]
     if len(sys.argv) > 3:
@@ -169,6 +179,7 @@ def main() -> None:
         time.sleep(2.5)
         check_counters(prometheus, got)
         check_dashboards(prometheus)
+        check_contract(prometheus)
 
     conclude()
 

@@ -1,0 +1,79 @@
+{{/* Labels of an object; the argument is a list of the root context and the component's name. */}}
+{{- define "apus.labels" -}}
+{{- $root := index . 0 -}}
+{{ include "apus.selector" . }}
+{{ include "apus.common" $root }}
+{{- end }}
+
+{{/* Labels of everything in the release. */}}
+{{- define "apus.common" -}}
+app.kubernetes.io/part-of: apus
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{/* Labels that say which pods; the argument is a list of the root context and the component's name. */}}
+{{- define "apus.selector" -}}
+app.kubernetes.io/name: apus-{{ index . 1 }}
+app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
+{{- end }}
+
+{{- define "apus.claim" -}}
+{{ .Values.model.volume.claimName | default (printf "%s-models" .Release.Name) }}
+{{- end }}
+
+{{- define "apus.image" -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end }}
+
+{{/* What both kinds of pods have. A pod is killed after the sleep before SIGTERM, the drain, and a margin. */}}
+{{- define "apus.pod" -}}
+enableServiceLinks: false
+terminationGracePeriodSeconds: {{ add .Values.drainSeconds 15 }}
+{{- with .Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "apus.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
+
+{{- define "apus.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end }}
+
+{{/* Liveness is forward progress of the step loop, never an inference. */}}
+{{- define "apus.probes" -}}
+livenessProbe:
+  httpGet: {path: /livez, port: metrics}
+  periodSeconds: 10
+  timeoutSeconds: 2
+readinessProbe:
+  httpGet: {path: /readyz, port: metrics}
+  periodSeconds: 2
+  timeoutSeconds: 2
+lifecycle:
+  preStop:
+    sleep:
+      seconds: 5
+{{- end }}
+
+{{/* Flags of the link's certificates; the argument is the role of the other side. */}}
+{{- define "apus.linkFlags" -}}
+- --link-tls-cert=/etc/apus/link/tls.crt
+- --link-tls-key=/etc/apus/link/tls.key
+- --link-tls-ca=/etc/apus/link/ca.crt
+- --link-tls-peer=spiffe://apus/{{ . }}
+{{- end }}
