@@ -51,12 +51,14 @@ let package = Package(
         .target(name: "Text", dependencies: ["Inference", collections("OrderedCollections")], swiftSettings: safe),
         .target(name: "Grammar", dependencies: ["Inference", "JSON"], swiftSettings: safe),
         .target(name: "Weights", dependencies: ["JSON"], swiftSettings: ours),
-        .target(name: "Telemetry", swiftSettings: safe),
+        .target(name: "Telemetry", dependencies: ["Inference"], swiftSettings: safe),
         .target(name: "Configuration", dependencies: ["Yams"], swiftSettings: ours),
         .target(
             name: "HTTP",
             dependencies: ["CNGHTTP2", "COpenSSL", nio, nioPosix, nioHTTP1, nioTLS],
             swiftSettings: ours),
+        .target(
+            name: "Tracing", dependencies: ["Inference", "Telemetry", "HTTP", nio, logging], swiftSettings: ours),
         .target(name: "WorkerProtocol", dependencies: ["Inference", "Text", protobuf], swiftSettings: ours),
         .target(name: "InferenceProtocol", dependencies: [protobuf], swiftSettings: ours),
 
@@ -103,8 +105,8 @@ let package = Package(
         .executableTarget(
             name: "apus",
             dependencies: [
-                "Inference", "Text", "Weights", "Telemetry", "Configuration", "HTTP", "Kernels", "Models", "Engine",
-                "Worker", "Scheduling", "Simulation", "Router", "API", nio, nioPosix, logging,
+                "Inference", "Text", "Weights", "Telemetry", "Configuration", "HTTP", "Tracing", "Kernels", "Models",
+                "Engine", "Worker", "Scheduling", "Simulation", "Router", "API", nio, nioPosix, logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: ours),
@@ -115,7 +117,8 @@ let package = Package(
         test("Text", []),
         test("Grammar", ["Inference", "JSON"]),
         test("Weights", []),
-        test("Telemetry", []),
+        test("Telemetry", ["Inference"]),
+        test("Tracing", ["Inference", "Telemetry", "HTTP", nio, nioPosix, logging]),
         test("Configuration", []),
         test("Kernels", []),
         test("HTTP", [nio, nioPosix]),
@@ -124,7 +127,10 @@ let package = Package(
         test("Engine", ["Inference", "Grammar", "Kernels", "Models"]),
         test(
             "Worker",
-            ["Inference", "Text", "Telemetry", "HTTP", "WorkerProtocol", "Models", "Engine", nio, nioPosix, logging]),
+            [
+                "Inference", "Text", "Telemetry", "HTTP", "WorkerProtocol", "Models", "Engine", nio, nioPosix,
+                nioEmbedded, logging,
+            ]),
         test("Scheduling", ["Inference"]),
         test("Simulation", ["Inference", "Scheduling"]),
         test(
@@ -145,8 +151,7 @@ let package = Package(
             exclude: [
                 "check_constraints.py", "constrained_client.py", "description.py", "dialects_client.py",
                 "embedding_client.py", "keda_client.py", "openai_client.py", "pull_server.py", "tools.jinja",
-                "tools_client.py",
-                "triton_client.py",
+                "tools_client.py", "trace_collector.py", "triton_client.py",
             ],
             swiftSettings: ours),
     ]

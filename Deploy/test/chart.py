@@ -22,6 +22,7 @@ COMPONENTS = {
     "mtls": ["mtls.enabled=true"],
     "networkpolicy": ["networkPolicy.enabled=true"],
     "podmonitor": ["podMonitor.enabled=true"],
+    "traces": ["traces.enabled=true"],
 }
 
 # Values that the schema refuses, and what helm then names.
@@ -41,6 +42,8 @@ WRONG = [
     ("keda.enabled=yes", "keda.enabled"),
     ("hpa.minReplicas=0", "hpa.minReplicas"),
     ("gateway.inferencePool.pickerPort=70000", "gateway.inferencePool.pickerPort"),
+    ("traces.sample=2", "traces.sample"),
+    ("traces.endpoint=collector:4318", "traces.endpoint"),
     ("podMonitor.interval=often", "podMonitor.interval"),
     ("keda.enabled=true,hpa.enabled=true", "keda.enabled"),
 ]

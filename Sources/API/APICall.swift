@@ -16,6 +16,8 @@ final class APICall {
     /// The client's `x-request-id` if it is harmless, else a fresh one. Only ever echoed, never looked up.
     let requestID: String
     private(set) var isOver = false
+    /// The request's place in a trace, once it has one. The client is told of it.
+    private(set) var trace: RequestTrace?
     /// Called once when the client leaves before the end of the answer.
     var whenGone: (() -> Void)?
     private let route: String
@@ -71,7 +73,7 @@ extension APICall {
             [
                 HTTPField("content-type", contentType), HTTPField("x-request-id", requestID),
                 HTTPField("content-length", String(body.readableBytes)),
-            ] + headers
+            ] + traceFields + headers
         exchange.sendHead(status: status, headers: fields)
         if body.readableBytes > 0, exchange.request.method != "HEAD" { exchange.write(body) }
         end()
@@ -116,7 +118,7 @@ extension APICall {
                 HTTPField("content-type", contentType), HTTPField("cache-control", "no-cache"),
                 // Asks nginx not to hold events back.
                 HTTPField("x-accel-buffering", "no"), HTTPField("x-request-id", requestID),
-            ])
+            ] + traceFields)
     }
 
     /// - Returns: false when the client reads too slowly and was given up.
@@ -150,6 +152,7 @@ extension APICall {
         _ wanted: GenerationRequest, promptField: String, receiver: any GenerationReceiver
     ) -> RequestID? {
         var asked = wanted
+        asked.trace = beginTrace(TraceOperation.of(wanted, route: route))
         do throws(APIError) { try core.assign(&asked, to: caller) } catch {
             refuse(error)
             return nil
@@ -161,6 +164,19 @@ extension APICall {
             return nil
         }
     }
+}
+
+// Traces.
+extension APICall {
+    /// Finds the request's place in its caller's trace, or begins one; nil where nothing is traced.
+    /// - Parameter operation: see ``RequestTrace/operation``.
+    func beginTrace(_ operation: String) -> RequestTrace? {
+        trace = core.trace(exchange.request.headers, operation)
+        return trace
+    }
+
+    /// Source: W3C Trace Context level 2, section on the response header.
+    private var traceFields: [HTTPField] { trace.map { [HTTPField("traceresponse", $0.context.parent)] } ?? [] }
 }
 
 // Bodies.

@@ -1,3 +1,5 @@
+package import Telemetry
+
 /// What the API accepts and how it behaves. Every limit has its reason; all are the operator's to change.
 package struct APIOptions: Sendable {
     /// Shown by `/version`.
@@ -55,6 +57,8 @@ package struct APIOptions: Sendable {
     package var aliases: [ModelAlias] = []
     /// Whether `/metrics` is on the public port as well as on the admin port.
     package var servesMetricsPublicly = true
+    /// Which requests are traced; nil: none, and nobody's headers are read for it.
+    package var traceSampling: TraceSampling?
 
     package init() {}
 }

@@ -71,13 +71,15 @@ package enum RouterKeys {
     package static let tlsKey = Key<String>.text("tls-key", "PEM file with the certificate's private key.", "FILE")
 
     package static let listening = [host.name, httpPort.name, grpcPort.name, adminPort.name]
-    package static let serving = [
-        modelAlias.name, queueLimit.name, queueWait.name, queueTokenLimit.name, queueByteLimit.name, accessKeys.name,
-        tenantHeader.name,
-        queueTimeout.name,
-        requestTimeout.name, firstTokenObjective.name, tokenObjective.name, maxBodyBytes.name, resumeKeyFile.name,
-        resumeWindow.name, tlsCertificate.name, tlsKey.name,
-    ]
+    package static let serving =
+        [
+            modelAlias.name, queueLimit.name, queueWait.name, queueTokenLimit.name, queueByteLimit.name,
+            accessKeys.name,
+            tenantHeader.name,
+            queueTimeout.name,
+            requestTimeout.name, firstTokenObjective.name, tokenObjective.name, maxBodyBytes.name, resumeKeyFile.name,
+            resumeWindow.name, tlsCertificate.name, tlsKey.name,
+        ] + TraceKeys.names
     package static let finding = [
         workerAddress.name, workerService.name, serviceAccount.name, expectedModel.name,
     ]

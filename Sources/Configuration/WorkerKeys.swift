@@ -48,7 +48,7 @@ package enum WorkerKeys {
     ]
     package static let names =
         [model.name, name.name, host.name, port.name, metricsPort.name] + computing + LinkTLSKeys.names
-        + CommonKeys.names
+        + [TraceKeys.endpoint.name] + CommonKeys.names
 }
 
 /// Settings of `apus serve`: a router's and its workers'.

@@ -54,10 +54,12 @@ package struct AdmittedSequence: Equatable, Sendable {
     package var salt: UInt64
     /// How to read it as a whole; nil generates.
     package var pooling: Pooling?
+    /// The span that the sequence's own are children of; nil where nobody traces it.
+    package var trace: TraceContext?
 
     package init(
         id: SequenceID, tokens: [TokenID], promptTokenCount: Int, sampling: SamplingParameters, priority: Int = 0,
-        salt: UInt64 = 0, pooling: Pooling? = nil
+        salt: UInt64 = 0, pooling: Pooling? = nil, trace: TraceContext? = nil
     ) {
         self.id = id
         self.tokens = tokens
@@ -66,6 +68,7 @@ package struct AdmittedSequence: Equatable, Sendable {
         self.priority = priority
         self.salt = salt
         self.pooling = pooling
+        self.trace = trace
     }
 }
 

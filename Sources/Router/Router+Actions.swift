@@ -26,9 +26,14 @@ extension Router {
         guard let request = requests[id.request], request.choices.indices.contains(id.index) else {
             preconditionFailure("\(id) was admitted as \(sequence) after it had ended")
         }
-        let admission = request.choices[id.index].admission(
+        var admission = request.choices[id.index].admission(
             as: sequence, priority: request.request.priority, salt: request.request.salt)
         let peer = peersByID[worker]
+        if let spans = request.spans, let peer {
+            admission.trace = spans.admitted(
+                id.index, admission, at: peer.address, numericsID: scheduler.numericsID(of: worker),
+                now: surroundings.now())
+        }
         peer?.link.send(.admit(admission))
         peer?.series?.admitted()
         if let numericsID = scheduler.numericsID(of: worker) {
@@ -44,6 +49,7 @@ extension Router {
     private func moved(_ id: ChoiceID, _ cause: MoveCause) {
         guard let request = requests[id.request] else { return }
         request.moveCount += 1
+        request.spans?.moved(id.index, cause, now: surroundings.now())
         metrics.moved(cause, model: request.model.name)
     }
 
@@ -53,6 +59,7 @@ extension Router {
         metrics.failed(error)
         request.series.ended(met: false, at: surroundings.now())
         log.ended(request, outcome: FailureKind(error).rawValue, at: surroundings.now())
+        request.spans?.ended(request, outcome: FailureKind(error).rawValue, failed: true, now: surroundings.now())
         tell(request, .failed(error))
     }
 

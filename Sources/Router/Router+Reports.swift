@@ -26,10 +26,12 @@ extension Router {
         // The worker goes on after a stop string, which only we can see.
         if entry.finish == nil { perform(scheduler.choiceCompleted(id, now: now)) }
         series.finished(finish, tokenCount: request.choices[id.index].output.count)
+        request.spans?.finished(id.index, tokenCount: request.choices[id.index].output.count, now: now)
         guard request.isFinished else { return }
         requests[id.request] = nil
         series.completed(request, at: now)
         log.ended(request, outcome: "completed", at: now)
+        request.spans?.ended(request, outcome: "completed", now: now)
         tell(request, .finished(request.usage))
     }
 

@@ -18,6 +18,8 @@ package final class Router: GenerationService {
     let logger: Logger
     let metrics: RouterMetrics
     let log: RequestLog
+    /// nil where nothing is traced.
+    let tracer: Tracer?
     let makeLink: (WorkerAddress) -> any WorkerLink
 
     var scheduler: ClusterScheduler
@@ -43,7 +45,8 @@ package final class Router: GenerationService {
     /// - Parameter makeLink: a link that is not open yet.
     package init(
         eventLoop: any EventLoop, options: RouterOptions = RouterOptions(), metrics: MetricRegistry, logger: Logger,
-        surroundings: RouterSurroundings? = nil, makeLink: @escaping (WorkerAddress) -> any WorkerLink
+        surroundings: RouterSurroundings? = nil, tracer: Tracer? = nil,
+        makeLink: @escaping (WorkerAddress) -> any WorkerLink
     ) {
         self.eventLoop = eventLoop
         self.options = options
@@ -51,6 +54,7 @@ package final class Router: GenerationService {
         self.logger = logger
         self.metrics = RouterMetrics(metrics, objective: options.objective)
         self.log = RequestLog(logger: logger)
+        self.tracer = tracer
         self.makeLink = makeLink
         scheduler = ClusterScheduler(limits: options.scheduling)
     }
@@ -120,6 +124,7 @@ package final class Router: GenerationService {
             return try accept(request, receiver)
         } catch {
             metrics.rejected(error)
+            if let tracer { RequestSpans(request, tracer, now: surroundings.now())?.refused(error) }
             throw error
         }
     }
@@ -150,8 +155,9 @@ package final class Router: GenerationService {
             now: now)
         lastRequestID += 1
         let series = metrics.model(model.name)
-        requests[id] = OpenRequest(
-            id: id, request, model: model, series: series, receiver: receiver, submittedAt: now)
+        let opened = OpenRequest(id: id, request, model: model, series: series, receiver: receiver, submittedAt: now)
+        opened.spans = tracer.flatMap { RequestSpans(request, $0, now: now) }
+        requests[id] = opened
         series.accepted(request)
         perform(actions)
         tellSoon()
@@ -167,6 +173,7 @@ package final class Router: GenerationService {
         let now = surroundings.now()
         request.series.aborted.add(request.choices.count { $0.finish == nil })
         log.ended(request, outcome: "cancelled", at: now)
+        request.spans?.ended(request, outcome: "cancelled", now: now)
         perform(scheduler.requestCancelled(id, now: now))
         tellSoon()
     }

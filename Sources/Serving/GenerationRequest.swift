@@ -24,6 +24,8 @@ package struct GenerationRequest: Sendable {
     /// Seconds a request may wait for admission, and live in all. nil, and more than that: the router's limits.
     package var queueTimeoutSeconds: Double? = nil
     package var requestTimeoutSeconds: Double? = nil
+    /// Its place in a trace; nil where nobody traces.
+    package var trace: RequestTrace? = nil
 
     package init(model: String, prompts: [[TokenID]], sampling: SamplingParameters) {
         self.model = model
@@ -40,6 +42,22 @@ package struct GenerationRequest: Sendable {
         let (choices, overflows) = prompts.count.multipliedReportingOverflow(by: max(0, choiceCount))
         let (bytes, bytesOverflow) = choices.multipliedReportingOverflow(by: 1024 + parameters)
         return overflows || bytesOverflow ? .max : bytes
+    }
+}
+
+/// Where a request's spans belong.
+package struct RequestTrace: Equatable, Sendable {
+    /// The request's own span, sampled or not.
+    package var context: TraceContext
+    /// The caller's span; nil where the request begins the trace.
+    package var parentID: SpanID?
+    /// What the request is, as `gen_ai.operation.name` has it: "chat", "text_completion" or "embeddings".
+    package var operation: String
+
+    package init(context: TraceContext, parentID: SpanID?, operation: String) {
+        self.context = context
+        self.parentID = parentID
+        self.operation = operation
     }
 }
 

@@ -163,4 +163,9 @@ extension Metric {
         "apus_grpc_calls_total", "Calls of gRPC that clients made, by method and status code.",
         labels: ["method", "code"])
     package static let httpConnections = gauge("apus_http_connections", "Open client connections.")
+
+    // Both: traces.
+    package static let spansExported = counter("apus_spans_exported_total", "Spans that a collector took.")
+    package static let spansDropped = counter(
+        "apus_spans_dropped_total", "Spans that reached no collector, by reason.", labels: ["reason"])
 }

@@ -2,6 +2,7 @@ import Engine
 import HTTP
 import Inference
 import NIOCore
+import Telemetry
 import WorkerProtocol
 
 /// Why a router that said hello is not linked.
@@ -45,10 +46,13 @@ final class LinkTable {
     private var nextNumber = 0
     /// Called when a router came or went, with their number.
     var onCount: ((Int) -> Void)?
+    /// nil where nothing is traced.
+    private let spans: SequenceSpans?
 
-    init(eventLoop: any EventLoop, health: WorkerHealth) {
+    init(eventLoop: any EventLoop, health: WorkerHealth, tracer: Tracer?) {
         self.eventLoop = eventLoop
         self.health = health
+        spans = tracer.map { SequenceSpans($0, eventLoop: eventLoop) }
     }
 
     func attach(_ engine: EngineThread) { self.engine = engine }
@@ -80,16 +84,24 @@ final class LinkTable {
 
     func unlink(_ number: Int) {
         links[number] = nil
+        spans?.unlinked(number)
         engine?.unregister(router: number)
         onCount?(links.count)
     }
 
     /// - Returns: false when the engine takes no more.
-    func post(_ command: WorkerCommand, from number: Int) -> Bool { engine?.post(command, from: number) ?? false }
+    func post(_ command: WorkerCommand, from number: Int) -> Bool {
+        guard engine?.post(command, from: number) ?? false else { return false }
+        spans?.commanded(command, by: number)
+        return true
+    }
 
     /// What one step of the engine said, in order.
     func deliver(_ events: [RoutedEvent]) {
-        for (router, event) in events { links[router]?.session.send(event) }
+        for (router, event) in events {
+            links[router]?.session.send(event)
+            spans?.told(event, to: router)
+        }
     }
 
     func endAll(_ status: GRPCStatus) {

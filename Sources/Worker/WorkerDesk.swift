@@ -22,8 +22,8 @@ final class WorkerDesk {
     private var tokenizer: [ByteBuffer] = []
     private var timer: Scheduled<Void>?
 
-    init(eventLoop: any EventLoop, health: WorkerHealth) {
-        links = LinkTable(eventLoop: eventLoop, health: health)
+    init(eventLoop: any EventLoop, health: WorkerHealth, tracer: Tracer?) {
+        links = LinkTable(eventLoop: eventLoop, health: health, tracer: tracer)
         self.eventLoop = eventLoop
         self.health = health
         look()

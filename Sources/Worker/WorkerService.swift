@@ -61,14 +61,17 @@ package final class WorkerService: Sendable {
     /// Binds both ports, then loads the model on a thread of its own, then serves.
     /// - Parameters:
     ///   - clock: what the engine's progress is compared with.
+    ///   - makeTracer: called once, on the event loop; nil where nothing is traced.
     ///   - load: called once, off the event loop; may take minutes. Its error's description is a sentence.
     /// - Throws: when a port is taken, the model does not load, or the system gives no thread; nothing is left then.
     package static func start(
         _ options: WorkerOptions, eventLoop: any EventLoop, registry: MetricRegistry, logger: Logger,
         clock: @escaping @Sendable () -> Instant = { MonotonicClock.now() },
+        makeTracer: @escaping @Sendable () -> Tracer? = { nil },
         load: @escaping @Sendable () throws -> sending LoadedModel
     ) async throws(WorkerStartError) -> WorkerService {
-        let service = try await listen(options, eventLoop: eventLoop, registry: registry, logger: logger, clock: clock)
+        let service = try await listen(
+            options, eventLoop: eventLoop, registry: registry, logger: logger, clock: clock, makeTracer: makeTracer)
         do throws(WorkerStartError) {
             try await service.serve(registry: registry, load: load)
         } catch {
@@ -80,13 +83,14 @@ package final class WorkerService: Sendable {
 
     private static func listen(
         _ options: WorkerOptions, eventLoop: any EventLoop, registry: MetricRegistry, logger: Logger,
-        clock: @escaping @Sendable () -> Instant
+        clock: @escaping @Sendable () -> Instant, makeTracer: @escaping @Sendable () -> Tracer?
     ) async throws(WorkerStartError) -> WorkerService {
         let health = WorkerHealth(rules: HealthRules(stallSeconds: options.stallSeconds), clock: clock)
         let tls = try tlsContext(options)
         do {
             let desk = try await eventLoop.submit {
-                NIOLoopBound(WorkerDesk(eventLoop: eventLoop, health: health), eventLoop: eventLoop)
+                NIOLoopBound(
+                    WorkerDesk(eventLoop: eventLoop, health: health, tracer: makeTracer()), eventLoop: eventLoop)
             }.get()
             let listener = try await HTTPListener.bind(
                 host: options.host, port: options.port, group: eventLoop, options: .internalLink, tls: tls

@@ -10,6 +10,7 @@ extension AdmittedSequence {
             promptTokenCount: try FieldChecks.integer(
                 "admit.prompt_token_count", wire.promptTokenCount, in: 1...tokens.count),
             sampling: try SamplingParameters(wire.sampling), priority: Int(wire.priority), salt: wire.salt)
+        if wire.hasTrace { trace = try TraceContext(wire.trace) }
         guard wire.hasPooling else { return }
         pooling = Pooling()
         if wire.pooling.hasSecondStart {
@@ -29,6 +30,7 @@ extension AdmittedSequence {
         writer.write(signed: Int32(clamping: priority), 5)
         writer.write(fixed: salt, 6)
         if let pooling { writer.write(message: pooling.wireBytes, 7) }
+        if let trace { writer.write(message: trace.wire.encoded(), 8) }
         return writer.bytes
     }
 }
@@ -106,6 +108,28 @@ extension OutputConstraint {
         var wire = WireConstraint()
         wire.kind = WireConstraintKind(rawValue: Int(kind.rawValue)) ?? .unspecified
         wire.source = source
+        return wire
+    }
+}
+
+extension TraceContext {
+    init(_ wire: WireTrace) throws(WireError) {
+        guard let traceID = TraceID(high: wire.traceIDHigh, low: wire.traceIDLow) else {
+            throw .missing(field: "trace.trace_id_high and trace.trace_id_low")
+        }
+        guard let spanID = SpanID(wire.spanID) else { throw .missing(field: "trace.span_id") }
+        let state =
+            wire.state.isEmpty
+            ? "" : try FieldChecks.name("trace.state", wire.state, byteMax: Self.stateByteMax)
+        self.init(traceID: traceID, spanID: spanID, isSampled: true, state: state)
+    }
+
+    var wire: WireTrace {
+        var wire = WireTrace()
+        wire.traceIDHigh = traceID.high
+        wire.traceIDLow = traceID.low
+        wire.spanID = spanID.rawValue
+        wire.state = state
         return wire
     }
 }

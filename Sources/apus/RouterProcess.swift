@@ -20,6 +20,8 @@ final class RouterProcess: Sendable {
     private let listeners: [HTTPListener]
     private let health: GRPCHealth
     private let childrenGone: EventLoopPromise<Void>
+    /// nil where nothing is traced.
+    private let export: TraceExport?
     /// A model of the start that could not be loaded.
     private let failure: NIOLoopBoundBox<String?>
 
@@ -49,6 +51,8 @@ final class RouterProcess: Sendable {
         let pool = pool
         let tls = try front.tls.map { try TLSContextBox.server($0) }
         let dialTLS = try linkTLS.map { try TLSContextBox.client($0) }
+        let export = try front.tracing.map { try TraceExport($0, service: "apus-router", eventLoop: eventLoop) }
+        self.export = export
         let metrics = MetricRegistry(engine: "router")
         let inference = InferenceStatistics(metrics)
         let access = try await eventLoop.submit {
@@ -60,7 +64,8 @@ final class RouterProcess: Sendable {
             let name = "router-" + String(seed.next() as UInt64, radix: 16)
             let epoch = UInt64(max(0, Date().timeIntervalSince1970) * 1e9)
             let router = Router(
-                eventLoop: eventLoop, options: front.router, metrics: metrics, logger: logger
+                eventLoop: eventLoop, options: front.router, metrics: metrics, logger: logger,
+                tracer: export?.tracer(metrics: metrics, logger: logger)
             ) { address in
                 GRPCWorkerLink(
                     .init(host: address.host, port: address.port, router: name, epoch: epoch, tls: dialTLS),
@@ -262,6 +267,7 @@ final class RouterProcess: Sendable {
         }
         for listener in listeners { await listener.close() }
         try? await gone.futureResult.get()
+        await export?.close()
         pool.shutdownGracefully { _ in }
     }
 }

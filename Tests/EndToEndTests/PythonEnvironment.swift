@@ -6,6 +6,8 @@ enum PythonEnvironment {
         "tritonclient[http,grpc]==2.73.0", "grpcio-health-checking==1.81.1", "grpcio-reflection==1.81.1",
     ]
 
+    static let tracePackages = ["opentelemetry-proto==1.45.2"]
+
     /// Runs a script of this folder to its end.
     static func outcome(
         _ script: String, _ arguments: [String], packages: [String]
@@ -17,7 +19,7 @@ enum PythonEnvironment {
         return try client.outcome()
     }
 
-    private static func python(packages: [String]) throws -> URL {
+    static func python(packages: [String]) throws -> URL {
         let folder = ApusProcess.repository.appending(path: ".build-test/python")
         let python = folder.appending(path: "bin/python3")
         let stamp = folder.appending(path: packages.joined(separator: "+") + ".installed")

@@ -64,7 +64,8 @@ final class RouterBench {
 
     init(
         workers: Int = 2, slots: Int = 4, options: RouterOptions = RouterOptions(), logger: Logger? = nil,
-        numericsIDs: [String] = [], welcomes: Bool = true, pooledOutput: PooledOutput? = nil
+        numericsIDs: [String] = [], welcomes: Bool = true, pooledOutput: PooledOutput? = nil,
+        tracer: Tracer? = nil
     ) {
         let made = Box<[ScriptedLink]>([])
         var quiet = Logger(label: "test")
@@ -73,7 +74,8 @@ final class RouterBench {
             eventLoop: loop, options: options, metrics: metrics, logger: logger ?? quiet,
             surroundings: RouterSurroundings(
                 now: { [loop] in Instant(nanoseconds: Int64(loop.now.uptimeNanoseconds)) },
-                unixSeconds: { 1_700_000_000 })
+                unixSeconds: { 1_700_000_000 }),
+            tracer: tracer
         ) { address in
             let place = made.value.count
             let numericsID = numericsIDs.indices.contains(place) ? numericsIDs[place] : "n1"

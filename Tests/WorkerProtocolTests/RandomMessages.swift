@@ -45,8 +45,16 @@ extension SeededRandom {
                     AdmittedSequence(
                         id: sequenceID(), tokens: tokens, promptTokenCount: int(1...tokens.count),
                         sampling: sampling(), priority: int(-1000...1000), salt: next(),
-                        pooling: bool() ? Pooling(secondStart: bool() ? int(0...tokens.count) : nil) : nil)))
+                        pooling: bool() ? Pooling(secondStart: bool() ? int(0...tokens.count) : nil) : nil,
+                        trace: bool() ? trace() : nil)))
         }
+    }
+
+    mutating func trace() -> TraceContext? {
+        guard let traceID = TraceID(high: bool() ? next() : 0, low: next()), let spanID = SpanID(next()) else {
+            return nil
+        }
+        return TraceContext(traceID: traceID, spanID: spanID, isSampled: true, state: bool() ? word() : "")
     }
 
     mutating func logprobs() -> TokenLogprobs {

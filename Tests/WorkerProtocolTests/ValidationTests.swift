@@ -125,6 +125,20 @@ import Testing
         AdmitCase("no tokens", "admit.tokens", { $0.tokens = [] }),
         AdmitCase("a negative token", "admit.tokens", { $0.tokens = [UInt32(bitPattern: -1)] }),
         AdmitCase("no sampling", "admit.sampling", { $0.clearSampling() }),
+        AdmitCase("a trace without a name", "trace.trace_id_high", { $0.trace.spanID = 5 }),
+        AdmitCase(
+            "a trace without a span", "trace.span_id",
+            {
+                $0.trace.traceIDLow = 1
+                $0.trace.spanID = 0
+            }),
+        AdmitCase(
+            "a trace with too much beside it", "trace.state",
+            {
+                $0.trace.traceIDHigh = 1
+                $0.trace.spanID = 1
+                $0.trace.state = String(repeating: "s", count: 513)
+            }),
         AdmitCase("no prompt", "admit.prompt_token_count", { $0.promptTokenCount = 0 }),
         AdmitCase("a prompt longer than the tokens", "admit.prompt_token_count", { $0.promptTokenCount = 4 }),
         AdmitCase("temperature NaN", "sampling.temperature", { $0.sampling.temperature = .nan }),

@@ -11,11 +11,13 @@ private struct InferStart {
     let loop: any EventLoop
     /// When the call must have ended; nil: no limit of its own.
     let deadline: NIODeadline?
+    let metadata: [HTTPField]
 
     init(_ call: GRPCServerCall, _ caller: Caller, _ core: APICore) {
         self.core = core
         self.caller = caller
         loop = call.eventLoop
+        metadata = call.metadata
         deadline = call.timeout.map { call.eventLoop.now + $0 }
     }
 
@@ -53,7 +55,8 @@ private struct InferStart {
             prepared.generation.request.requestTimeoutSeconds = max(0, Double((deadline - loop.now).nanoseconds) / 1e9)
         }
         let inference = TextInference(
-            prepared, core: core, caller: caller, startedAt: startedAt, loop: loop, reply: reply)
+            prepared, core: core, caller: caller, startedAt: startedAt, loop: loop,
+            trace: core.trace(metadata, TraceOperation.completion), reply: reply)
         do throws(APIError) {
             try inference.start()
             started(inference)

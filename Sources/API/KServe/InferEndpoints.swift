@@ -93,7 +93,7 @@ enum InferEndpoints {
     ) -> Bool {
         let inference = TextInference(
             prepared, core: call.core, caller: call.caller, startedAt: startedAt, loop: call.exchange.eventLoop,
-            reply: reply)
+            trace: call.beginTrace(TraceOperation.completion), reply: reply)
         do throws(APIError) {
             try inference.start()
         } catch {

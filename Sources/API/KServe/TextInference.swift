@@ -28,6 +28,7 @@ final class TextInference: GenerationReceiver {
     private let core: APICore
     private let caller: Caller
     private let loop: any EventLoop
+    private let trace: RequestTrace?
     private let reply: (Reply) -> Void
     private let counters: InferenceCounters
     private var times: InferenceTimes
@@ -38,15 +39,17 @@ final class TextInference: GenerationReceiver {
 
     /// - Parameters:
     ///   - startedAt: when the request had arrived.
+    ///   - trace: its place in a trace; nil where nothing is traced.
     ///   - reply: called on the event loop, never from inside `start`.
     init(
         _ prepared: PreparedInference, core: APICore, caller: Caller, startedAt: NIODeadline, loop: any EventLoop,
-        reply: @escaping (Reply) -> Void
+        trace: RequestTrace?, reply: @escaping (Reply) -> Void
     ) {
         self.prepared = prepared
         self.core = core
         self.caller = caller
         self.loop = loop
+        self.trace = trace
         self.reply = reply
         counters = core.inference.counters(prepared.model.name)
         times = InferenceTimes(startedAt: startedAt, submittedAt: loop.now)
@@ -57,6 +60,7 @@ final class TextInference: GenerationReceiver {
     /// - Throws: what the service refuses at once; there is no reply then.
     func start() throws(APIError) {
         var asked = prepared.generation.request
+        asked.trace = trace
         do throws(APIError) { try core.assign(&asked, to: caller) } catch {
             core.refused(code: error.code)
             throw error

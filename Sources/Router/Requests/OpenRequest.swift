@@ -17,6 +17,8 @@ final class OpenRequest {
     var cachedTokens: [Int?]
     /// How often a choice went on on another worker.
     var moveCount = 0
+    /// nil where nobody traces it.
+    var spans: RequestSpans?
     /// The client has had enough, or has heard the last event: nothing is said any more.
     var isSilent = false
 

@@ -302,12 +302,43 @@ package nonisolated struct WireAdmit: Sendable {
   /// Clears the value of `pooling`. Subsequent reads from it will return its default value.
   package mutating func clearPooling() {self._pooling = nil}
 
+  /// The span that the sequence's own are children of; absent: nobody traces it.
+  package var trace: WireTrace {
+    get {_trace ?? WireTrace()}
+    set {_trace = newValue}
+  }
+  /// Returns true if `trace` has been explicitly set.
+  package var hasTrace: Bool {self._trace != nil}
+  /// Clears the value of `trace`. Subsequent reads from it will return its default value.
+  package mutating func clearTrace() {self._trace = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
   fileprivate var _sampling: WireSampling? = nil
   fileprivate var _pooling: WirePooling? = nil
+  fileprivate var _trace: WireTrace? = nil
+}
+
+/// W3C Trace Context, of a trace that is sampled. Ids are not 0.
+package nonisolated struct WireTrace: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var traceIDHigh: UInt64 = 0
+
+  package var traceIDLow: UInt64 = 0
+
+  package var spanID: UInt64 = 0
+
+  /// As the header `tracestate` has it, up to 512 bytes.
+  package var state: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
 }
 
 package nonisolated struct WirePooling: Sendable {
@@ -1239,7 +1270,7 @@ nonisolated extension WireHello: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
 
 nonisolated extension WireAdmit: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Admit"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}sequence\0\u{1}tokens\0\u{3}prompt_token_count\0\u{1}sampling\0\u{1}priority\0\u{1}salt\0\u{1}pooling\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}sequence\0\u{1}tokens\0\u{3}prompt_token_count\0\u{1}sampling\0\u{1}priority\0\u{1}salt\0\u{1}pooling\0\u{1}trace\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1254,6 +1285,7 @@ nonisolated extension WireAdmit: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
       case 5: try { try decoder.decodeSingularSInt32Field(value: &self.priority) }()
       case 6: try { try decoder.decodeSingularFixed64Field(value: &self.salt) }()
       case 7: try { try decoder.decodeSingularMessageField(value: &self._pooling) }()
+      case 8: try { try decoder.decodeSingularMessageField(value: &self._trace) }()
       default: break
       }
     }
@@ -1285,6 +1317,9 @@ nonisolated extension WireAdmit: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
     try { if let v = self._pooling {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
     } }()
+    try { if let v = self._trace {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1296,6 +1331,52 @@ nonisolated extension WireAdmit: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
     if lhs.priority != rhs.priority {return false}
     if lhs.salt != rhs.salt {return false}
     if lhs._pooling != rhs._pooling {return false}
+    if lhs._trace != rhs._trace {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireTrace: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Trace"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}trace_id_high\0\u{3}trace_id_low\0\u{3}span_id\0\u{1}state\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularFixed64Field(value: &self.traceIDHigh) }()
+      case 2: try { try decoder.decodeSingularFixed64Field(value: &self.traceIDLow) }()
+      case 3: try { try decoder.decodeSingularFixed64Field(value: &self.spanID) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.state) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.traceIDHigh != 0 {
+      try visitor.visitSingularFixed64Field(value: self.traceIDHigh, fieldNumber: 1)
+    }
+    if self.traceIDLow != 0 {
+      try visitor.visitSingularFixed64Field(value: self.traceIDLow, fieldNumber: 2)
+    }
+    if self.spanID != 0 {
+      try visitor.visitSingularFixed64Field(value: self.spanID, fieldNumber: 3)
+    }
+    if !self.state.isEmpty {
+      try visitor.visitSingularStringField(value: self.state, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireTrace, rhs: WireTrace) -> Bool {
+    if lhs.traceIDHigh != rhs.traceIDHigh {return false}
+    if lhs.traceIDLow != rhs.traceIDLow {return false}
+    if lhs.spanID != rhs.spanID {return false}
+    if lhs.state != rhs.state {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -12,13 +12,14 @@ struct RouterCommand: ParsableCommand {
     @OptionGroup(title: "Listening") var listening: ListeningFlags
     @OptionGroup(title: "Finding workers") var finding: FindingFlags
     @OptionGroup(title: "Serving") var serving: ServingFlags
+    @OptionGroup(title: "Traces") var traces: TraceFlags
     @OptionGroup(title: "TLS to workers") var linkTLS: LinkTLSFlags
     @OptionGroup var common: CommonFlags
 
     func run() throws {
         try Program.run {
             let settings = try Settings.ofProcess(configFlag: common.config, known: RouterKeys.names)
-            let front = try FrontSettings(settings, listening, serving, common)
+            let front = try FrontSettings(settings, listening, serving, traces, common)
             let tls = try LinkTLS.options(settings, linkTLS)
             let places = try WorkerPlaces(settings, finding)
             let expected = try ExpectedModels.read(settings, finding)

@@ -20,12 +20,13 @@ struct Serve: ParsableCommand {
     @OptionGroup(title: "Listening") var listening: ListeningFlags
     @OptionGroup(title: "Computing, for each worker") var computing: ComputingFlags
     @OptionGroup(title: "Serving") var serving: ServingFlags
+    @OptionGroup(title: "Traces") var traces: TraceFlags
     @OptionGroup var common: CommonFlags
 
     func run() throws {
         try Program.run {
             let settings = try Settings.ofProcess(configFlag: common.config, known: ServeKeys.names)
-            let front = try FrontSettings(settings, listening, serving, common)
+            let front = try FrontSettings(settings, listening, serving, traces, common)
             let files = try ServedModelFiles.read(settings, self)
             let logger = try Program.logger(settings, common, label: "serve")
             let shares = try MachineShares(files)
@@ -34,7 +35,7 @@ struct Serve: ParsableCommand {
                     try file.checkDigest()
                     return file.arguments(
                         try shares.settings(of: file), drainSeconds: front.drainSeconds,
-                        logLevel: logger.logLevel.rawValue)
+                        logLevel: logger.logLevel.rawValue, traceEndpoint: front.tracing?.endpoint)
                 }
             }
             // A file that no worker could load should end the start here, not in a loop of restarts.

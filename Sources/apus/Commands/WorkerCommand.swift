@@ -27,6 +27,7 @@ struct WorkerCommand: ParsableCommand {
     @Option(WorkerKeys.metricsPort) var metricsPort: String?
     @OptionGroup(title: "Computing") var computing: ComputingFlags
     @OptionGroup(title: "TLS to routers") var linkTLS: LinkTLSFlags
+    @Option(TraceKeys.endpoint) var traceEndpoint: String?
     @OptionGroup var common: CommonFlags
     @Option(name: .customLong("announce-fd"), help: .hidden) var announceDescriptor: Int32?
     @Flag(name: .customLong("dies-with-parent"), help: .hidden) var diesWithParent = false
@@ -52,15 +53,20 @@ struct WorkerCommand: ParsableCommand {
             options.drainSeconds = try settings.value(CommonKeys.drainTimeout, flag: common.drainTimeout)
             options.linkTLS = try LinkTLS.options(settings, linkTLS)
             options.announceDescriptor = announceDescriptor
+            let tracing = try TraceSettings.read(settings, endpoint: traceEndpoint)
             let logger = try Program.logger(settings, common, label: "worker")
             let transformer = compute.transformer(name: options.servedName)
             let template = try compute.chatTemplate.map { try ChatTemplateFile.read($0) }
             let started = options
             return { (signals: StopSignals) async throws in
                 let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+                let eventLoop = group.next()
+                let registry = MetricRegistry(engine: "worker")
+                let export = try tracing.map { try TraceExport($0, service: "apus-worker", eventLoop: eventLoop) }
                 let worker = try await signals.whileLoading {
                     try await WorkerService.start(
-                        started, eventLoop: group.next(), registry: MetricRegistry(engine: "worker"), logger: logger
+                        started, eventLoop: eventLoop, registry: registry, logger: logger,
+                        makeTracer: { export?.tracer(metrics: registry, logger: logger) }
                     ) {
                         let file = try ModelFile(path: model)
                         var tokenizer = try file.tokenizer()
@@ -77,6 +83,7 @@ struct WorkerCommand: ParsableCommand {
                 await Program.stop(signals, gently: { await worker.drain() }, atOnce: { await worker.stop() }) {
                     await worker.waitUntilStopped()
                 }
+                await export?.close()
                 try? await group.shutdownGracefully()
             }
         } failed: { sentence in

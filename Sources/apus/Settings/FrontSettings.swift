@@ -4,6 +4,7 @@ import Foundation
 import HTTP
 import Router
 import Scheduling
+import Telemetry
 
 /// Where a router listens and what it accepts, as its settings say.
 struct FrontSettings: Sendable {
@@ -18,8 +19,13 @@ struct FrontSettings: Sendable {
     /// nil: anyone may ask.
     var accessKeys: [AccessKey]?
     var accessKeyFile: String?
+    /// nil: nothing is traced.
+    var tracing: TraceSettings?
 
-    init(_ settings: Settings, _ listening: ListeningFlags, _ serving: ServingFlags, _ common: CommonFlags) throws {
+    init(
+        _ settings: Settings, _ listening: ListeningFlags, _ serving: ServingFlags, _ traces: TraceFlags,
+        _ common: CommonFlags
+    ) throws {
         host = try settings.value(RouterKeys.host, flag: listening.host)
         httpPort = try settings.value(RouterKeys.httpPort, flag: listening.httpPort)
         grpcPort = try settings.value(RouterKeys.grpcPort, flag: listening.grpcPort)
@@ -47,6 +53,13 @@ struct FrontSettings: Sendable {
             throw ConfigurationError.badValue(
                 place: RouterKeys.tenantHeader.name, value: api.tenantHeader ?? "",
                 expected: "left out where \(RouterKeys.accessKeys.name) says who is who")
+        }
+        if let share = try settings.optional(TraceKeys.sample, flag: traces.traceSample) {
+            guard let collector = try TraceSettings.read(settings, endpoint: traces.traceEndpoint) else {
+                throw ConfigurationError.missing(TraceKeys.endpoint.name)
+            }
+            tracing = collector
+            api.traceSampling = TraceSampling(share: share)
         }
         api.version = ApusVersion.text
         let window = try settings.value(RouterKeys.resumeWindow, flag: serving.resumeWindow)

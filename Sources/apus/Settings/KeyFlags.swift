@@ -36,6 +36,12 @@ struct LinkTLSFlags: ParsableArguments {
     @Option(LinkTLSKeys.peer) var peer: String?
 }
 
+/// What is traced, and where traces go.
+struct TraceFlags: ParsableArguments {
+    @Option(TraceKeys.sample) var traceSample: String?
+    @Option(TraceKeys.endpoint) var traceEndpoint: String?
+}
+
 /// Where a router listens.
 struct ListeningFlags: ParsableArguments {
     @Option(RouterKeys.host) var host: String?
