@@ -21,7 +21,7 @@ package enum RouterKeys {
         default: "/var/run/secrets/kubernetes.io/serviceaccount")
     package static let expectedModel = Key<[String]>.list(
         "expect-model",
-        "Models, each with a GGUF file that its tokenizer is read from, that are served before any worker of theirs is "
+        "Models, each with a file or folder that its tokenizer is read from, that are served before any worker of theirs is "
             + "there: requests wait for the first one, which an autoscaler starts.", "NAME=FILE,…")
     package static let modelAlias = Key<[String]>.list(
         "model-alias",

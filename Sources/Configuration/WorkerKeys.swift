@@ -1,6 +1,6 @@
 /// Settings of a worker, for `apus worker` and for each worker of `apus serve`.
 package enum WorkerKeys {
-    package static let model = Key<String>.text("model", "The model: a GGUF file, or a folder with BERT.", "FILE")
+    package static let model = Key<String>.text("model", "The model: a GGUF file or a folder.", "FILE")
     package static let name = Key<String>.text(
         "name", "Name under which the model is served; without it, the file's name.", "NAME", maxLength: 96)
     package static let host = Key<String>.text(
@@ -55,7 +55,7 @@ package enum WorkerKeys {
 package enum ServeKeys {
     package static let models = Key<String>.text(
         "models",
-        "YAML file that lists the models to serve, or a folder whose GGUF files are served; in place of one model.",
+        "YAML file that lists the models to serve, or a folder whose models are served; in place of one model.",
         "FILE")
     package static let workers = Key<Int>.integer(
         "workers", "Worker processes to start for each model; without it, one.", default: 1, in: 1...64)

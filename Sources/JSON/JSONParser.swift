@@ -60,8 +60,9 @@ package struct JSONParser {
     private mutating func object() throws(JSONError) -> JSONObject {
         try enter()
         var object = JSONObject()
-        // Names are compared one by one while they are few, and hashed (keyed per process) when they are many.
-        var names: Set<String> = []
+        // Names are compared one by one while they are few, and hashed (keyed per process) when they are many: as bytes,
+        // for vocabularies tell words apart that Unicode calls equivalent.
+        var names: Set<[UInt8]> = []
         skipSpace()
         if peek() != UInt8(ascii: "}") {
             while true {
@@ -72,8 +73,8 @@ package struct JSONParser {
                 if object.members.count < 16 {
                     isKnown = object[name] != nil
                 } else {
-                    if names.isEmpty { names = Set(object.members.map(\.name)) }
-                    isKnown = !names.insert(name).inserted
+                    if names.isEmpty { names = Set(object.members.map { Array($0.name.utf8) }) }
+                    isKnown = !names.insert(Array(name.utf8)).inserted
                 }
                 guard !isKnown else { throw error(.duplicateName(name), at: nameAt) }
                 guard object.members.count < limits.memberCountMax else {

@@ -25,7 +25,7 @@ package enum JSONValue: Equatable, Sendable {
     }
 }
 
-/// The members of an object in the order they came. No name comes twice.
+/// The members of an object in the order they came. No name comes twice; names are the same when their bytes are.
 package struct JSONObject: Equatable, Sendable {
     package struct Member: Equatable, Sendable {
         package var name: String
@@ -45,6 +45,8 @@ package struct JSONObject: Equatable, Sendable {
     package subscript(name: String) -> JSONValue? {
         // Lengths first: they tell most names apart without a call.
         let byteCount = name.utf8.count
-        return members.first { $0.name.utf8.count == byteCount && $0.name == name }?.value
+        return members.first { member in
+            member.name.utf8.count == byteCount && member.name == name && member.name.utf8.elementsEqual(name.utf8)
+        }?.value
     }
 }

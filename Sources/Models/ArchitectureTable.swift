@@ -14,6 +14,20 @@ enum ArchitectureTable {
         "qwen3moe": Qwen3.specOfExperts,
     ]
 
+    /// `model_type` in config.json → how to read its spec, and how its tensors are called.
+    static let huggingFace: [String: HuggingFaceFamily] = [
+        "gemma2": HuggingFaceFamily(read: Gemma2.spec, names: .gemma),
+        "gemma3_text": HuggingFaceFamily(read: Gemma3.spec, names: .gemma),
+        "gpt2": HuggingFaceFamily(read: GPT2.spec, names: GPT2.names),
+        "llama": HuggingFaceFamily(read: Llama.spec, names: HuggingFaceNames()),
+        "mistral": HuggingFaceFamily(read: Llama.spec, names: HuggingFaceNames()),
+        "mixtral": HuggingFaceFamily(read: Llama.specOfExperts, names: Llama.namesOfExperts),
+        "phi3": HuggingFaceFamily(read: Phi3.spec, names: Phi3.names),
+        "qwen2": HuggingFaceFamily(read: Qwen2.spec, names: HuggingFaceNames()),
+        "qwen3": HuggingFaceFamily(read: Qwen3.spec, names: HuggingFaceNames()),
+        "qwen3_moe": HuggingFaceFamily(read: Qwen3.specOfExperts, names: Qwen3.namesOfExperts),
+    ]
+
     /// All that can be served, those among them that read whole texts too.
     static var names: [String] { (Array(readers.keys) + BertFile.architectures).sorted() }
 }
@@ -27,19 +41,20 @@ extension ModelSpec {
             throw .unsupportedArchitecture(architecture, supported: ArchitectureTable.names)
         }
         self = try read(source)
-        try checkSizes()
+        let prefix = architecture + "."
+        try checkSizes { prefix + $0 }
         try checkTensors(file)
     }
 
-    private func check(_ isGood: Bool, _ key: String, _ value: some Any, _ expected: String) throws(ModelError) {
-        guard isGood else { throw .badValue(key: "\(architecture).\(key)", value: "\(value)", expected: expected) }
-    }
-
-    private func checkSizes() throws(ModelError) {
+    /// - Parameter spelled: how the file spells one of GGUF's keys.
+    func checkSizes(_ spelled: (String) -> String) throws(ModelError) {
+        func check(_ isGood: Bool, _ key: String, _ value: some Any, _ expected: String) throws(ModelError) {
+            guard isGood else { throw .badValue(key: spelled(key), value: "\(value)", expected: expected) }
+        }
         try check(
             width % 32 == 0 && (32...65_536).contains(width), "embedding_length", width,
             "a multiple of 32 up to 65536")
-        try checkFeedForward()
+        try checkFeedForward(spelled)
         try check((1...1024).contains(layerCount), "block_count", layerCount, "1 to 1024")
         try check((1...1024).contains(headCount), "attention.head_count", headCount, "1 to 1024")
         try check(
@@ -52,10 +67,21 @@ extension ModelSpec {
         try check(
             normEpsilon > 0 && normEpsilon < 1,
             norm == .layer ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon", normEpsilon, "0 to 1")
-        for rope in ropes { try checkRope(rope) }
+        for rope in ropes {
+            try check(
+                rope.dimensionCount % 2 == 0 && (2...headDimension).contains(rope.dimensionCount),
+                "rope.dimension_count", rope.dimensionCount, "an even number up to the head's \(headDimension)")
+            try check(rope.base > 1 && rope.base < 1e12, "rope.freq_base", rope.base, "a number above 1")
+            try check(
+                rope.linearFactor >= 1e-3 && rope.linearFactor <= 1e6, "rope.scaling.factor", rope.linearFactor,
+                "0.001 to 1000000")
+        }
     }
 
-    private func checkFeedForward() throws(ModelError) {
+    private func checkFeedForward(_ spelled: (String) -> String) throws(ModelError) {
+        func check(_ isGood: Bool, _ key: String, _ value: some Any, _ expected: String) throws(ModelError) {
+            guard isGood else { throw .badValue(key: spelled(key), value: "\(value)", expected: expected) }
+        }
         let width = feedForward.width
         guard let experts = feedForward.experts else {
             return try check(
@@ -69,15 +95,5 @@ extension ModelSpec {
         try check(
             (1...min(experts.count, 64)).contains(experts.usedCount), "expert_used_count", experts.usedCount,
             "1 to \(min(experts.count, 64))")
-    }
-
-    private func checkRope(_ rope: RopeSpec) throws(ModelError) {
-        try check(
-            rope.dimensionCount % 2 == 0 && (2...headDimension).contains(rope.dimensionCount),
-            "rope.dimension_count", rope.dimensionCount, "an even number up to the head's \(headDimension)")
-        try check(rope.base > 1 && rope.base < 1e12, "rope.freq_base", rope.base, "a number above 1")
-        try check(
-            rope.linearFactor >= 1e-3 && rope.linearFactor <= 1e6, "rope.scaling.factor", rope.linearFactor,
-            "0.001 to 1000000")
     }
 }

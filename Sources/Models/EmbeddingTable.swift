@@ -3,7 +3,9 @@ import Weights
 
 /// Rows of the token embedding, looked up in the file, which stays mapped.
 struct EmbeddingTable {
+    // SAFETY: the table's bytes lie in the file, which this keeps.
     private let file: any TensorFile
+    private let bytes: UnsafeRawBufferPointer
     private let tensor: GGUFTensor
     /// Of a row, when weights are quantized at load; nil when rows are taken as they are.
     private var conversion: NumberConversion?
@@ -12,6 +14,7 @@ struct EmbeddingTable {
     /// - Parameter type: in which the numbers are computed with.
     init(_ tensor: GGUFTensor, in file: any TensorFile, as type: GGUFTensorType) {
         self.file = file
+        self.bytes = file.bytes(of: tensor)
         self.tensor = tensor
         guard type != tensor.type else { return }
         conversion = NumberConversion(from: tensor.type, to: type)
@@ -23,8 +26,8 @@ struct EmbeddingTable {
     ///   - row: (columns), overwritten. A number that the type cannot hold becomes a NaN.
     mutating func look(up token: Int, into row: UnsafeMutablePointer<Float>) {
         precondition(token >= 0 && token < tensor.rowCount, "token \(token) of \(tensor.rowCount)")
-        guard let start = file.bytes(of: tensor).baseAddress else { return }
-        // SAFETY: the row lies in the tensor, by the check above; the tensor lies in the file, which this keeps.
+        guard let start = bytes.baseAddress else { return }
+        // SAFETY: the row lies in the tensor, by the check above.
         let stored = (start + token * tensor.rowByteCount).assumingMemoryBound(to: UInt8.self)
         if let type = conversion?.target {
             _ = conversion?.convert(stored, count: tensor.columnCount, into: &converted)

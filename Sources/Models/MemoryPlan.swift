@@ -24,7 +24,7 @@ package struct MemoryPlan: Equatable, Sendable {
 
     /// Fails with ``ModelError/tooLittleMemory(_:)`` when the machine has less than the model and its KV cache need.
     package init(
-        _ spec: ModelSpec, _ file: GGUFFile, options: TransformerOptions, limits: MachineLimits
+        _ spec: ModelSpec, _ file: any TensorFile, options: TransformerOptions, limits: MachineLimits
     ) throws(ModelError) {
         let weights = try WeightPlan(spec, file, quantization: options.quantization)
         try self.init(spec, weights, options: options, limits: limits)

@@ -7,7 +7,7 @@ package import Weights
 package enum ModelError: Error, Equatable, Sendable {
     case file(GGUFError)
     case weights(SafetensorsError)
-    case directory(ModelDirectoryError)
+    case folder(ModelFolderError)
     case tokenizer(TokenizerError)
     case unsupportedArchitecture(String, supported: [String])
     case missingKey(String)
@@ -33,7 +33,7 @@ extension ModelError: CustomStringConvertible {
             error.description
         case .weights(let error):
             error.description
-        case .directory(let error):
+        case .folder(let error):
             error.description
         case .tokenizer(let error):
             error.description

@@ -1,34 +1,42 @@
 package import Kernels
 package import Text
-package import Weights
+import Weights
 
 /// A model on disk, looked at and not loaded: a GGUF file, or a folder as Hugging Face lays it out.
 package enum ModelFile: Sendable {
-    case decoder(GGUFFile)
+    case decoder(DecoderFile)
     case encoder(EncoderFile)
 
-    package static func isFolder(_ path: String) -> Bool { ModelDirectory(path: path) != nil }
+    package static func isFolder(_ path: String) -> Bool { ModelFolder(path: path) != nil }
 
     package init(path: String) throws(ModelError) {
-        if let directory = ModelDirectory(path: path) {
-            self = .encoder(try HuggingFaceBert.open(directory))
+        if let folder = ModelFolder(path: path) {
+            self = try Self.open(folder)
             return
         }
         let file: GGUFFile
         do throws(GGUFError) { file = try GGUFFile(path: path) } catch { throw .file(error) }
         let isEncoder = BertFile.architectures.contains(try SpecSource(file).architecture())
-        self = isEncoder ? .encoder(try BertFile.open(file)) : .decoder(file)
+        self = isEncoder ? .encoder(try BertFile.open(file)) : .decoder(try DecoderFile(file))
+    }
+
+    private static func open(_ folder: ModelFolder) throws(ModelError) -> ModelFile {
+        guard let config = try HuggingFaceFields("config.json", in: folder) else {
+            throw .folder(ModelFolderError(path: folder.path, reason: "the folder has no config.json"))
+        }
+        let type = try config.string("model_type")
+        if type == HuggingFaceBert.modelType { return .encoder(try HuggingFaceBert.open(folder, config)) }
+        guard let type, let family = ArchitectureTable.huggingFace[type] else {
+            let names = (Array(ArchitectureTable.huggingFace.keys) + [HuggingFaceBert.modelType]).sorted()
+            throw config.bad("model_type", "one of \(names.joined(separator: ", "))")
+        }
+        return .decoder(try HuggingFaceDecoder.open(folder, config, family))
     }
 
     package func tokenizer() throws(ModelError) -> TokenizerSpec {
         switch self {
-        case .decoder(let file):
-            do throws(TokenizerError) {
-                return try TokenizerSpec(metadata: file.metadata)
-            } catch {
-                throw .tokenizer(error)
-            }
-        case .encoder(let file): return file.tokenizer
+        case .decoder(let file): try file.tokenizer()
+        case .encoder(let file): file.tokenizer
         }
     }
 
@@ -37,7 +45,7 @@ package enum ModelFile: Sendable {
     package func memoryUse(_ options: TransformerOptions, _ limits: MachineLimits) throws(ModelError) -> MemoryUse {
         switch self {
         case .decoder(let file):
-            MemoryUse(try MemoryPlan(ModelSpec(file), file, options: options, limits: limits))
+            MemoryUse(try MemoryPlan(file.spec, file.tensors, options: options, limits: limits))
         case .encoder(let file): MemoryUse(try EncoderPlan(file, options: options, limits: limits))
         }
     }

@@ -40,6 +40,10 @@ package struct ModelSpec: Equatable, Sendable {
     package var fusesQueryKeyValue = false
     /// Gate and up are one tensor of the file, in this order.
     package var fusesGateUp = false
+    /// Each expert's matrices are tensors of their own.
+    package var storesExpertsApart = false
+    /// The matrices of blocks lie in the file by columns: all numbers of an input together.
+    package var storesTransposed = false
 
     package enum Norm: Equatable, Sendable {
         case rootMeanSquare

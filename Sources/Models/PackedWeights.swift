@@ -53,7 +53,7 @@ final class PackedWeights {
     private var lists: [UnsafeMutableRawPointer] = []
 
     /// Repacks all weights of `file` with all threads of `team`; quantizes those that the plan wants quantized.
-    init(_ spec: ModelSpec, _ plan: WeightPlan, _ file: GGUFFile, team: ThreadTeam) throws(ModelError) {
+    init(_ spec: ModelSpec, _ plan: WeightPlan, _ file: any TensorFile, team: ThreadTeam) throws(ModelError) {
         arena = try .reserved(byteCount: plan.byteCount)
         try Self.pack(plan.panels, file, into: arena, team: team)
 
@@ -61,8 +61,8 @@ final class PackedWeights {
         let start = UnsafePointer(arena.start.assumingMemoryBound(to: UInt8.self))
         func matrix(_ plan: WeightPlan.Matrix) -> PackedMatrix { Self.matrix(plan, start, &lists) }
         func values(_ name: String) throws(ModelError) -> [Float] {
-            guard let values = try SpecSource(file).vector(name) else { throw .missingTensor(name) }
-            return values
+            guard let tensor = file.tensor(named: name) else { throw .missingTensor(name) }
+            return file.values(of: tensor)
         }
         func vector(_ name: String, if isThere: Bool = true) throws(ModelError) -> UnsafePointer<Float>? {
             isThere ? Self.keep(try values(name), &lists) : nil
@@ -126,19 +126,14 @@ final class PackedWeights {
         let start = arena.start.assumingMemoryBound(to: UInt8.self)
         panels.withUnsafeBufferPointer { panels in
             team.run { member in
-                var rows = [UnsafePointer<UInt8>?](repeating: nil, count: Kernels.panelRowCount)
                 for index in member.share(panels.count) {
                     let panel = panels[index]
-                    let base = file.bytes(of: panel.tensor).baseAddress?.assumingMemoryBound(to: UInt8.self)
-                    for row in rows.indices {
-                        rows[row] =
-                            row < panel.rowCount
-                            ? base?.advanced(by: panel.storedRow(row) * panel.tensor.rowByteCount) : nil
-                    }
-                    let isHeld = Self.withRows(rows, of: panel, in: panel.type) { rows in
-                        Kernels.packPanel(
-                            format: panel.type.rawValue, rows: rows, columns: panel.tensor.columnCount,
-                            into: start + panel.byteOffset)
+                    let isHeld = Self.withStoredRows(of: panel, in: file) { rows in
+                        Self.withRows(rows, of: panel, in: panel.type) { rows in
+                            Kernels.packPanel(
+                                format: panel.type.rawValue, rows: rows, columns: panel.columnCount,
+                                into: start + panel.byteOffset)
+                        }
                     }
                     if !isHeld { refused.min(index, ordering: .relaxed) }
                 }
@@ -147,6 +142,36 @@ final class PackedWeights {
         let index = refused.load(ordering: .relaxed)
         if panels.indices.contains(index) {
             throw .unholdable(tensor: panels[index].tensor.name, type: panels[index].type)
+        }
+    }
+
+    /// Hands `body` a panel's rows as the file's type has them; nil is a row of zeros.
+    private static func withStoredRows(
+        of panel: WeightPlan.Panel, in file: any TensorFile, _ body: ([UnsafePointer<UInt8>?]) -> Bool
+    ) -> Bool {
+        let stored = file.bytes(of: panel.tensor).baseAddress?.assumingMemoryBound(to: UInt8.self)
+        var rows = [UnsafePointer<UInt8>?](repeating: nil, count: Kernels.panelRowCount)
+        guard panel.isTransposed, let stored else {
+            for row in 0..<panel.rowCount {
+                rows[row] = stored?.advanced(by: panel.storedRow(row) * panel.tensor.rowByteCount)
+            }
+            return body(rows)
+        }
+        // Only tensors of floats are transposed: their blocks are single numbers.
+        let size = panel.tensor.type.blockByteCount
+        let rowByteCount = panel.columnCount * size
+        // SAFETY: the memory has room for every row, the tensor a number for every row and column; nobody keeps a pointer.
+        return withUnsafeTemporaryAllocation(byteCount: panel.rowCount * rowByteCount, alignment: 64) { memory in
+            guard let start = memory.baseAddress?.assumingMemoryBound(to: UInt8.self) else { return true }
+            for row in 0..<panel.rowCount { rows[row] = UnsafePointer(start + row * rowByteCount) }
+            for column in 0..<panel.columnCount {
+                let numbers = stored + column * panel.tensor.rowByteCount
+                for row in 0..<panel.rowCount {
+                    (start + row * rowByteCount + column * size).update(
+                        from: numbers + panel.storedRow(row) * size, count: size)
+                }
+            }
+            return body(rows)
         }
     }
 
@@ -162,7 +187,7 @@ final class PackedWeights {
             return true
         }
         var conversion = NumberConversion(from: panel.tensor.type, to: type)
-        let columns = panel.tensor.columnCount
+        let columns = panel.columnCount
         let rowByteCount = NumberConversion.byteCount(columns, type)
         // SAFETY: the memory has room for every row, and nobody keeps a pointer into it.
         return withUnsafeTemporaryAllocation(byteCount: rows.count * rowByteCount, alignment: 64) { memory in

@@ -26,9 +26,11 @@ extension WeightPlan {
         var name: String
         var rows: Range<Int>?
         var order: RowOrder
+        /// The tensor has the rows for columns.
+        var isTransposed: Bool
 
-        init(_ name: String, rows: Range<Int>? = nil, order: RowOrder = .asStored) {
-            (self.name, self.rows, self.order) = (name, rows, order)
+        init(_ name: String, rows: Range<Int>? = nil, order: RowOrder = .asStored, isTransposed: Bool = false) {
+            (self.name, self.rows, self.order, self.isTransposed) = (name, rows, order, isTransposed)
         }
     }
 }
@@ -51,10 +53,21 @@ extension ModelSpec {
         }
         let name = isBias ? TensorName.queryKeyValueBias(layer) : TensorName.queryKeyValue(layer)
         let (keys, values) = (queryWidth, queryWidth + keyWidth)
+        let isTransposed = storesTransposed && !isBias
         return [
-            .init(name, rows: 0..<keys, order: rotated), .init(name, rows: keys..<values, order: rotated),
-            .init(name, rows: values..<values + keyWidth),
+            .init(name, rows: 0..<keys, order: rotated, isTransposed: isTransposed),
+            .init(name, rows: keys..<values, order: rotated, isTransposed: isTransposed),
+            .init(name, rows: values..<values + keyWidth, isTransposed: isTransposed),
         ]
+    }
+
+    /// What leads back from the feed-forward; of all experts, one after the other.
+    func downParts(_ layer: Int) -> [WeightPlan.Part] {
+        guard let experts = feedForward.experts else {
+            return [.init(TensorName.down(layer), isTransposed: storesTransposed)]
+        }
+        guard storesExpertsApart else { return [.init(TensorName.expertDowns(layer))] }
+        return (0..<experts.count).map { .init(TensorName.down(layer, expert: $0)) }
     }
 }
 
@@ -76,56 +89,73 @@ struct PanelPacker {
         var panels: [WeightPlan.Panel] = []
         var columnCount = 0
         for part in parts {
-            let tensor = try tensor(part.name)
-            columnCount = tensor.columnCount
-            let rows = part.rows ?? 0..<tensor.rowCount
-            for firstRow in stride(from: 0, to: rows.count, by: Kernels.panelRowCount) {
-                panels.append(panel(tensor, rows, firstRow, part.order))
+            let source = try source(part)
+            columnCount = source.columnCount
+            for firstRow in stride(from: 0, to: source.rows.count, by: Kernels.panelRowCount) {
+                panels.append(panel(source, firstRow))
             }
         }
         return WeightPlan.Matrix(columnCount: columnCount, panels: panels)
     }
 
     mutating func gateUp(_ spec: ModelSpec, _ layer: Int) throws(ModelError) -> WeightPlan.Matrix {
-        if spec.feedForward.experts != nil {
-            return try interleave(Part(TensorName.expertGates(layer)), Part(TensorName.expertUps(layer)))
-        }
         let (up, width) = (TensorName.up(layer), spec.feedForward.width)
-        if spec.fusesGateUp { return try interleave(Part(up, rows: 0..<width), Part(up, rows: width..<2 * width)) }
+        if let experts = spec.feedForward.experts {
+            guard spec.storesExpertsApart else {
+                return try interleave([(Part(TensorName.expertGates(layer)), Part(TensorName.expertUps(layer)))])
+            }
+            return try interleave(
+                (0..<experts.count).map {
+                    (Part(TensorName.gate(layer, expert: $0)), Part(TensorName.up(layer, expert: $0)))
+                })
+        }
+        if spec.fusesGateUp { return try interleave([(Part(up, rows: 0..<width), Part(up, rows: width..<2 * width))]) }
         switch spec.feedForward.gate {
-        case .swiglu, .geglu: return try interleave(Part(TensorName.gate(layer)), Part(up))
-        case .gelu: return try stack([Part(up)])
+        case .swiglu, .geglu: return try interleave([(Part(TensorName.gate(layer)), Part(up))])
+        case .gelu: return try stack([Part(up, isTransposed: spec.storesTransposed)])
         }
     }
 
-    private mutating func interleave(_ first: Part, _ second: Part) throws(ModelError) -> WeightPlan.Matrix {
-        let tensors = (try tensor(first.name), try tensor(second.name))
-        let rows = (first.rows ?? 0..<tensors.0.rowCount, second.rows ?? 0..<tensors.1.rowCount)
+    private mutating func interleave(_ pairs: [(Part, Part)]) throws(ModelError) -> WeightPlan.Matrix {
         var panels: [WeightPlan.Panel] = []
-        for firstRow in stride(from: 0, to: rows.0.count, by: Kernels.panelRowCount) {
-            panels.append(panel(tensors.0, rows.0, firstRow, .asStored))
-            panels.append(panel(tensors.1, rows.1, firstRow, .asStored))
+        var columnCount = 0
+        for (first, second) in pairs {
+            let sources = (try source(first), try source(second))
+            columnCount = sources.0.columnCount
+            for firstRow in stride(from: 0, to: sources.0.rows.count, by: Kernels.panelRowCount) {
+                panels.append(panel(sources.0, firstRow))
+                panels.append(panel(sources.1, firstRow))
+            }
         }
-        return WeightPlan.Matrix(columnCount: tensors.0.columnCount, panels: panels)
+        return WeightPlan.Matrix(columnCount: columnCount, panels: panels)
     }
 
-    private func tensor(_ name: String) throws(ModelError) -> GGUFTensor {
-        guard let tensor = file.tensor(named: name) else { throw .missingTensor(name) }
-        return tensor
+    /// A part and the tensor that it is of.
+    private struct Source {
+        var part: Part
+        var tensor: GGUFTensor
+        var rows: Range<Int>
+        var columnCount: Int
     }
 
-    private mutating func panel(
-        _ tensor: GGUFTensor, _ rows: Range<Int>, _ firstRow: Int, _ order: RowOrder
-    ) -> WeightPlan.Panel {
-        let type = quantization.type(of: tensor)
-        let size = Kernels.panelByteCount(format: type.rawValue, columns: tensor.columnCount)
+    private func source(_ part: Part) throws(ModelError) -> Source {
+        guard let tensor = file.tensor(named: part.name) else { throw .missingTensor(part.name) }
+        let (rowCount, columnCount) =
+            part.isTransposed ? (tensor.columnCount, tensor.rowCount) : (tensor.rowCount, tensor.columnCount)
+        return Source(part: part, tensor: tensor, rows: part.rows ?? 0..<rowCount, columnCount: columnCount)
+    }
+
+    private mutating func panel(_ source: Source, _ firstRow: Int) -> WeightPlan.Panel {
+        let tensor = source.tensor
+        let type = quantization.type(of: tensor, named: source.part.name, columnCount: source.columnCount)
+        let size = Kernels.panelByteCount(format: type.rawValue, columns: source.columnCount)
         defer {
             byteCount += size
             hasConverted = hasConverted || type != tensor.type
         }
         return WeightPlan.Panel(
-            tensor: tensor, type: type, partStart: rows.lowerBound, firstRow: firstRow,
-            rowCount: min(Kernels.panelRowCount, rows.count - firstRow), order: order, byteOffset: byteCount,
-            byteCount: size)
+            tensor: tensor, type: type, partStart: source.rows.lowerBound, firstRow: firstRow,
+            rowCount: min(Kernels.panelRowCount, source.rows.count - firstRow), columnCount: source.columnCount,
+            isTransposed: source.part.isTransposed, order: source.part.order, byteOffset: byteCount, byteCount: size)
     }
 }

@@ -36,6 +36,9 @@ enum TensorName {
     static func expertGates(_ layer: Int) -> String { "blk.\(layer).ffn_gate_exps.weight" }
     static func expertUps(_ layer: Int) -> String { "blk.\(layer).ffn_up_exps.weight" }
     static func expertDowns(_ layer: Int) -> String { "blk.\(layer).ffn_down_exps.weight" }
+    static func gate(_ layer: Int, expert: Int) -> String { "blk.\(layer).ffn_gate.\(expert).weight" }
+    static func up(_ layer: Int, expert: Int) -> String { "blk.\(layer).ffn_up.\(expert).weight" }
+    static func down(_ layer: Int, expert: Int) -> String { "blk.\(layer).ffn_down.\(expert).weight" }
 
     /// Tensors of rows that are no weights of a large product: never quantized. A router's rounding would send tokens to
     /// other experts.

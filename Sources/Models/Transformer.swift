@@ -1,5 +1,5 @@
 import Inference
-package import Weights
+import Weights
 import Kernels
 
 /// The forward pass of every supported model: a stack of blocks described by a ``ModelSpec``.
@@ -10,11 +10,7 @@ package final class Transformer: ModelRuntime {
     package let description: ModelDescription
     package let spec: ModelSpec
     package let plan: MemoryPlan
-    /// What the model's file says of itself: its tokenizer, its chat template.
-    package var metadata: GGUFMetadata { file.metadata }
-
     private let layout: StepLayout
-    private let file: GGUFFile
     private let weights: PackedWeights
     private let kvArena: MemoryArena
     private let stepArena: MemoryArena
@@ -31,21 +27,18 @@ package final class Transformer: ModelRuntime {
     package convenience init(
         path: String, options: TransformerOptions = TransformerOptions(), limits: MachineLimits = .current()
     ) throws(ModelError) {
-        let file: GGUFFile
-        do throws(GGUFError) { file = try GGUFFile(path: path) } catch { throw .file(error) }
-        try self.init(file, options: options, limits: limits)
+        try self.init(try DecoderFile(path: path), options: options, limits: limits)
     }
 
-    package init(_ file: GGUFFile, options: TransformerOptions, limits: MachineLimits) throws(ModelError) {
-        let spec = try ModelSpec(file)
-        let weightPlan = try WeightPlan(spec, file, quantization: options.quantization)
+    package init(_ file: DecoderFile, options: TransformerOptions, limits: MachineLimits) throws(ModelError) {
+        let (spec, tensors) = (file.spec, file.tensors)
+        let weightPlan = try WeightPlan(spec, tensors, quantization: options.quantization)
         let plan = try MemoryPlan(spec, weightPlan, options: options, limits: limits)
         self.spec = spec
         self.plan = plan
-        self.file = file
-        self.embedding = EmbeddingTable(weightPlan.embedding, in: file, as: weightPlan.embeddingType)
-        if case .learned = spec.positions, let tensor = file.tensor(named: TensorName.positions) {
-            positions = EmbeddingTable(tensor, in: file, as: tensor.type)
+        embedding = EmbeddingTable(weightPlan.embedding, in: tensors, as: weightPlan.embeddingType)
+        if case .learned = spec.positions, let tensor = tensors.tensor(named: TensorName.positions) {
+            positions = EmbeddingTable(tensor, in: tensors, as: tensor.type)
         }
         layout = plan.layout
         team = ThreadTeam(threads: plan.threadCount)
@@ -53,7 +46,7 @@ package final class Transformer: ModelRuntime {
             stageMax: ForwardStep.stageMax(spec), threadCount: team.threadCount)
         kvArena = try .reserved(byteCount: plan.kvByteCount)
         stepArena = try .reserved(byteCount: layout.byteCount)
-        weights = try PackedWeights(spec, weightPlan, file, team: team)
+        weights = try PackedWeights(spec, weightPlan, tensors, team: team)
         kv = KVCache(spec, plan.kvType, pageCount: plan.pageCount, arena: kvArena)
         rotaries = spec.ropes.map { RotaryTable($0, contextLength: plan.contextLength) }
         description = ModelDescription(
@@ -68,9 +61,9 @@ package final class Transformer: ModelRuntime {
 
     /// Equal ids give equal bits: all that decides them is in it.
     private static func numericsID(
-        _ file: GGUFFile, _ plan: MemoryPlan, _ quantization: WeightQuantization?, isLong: Bool
+        _ file: DecoderFile, _ plan: MemoryPlan, _ quantization: WeightQuantization?, isLong: Bool
     ) -> String {
-        "\(file.contentDigest())-\(Kernels.family)-p\(plan.pageTokenCount)-\(plan.kvType.rawValue)"
+        "\(file.digest())-\(Kernels.family)-p\(plan.pageTokenCount)-\(plan.kvType.rawValue)"
             + (quantization.map { "-\($0.rawValue)" } ?? "") + (isLong ? "-long" : "")
     }
 

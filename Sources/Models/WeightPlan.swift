@@ -13,6 +13,10 @@ struct WeightPlan {
         var partStart: Int
         var firstRow: Int
         var rowCount: Int
+        /// Numbers of a row.
+        var columnCount: Int
+        /// The file's tensor has the rows for columns.
+        var isTransposed: Bool
         /// Rows of each head are brought from interleaved pairs to halves.
         var order: RowOrder
         /// In the arena.
@@ -49,25 +53,25 @@ struct WeightPlan {
     let isConverted: Bool
     let byteCount: Int
 
-    init(_ spec: ModelSpec, _ file: GGUFFile, quantization: WeightQuantization?) throws(ModelError) {
+    init(_ spec: ModelSpec, _ file: any TensorFile, quantization: WeightQuantization?) throws(ModelError) {
         guard let embedding = file.tensor(named: TensorName.embedding) else {
             throw .missingTensor(TensorName.embedding)
         }
         self.embedding = embedding
-        embeddingType = quantization.type(of: embedding)
+        embeddingType = quantization.type(of: embedding, named: TensorName.embedding)
         var packer = PanelPacker(file: file, quantization: quantization)
         var layers: [Layer] = []
         for layer in 0..<spec.layerCount {
             layers.append(
                 Layer(
                     queryKeyValue: try packer.stack(spec.queryKeyValueParts(layer)),
-                    attentionOutput: try packer.stack([Part(TensorName.attentionOutput(layer))]),
+                    attentionOutput: try packer.stack([
+                        Part(TensorName.attentionOutput(layer), isTransposed: spec.storesTransposed)
+                    ]),
                     router: spec.feedForward.experts == nil
                         ? nil : try packer.stack([Part(TensorName.router(layer))]),
                     gateUp: try packer.gateUp(spec, layer),
-                    down: try packer.stack([
-                        Part(spec.feedForward.experts == nil ? TensorName.down(layer) : TensorName.expertDowns(layer))
-                    ])))
+                    down: try packer.stack(spec.downParts(layer))))
         }
         self.layers = layers
         output = try packer.stack([Part(spec.tiesOutput ? TensorName.embedding : TensorName.output)])

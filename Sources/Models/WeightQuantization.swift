@@ -20,9 +20,12 @@ package enum WeightQuantization: String, CaseIterable, Sendable {
 
 extension WeightQuantization? {
     /// The type in which the numbers of a matrix are computed with.
-    func type(of tensor: GGUFTensor) -> GGUFTensorType {
-        guard let wanted = self?.type, tensor.columnCount % wanted.blockElementCount == 0,
-            !TensorName.staysAsStored(tensor.name)
+    /// - Parameters:
+    ///   - name: GGUF's, whatever the file calls it.
+    ///   - columnCount: of a row as it is computed with; nil is that of the file.
+    func type(of tensor: GGUFTensor, named name: String, columnCount: Int? = nil) -> GGUFTensorType {
+        guard let wanted = self?.type, (columnCount ?? tensor.columnCount) % wanted.blockElementCount == 0,
+            !TensorName.staysAsStored(name)
         else { return tensor.type }
         switch tensor.type {
         case .f32, .f16, .bf16: return wanted

@@ -1,19 +1,33 @@
 import Inference
 
-/// SentencePiece's BPE: merges by score, spaces as U+2581, unknown characters as bytes.
+/// SentencePiece's BPE: merges by score, spaces as U+2581, unknown characters as bytes. Hugging Face's files have ranked
+/// merges in place of scores.
 /// Source: Kudo and Richardson, 2018.
 final class SentencePieceEncoding: Sendable {
+    /// Where a part of a text lies.
+    enum Place {
+        case start
+        case afterControl
+        case inside
+    }
+
+    private enum Order {
+        /// Of each token: lower the better its score.
+        case costs([UInt32])
+        case merges(MergeTable)
+    }
+
     private static let space: [UInt8] = [0xE2, 0x96, 0x81]
 
     private let index: VocabularyIndex
-    /// Of each token: lower the better its score.
-    private let costs: [UInt32]
+    private let order: Order
     private let byteTokens: [TokenID]
     private let unknown: TokenID?
-    private let addsSpacePrefix: Bool
+    /// nil: no part gets a space in front.
+    private let prefixPlace: TokenizerSpec.SpacePrefixPlace?
 
     init(_ spec: TokenizerSpec) throws(TokenizerError) {
-        guard spec.scores.count == spec.tokens.count else {
+        guard spec.scores.count == spec.tokens.count || !spec.merges.isEmpty else {
             throw .malformed("the tokenizer has \(spec.tokens.count) tokens and \(spec.scores.count) scores")
         }
         var entries: [(bytes: [UInt8], id: TokenID)] = []
@@ -29,11 +43,26 @@ final class SentencePieceEncoding: Sendable {
             case .unknown, .control: break
             }
         }
-        index = VocabularyIndex(entries)
-        costs = spec.scores.map(Self.cost)
+        let index = VocabularyIndex(entries)
+        self.index = index
+        order =
+            spec.merges.isEmpty
+            ? .costs(spec.scores.map(Self.cost)) : .merges(try Self.mergeTable(spec.merges, index))
         self.byteTokens = byteTokens
         unknown = spec.unknownToken
-        addsSpacePrefix = spec.addsSpacePrefix
+        prefixPlace = spec.addsSpacePrefix ? spec.spacePrefixPlace : nil
+    }
+
+    private static func mergeTable(_ merges: [String], _ index: VocabularyIndex) throws(TokenizerError) -> MergeTable {
+        var table = MergeTable(count: merges.count)
+        for (rank, merge) in merges.enumerated() {
+            let sides = Array(merge.utf8).split(separator: 0x20, omittingEmptySubsequences: false)
+            guard sides.count == 2, let left = index.find(sides[0]), let right = index.find(sides[1]),
+                let token = index.find((sides[0] + sides[1])[...])
+            else { throw .malformed("merge \(rank) of the tokenizer, '\(merge.prefix(40))', is not of two tokens") }
+            table.insert(left, right, .init(rank: UInt32(truncatingIfNeeded: rank), token: token))
+        }
+        return table
     }
 
     /// The order of floating-point numbers, reversed, as the order of integers.
@@ -57,10 +86,20 @@ final class SentencePieceEncoding: Sendable {
         return digits.count == 2 ? digits[0] << 4 | digits[1] : nil
     }
 
-    /// - Parameter isStart: the text begins the input or follows a control token: then it gets its space prefix.
-    func encode(_ text: [UInt8], isStart: Bool, into tokens: inout [TokenID]) {
+    private func hasPrefix(_ text: [UInt8], at place: Place) -> Bool {
+        let isUnspaced = text.first != 0x20 && !text.starts(with: Self.space)
+        return switch prefixPlace {
+        case nil: false
+        case .afterControl?: place != .inside
+        case .everywhere?: true
+        case .everywhereUnspaced?: isUnspaced
+        case .startUnspaced?: place == .start && isUnspaced
+        }
+    }
+
+    func encode(_ text: [UInt8], at place: Place, into tokens: inout [TokenID]) {
         guard !text.isEmpty else { return }
-        var spelled = isStart && addsSpacePrefix ? Self.space : []
+        var spelled = hasPrefix(text, at: place) ? Self.space : []
         for byte in text {
             if byte == 0x20 { spelled += Self.space } else { spelled.append(byte) }
         }
@@ -73,9 +112,18 @@ final class SentencePieceEncoding: Sendable {
             at = end
         }
         let end = Int32(truncatingIfNeeded: spelled.count)
-        let pieces = PairMerging.run(start, end: end) { left, _, end in
-            index.find(spelled[Int(left.start)..<Int(end)]).map { .init(cost: costs[Int($0)], token: $0) }
-        }
+        let pieces =
+            switch order {
+            case .costs(let costs):
+                PairMerging.run(start, end: end) { left, _, end in
+                    index.find(spelled[Int(left.start)..<Int(end)]).map { .init(cost: costs[Int($0)], token: $0) }
+                }
+            case .merges(let merges):
+                PairMerging.run(start, end: end) { left, right, _ in
+                    guard left.token >= 0, right.token >= 0 else { return nil }
+                    return merges.find(left.token, right.token).map { .init(cost: $0.rank, token: $0.token) }
+                }
+            }
         var isUnknown = false
         for (position, piece) in pieces.enumerated() {
             let wasUnknown = isUnknown

@@ -18,8 +18,9 @@ struct SpecialTokens: Sendable {
         for first in 0..<256 { lengths[first].sort(by: >) }
     }
 
-    /// Cuts `text` at special tokens: calls `plain` with what lies between and `special` with each, in order.
-    func split(_ text: [UInt8], plain: (ArraySlice<UInt8>) -> Void, special: (TokenID) -> Void) {
+    /// Cuts `text` at special tokens: calls `plain` with what lies between and the token that follows it, and `special`
+    /// with each, in order.
+    func split(_ text: [UInt8], plain: (ArraySlice<UInt8>, TokenID?) -> Void, special: (TokenID) -> Void) {
         var start = 0
         var at = 0
         let (bytes, begins) = (text.span, begins.span)
@@ -31,7 +32,7 @@ struct SpecialTokens: Sendable {
             let found = lengths[Int(text[at])].lazy.filter { at + $0 <= text.count }
                 .compactMap { length in index.find(text[at..<at + length]).map { (length, $0) } }.first
             if let (length, token) = found {
-                if start < at { plain(text[start..<at]) }
+                if start < at { plain(text[start..<at], token) }
                 special(token)
                 at += length
                 start = at
@@ -39,6 +40,6 @@ struct SpecialTokens: Sendable {
                 at += 1
             }
         }
-        if start < text.count { plain(text[start...]) }
+        if start < text.count { plain(text[start...], nil) }
     }
 }

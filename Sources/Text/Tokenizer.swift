@@ -1,4 +1,5 @@
 package import Inference
+@_spi(_Unicode) import Swift
 
 /// Text to tokens and back, for one model. Immutable; shared between threads.
 package final class Tokenizer: Sendable {
@@ -45,20 +46,21 @@ package final class Tokenizer: Sendable {
     ///     BERT's texts are ended too.
     package func encode(_ text: String, parsesSpecialTokens: Bool, addsBOS: Bool) -> [TokenID] {
         var tokens: [TokenID] = []
-        var isStart = true
+        var place = SentencePieceEncoding.Place.start
         var dropsSpace = false
         let specials = parsesSpecialTokens ? userDefinedAndControl : userDefined
-        specials.split(Array(text.utf8)) { plain in
-            let plain = dropsSpace ? plain.drop(while: \.isASCIISpace) : plain
+        specials.split(Array(text.utf8)) { plain, next in
+            var plain = dropsSpace ? Self.withoutLeadingSpace(plain) : plain
+            if let next, spec.tokensTakingSpaceBefore.contains(next) { plain = Self.withoutTrailingSpace(plain) }
             switch encoding {
-            case .bytePair(let encoding): encoding.encode(Array(plain), into: &tokens)
-            case .sentencePiece(let encoding): encoding.encode(Array(plain), isStart: isStart, into: &tokens)
+            case .bytePair(let encoding): encoding.encode(composed(plain), into: &tokens)
+            case .sentencePiece(let encoding): encoding.encode(Array(plain), at: place, into: &tokens)
             case .wordPiece(let encoding): encoding.encode(plain, into: &tokens)
             }
-            isStart = false
+            (place, dropsSpace) = (.inside, false)
         } special: { token in
             tokens.append(token)
-            isStart = spec.tokenKinds[Int(token)] != .userDefined
+            place = spec.tokenKinds[Int(token)] == .userDefined ? .inside : .afterControl
             dropsSpace = takesSpaceBehind(token)
         }
         guard spec.kind != .wordPiece else { return addsBOS ? enclosed(tokens) : tokens }
@@ -66,9 +68,32 @@ package final class Tokenizer: Sendable {
         return tokens
     }
 
-    /// Phi 3's do, but for those that begin a text, end one, or stand for what is unknown.
+    /// In Unicode's NFC where the model wants it. ASCII is.
+    private func composed(_ text: ArraySlice<UInt8>) -> [UInt8] {
+        guard spec.composesText, text.contains(where: { $0 >= 0x80 }) else { return Array(text) }
+        var composed: [UInt8] = []
+        composed.reserveCapacity(text.count)
+        for scalar in String(decoding: text, as: UTF8.self)._nfc { composed += UTF8.encode(scalar) ?? .init() }
+        return composed
+    }
+
+    private static func withoutLeadingSpace(_ text: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        guard let first = text.first, first.isASCIISpace || first >= 0x80 else { return text }
+        let scalars = String(decoding: text, as: UTF8.self).unicodeScalars
+        return text.dropFirst(scalars.prefix { $0.properties.isWhitespace }.reduce(0) { $0 + UTF8.width($1) })
+    }
+
+    private static func withoutTrailingSpace(_ text: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        guard let last = text.last, last.isASCIISpace || last >= 0x80 else { return text }
+        let scalars = String(decoding: text, as: UTF8.self).unicodeScalars.reversed()
+        return text.dropLast(scalars.prefix { $0.properties.isWhitespace }.reduce(0) { $0 + UTF8.width($1) })
+    }
+
+    /// Those that the model's file names. Phi 3's do, whether or not it does, but for those that begin a text, end one, or
+    /// stand for what is unknown.
     private func takesSpaceBehind(_ token: TokenID) -> Bool {
-        spec.kind == .sentencePiece && spec.preTokenizer == "phi-3" && token != spec.bosToken
+        if spec.spaceTakingTokens.contains(token) { return true }
+        return spec.kind == .sentencePiece && spec.preTokenizer == "phi-3" && token != spec.bosToken
             && token != spec.unknownToken && spec.tokens[Int(token)] != "<|endoftext|>"
     }
 
@@ -135,6 +160,7 @@ package final class Tokenizer: Sendable {
         let named: [(String, TokenID?)] =
             [("BOS", spec.bosToken), ("EOS", spec.eosToken), ("unknown", spec.unknownToken)]
             + spec.endOfTurnTokens.map { ("end-of-turn", $0) }
+            + (spec.spaceTakingTokens + spec.tokensTakingSpaceBefore).map { ("space-taking", $0) }
         for case (let name, let id?) in named where !(0..<count).contains(Int(id)) {
             throw .malformed("the \(name) token \(id) is outside the vocabulary of \(count)")
         }

@@ -20,15 +20,28 @@ package struct TokenizerSpec: Equatable, Sendable {
         case byte = 6
     }
 
+    /// Which parts of a text get a space in front, where `addsSpacePrefix` says that some do. Parts are what lies between
+    /// tokens that are found as they are spelled.
+    package enum SpacePrefixPlace: UInt8, Sendable {
+        /// What begins a text or follows a control token: as SentencePiece does.
+        case afterControl = 0
+        /// All: Hugging Face's normalizer "Prepend".
+        case everywhere = 1
+        /// All that do not begin with a space: "Metaspace", always.
+        case everywhereUnspaced = 2
+        /// A text's beginning that is no space: "Metaspace", first.
+        case startUnspaced = 3
+    }
+
     package var kind: Kind
     /// Name of the pre-tokenizer ("smollm", "gpt-2", "llama-bpe", "qwen2", …); empty for the others, or "phi-3":
     /// tokens that are found as they are spelled take the white space behind them.
     package var preTokenizer: String
     package var tokens: [String]
     package var tokenKinds: [TokenKind]
-    /// SentencePiece only; empty otherwise.
+    /// SentencePiece without merges; empty otherwise.
     package var scores: [Float]
-    /// BPE only: "left right", best first.
+    /// "left right", best first. SentencePiece may have these in place of scores.
     package var merges: [String]
     package var bosToken: TokenID?
     package var eosToken: TokenID?
@@ -40,6 +53,13 @@ package struct TokenizerSpec: Equatable, Sendable {
     package var addsEOS: Bool
     /// SentencePiece: put a space in front of text.
     package var addsSpacePrefix: Bool
+    package var spacePrefixPlace: SpacePrefixPlace
+    /// Byte-level BPE: texts are brought to Unicode's NFC before they are cut.
+    package var composesText: Bool
+    /// Tokens that are found as they are spelled and take the white space behind them.
+    package var spaceTakingTokens: [TokenID]
+    /// Those that take the white space in front of them.
+    package var tokensTakingSpaceBefore: [TokenID]
     package var chatTemplate: String?
     /// WordPiece only.
     package var normalization: TextNormalization
@@ -48,7 +68,9 @@ package struct TokenizerSpec: Equatable, Sendable {
         kind: Kind, preTokenizer: String, tokens: [String], tokenKinds: [TokenKind], scores: [Float] = [],
         merges: [String] = [], bosToken: TokenID? = nil, eosToken: TokenID? = nil, unknownToken: TokenID? = nil,
         endOfTurnTokens: [TokenID] = [], addsBOS: Bool = false, addsEOS: Bool = false, addsSpacePrefix: Bool = true,
-        chatTemplate: String? = nil, normalization: TextNormalization = TextNormalization()
+        spacePrefixPlace: SpacePrefixPlace = .afterControl, composesText: Bool = false,
+        spaceTakingTokens: [TokenID] = [], tokensTakingSpaceBefore: [TokenID] = [], chatTemplate: String? = nil,
+        normalization: TextNormalization = TextNormalization()
     ) {
         self.kind = kind
         self.preTokenizer = preTokenizer
@@ -63,6 +85,10 @@ package struct TokenizerSpec: Equatable, Sendable {
         self.addsBOS = addsBOS
         self.addsEOS = addsEOS
         self.addsSpacePrefix = addsSpacePrefix
+        self.spacePrefixPlace = spacePrefixPlace
+        self.composesText = composesText
+        self.spaceTakingTokens = spaceTakingTokens
+        self.tokensTakingSpaceBefore = tokensTakingSpaceBefore
         self.chatTemplate = chatTemplate
         self.normalization = normalization
     }

@@ -6,12 +6,13 @@ package protocol TensorFile: AnyObject, Sendable {
     func tensor(named name: String) -> GGUFTensor?
     /// The tensor's bytes. Valid while this file lives. Need not be aligned.
     func bytes(of tensor: GGUFTensor) -> UnsafeRawBufferPointer
+    /// All numbers of a tensor, as they are computed with. Plain and slow: for vectors and small tables.
+    func values(of tensor: GGUFTensor) -> [Float]
     /// A digest of every byte of the file. Reads it all: ask once.
     func contentDigest() -> ContentDigest
 }
 
 extension TensorFile {
-    /// All numbers of a tensor. Plain and slow: for vectors and small tables.
     package func values(of tensor: GGUFTensor) -> [Float] {
         Dequantization.values(of: bytes(of: tensor), type: tensor.type)
     }

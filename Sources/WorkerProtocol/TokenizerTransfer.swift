@@ -58,6 +58,7 @@ extension TokenizerSpec {
             kind: try Self.kind(wire.kind), preTokenizer: wire.preTokenizer, tokens: wire.tokens,
             tokenKinds: try Self.tokenKinds(wire.tokenKinds), scores: wire.scores, merges: wire.merges,
             addsBOS: wire.addsBos, addsEOS: wire.addsEos, addsSpacePrefix: wire.addsSpacePrefix,
+            spacePrefixPlace: try Self.place(wire.spacePrefixPlace), composesText: wire.composesText,
             chatTemplate: wire.hasChatTemplate ? wire.chatTemplate : nil)
         if kind == .wordPiece {
             normalization = TextNormalization(
@@ -75,6 +76,12 @@ extension TokenizerSpec {
         for token in wire.endOfTurnTokens {
             endOfTurnTokens.append(try inVocabulary("tokenizer.end_of_turn_tokens", token))
         }
+        for token in wire.spaceTakingTokens {
+            spaceTakingTokens.append(try inVocabulary("tokenizer.space_taking_tokens", token))
+        }
+        for token in wire.tokensTakingSpaceBefore {
+            tokensTakingSpaceBefore.append(try inVocabulary("tokenizer.tokens_taking_space_before", token))
+        }
     }
 
     private static func kind(_ wire: WireTokenizerKind) throws(WireError) -> Kind {
@@ -85,6 +92,13 @@ extension TokenizerSpec {
         case .unspecified: throw .missing(field: "tokenizer.kind")
         case .UNRECOGNIZED(let value): throw .unknownValue(field: "tokenizer.kind", value: value)
         }
+    }
+
+    private static func place(_ wire: UInt32) throws(WireError) -> SpacePrefixPlace {
+        guard let raw = UInt8(exactly: wire), let place = SpacePrefixPlace(rawValue: raw) else {
+            throw .unknownValue(field: "tokenizer.space_prefix_place", value: Int(wire))
+        }
+        return place
     }
 
     private static func tokenKinds(_ wire: Data) throws(WireError) -> [TokenKind] {
@@ -123,6 +137,10 @@ extension TokenizerSpec {
         wire.addsBos = addsBOS
         wire.addsEos = addsEOS
         wire.addsSpacePrefix = addsSpacePrefix
+        wire.spacePrefixPlace = UInt32(spacePrefixPlace.rawValue)
+        wire.composesText = composesText
+        wire.spaceTakingTokens = spaceTakingTokens.map { UInt32(bitPattern: $0) }
+        wire.tokensTakingSpaceBefore = tokensTakingSpaceBefore.map { UInt32(bitPattern: $0) }
         if let chatTemplate { wire.chatTemplate = chatTemplate }
         return wire
     }

@@ -121,7 +121,11 @@ extension SeededRandom {
             scores: bool() ? (0..<count).map { _ in float(-1e6...1e6) } : [], merges: list(0...300) { $0.word() },
             bosToken: id(), eosToken: id(), unknownToken: id(),
             endOfTurnTokens: list(0...3) { TokenID($0.int(0...(count - 1))) }, addsBOS: bool(), addsEOS: bool(),
-            addsSpacePrefix: bool(), chatTemplate: bool() ? word() : nil,
+            addsSpacePrefix: bool(),
+            spacePrefixPlace: pick([.afterControl, .everywhere, .everywhereUnspaced, .startUnspaced]),
+            composesText: bool(), spaceTakingTokens: list(0...3) { TokenID($0.int(0...(count - 1))) },
+            tokensTakingSpaceBefore: list(0...3) { TokenID($0.int(0...(count - 1))) },
+            chatTemplate: bool() ? word() : nil,
             normalization: kind != .wordPiece
                 ? TextNormalization()
                 : TextNormalization(

@@ -55,6 +55,9 @@ import Text
         ("tokenizer.eos_token", { $0.eosToken = .max }),
         ("tokenizer.unknown_token", { $0.unknownToken = 99 }),
         ("tokenizer.end_of_turn_tokens", { $0.endOfTurnTokens = [0, 2] }),
+        ("tokenizer.space_taking_tokens", { $0.spaceTakingTokens = [2] }),
+        ("tokenizer.tokens_taking_space_before", { $0.tokensTakingSpaceBefore = [2] }),
+        ("tokenizer.space_prefix_place", { $0.spacePrefixPlace = 4 }),
     ]
 
     @Test(arguments: breaks.indices) func `a tokenizer that contradicts itself is refused`(index: Int) throws {

@@ -18,4 +18,40 @@ enum Gemma2 {
         try keys.readAttentionScale(into: &spec, isScaledByWidth: spec.layerCount == 46)
         return spec
     }
+
+    static func spec(_ config: DecoderConfig) throws(ModelError) -> ModelSpec {
+        var spec = try config.gemmaSpec("gemma2") { size throws(ModelError) in try config.rope(size, base: 10_000) }
+        spec.scoreCap = try config.cap("attn_logit_softcapping", otherwise: 50)
+        spec.logitCap = try config.cap("final_logit_softcapping", otherwise: 30)
+        try config.readWindow(into: &spec) { $0 % 2 == 0 }
+        return spec
+    }
+}
+
+extension DecoderConfig {
+    /// What the Gemma families share.
+    func gemmaSpec(
+        _ architecture: String, rope: @escaping (Int) throws(ModelError) -> RopeSpec
+    ) throws(ModelError) -> ModelSpec {
+        try fields.expect("hidden_activation", "gelu_pytorch_tanh")
+        guard fields.value("head_dim") != nil else { throw fields.bad("head_dim", "a multiple of 16 up to 256") }
+        var spec = try self.spec(architecture, tiesOutput: true, rope: rope)
+        spec.takeGemmaBlocks()
+        let scale = try fields.requiredNumber("query_pre_attn_scalar")
+        guard scale > 1e-3, scale < 1e6 else { throw fields.bad("query_pre_attn_scalar", "0.001 to 1000000") }
+        spec.attentionScale = 1 / Float(scale).squareRoot()
+        return spec
+    }
+}
+
+extension HuggingFaceNames {
+    /// What the Gemma families share.
+    static var gemma: HuggingFaceNames {
+        var names = HuggingFaceNames()
+        names.inside["post_attention_norm"] = "post_attention_layernorm"
+        names.inside["ffn_norm"] = "pre_feedforward_layernorm"
+        names.inside["post_ffw_norm"] = "post_feedforward_layernorm"
+        names.addsOneToNorms = true
+        return names
+    }
 }

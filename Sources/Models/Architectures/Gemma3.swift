@@ -24,6 +24,32 @@ enum Gemma3 {
         try keys.readAttentionScale(into: &spec, isScaledByWidth: spec.layerCount == 62)
         return spec
     }
+
+    static func spec(_ config: DecoderConfig) throws(ModelError) -> ModelSpec {
+        let fields = config.fields
+        func rope(_ kind: String, _ size: Int) throws(ModelError) -> RopeSpec {
+            try config.rope(size, base: 1_000_000, kind: kind)
+        }
+        var spec = try config.gemmaSpec("gemma3") { size throws(ModelError) in try rope("full_attention", size) }
+        spec.hasHeadNorms = true
+        spec.scoreCap = try config.cap("attn_logit_softcapping", otherwise: nil)
+        spec.logitCap = try config.cap("final_logit_softcapping", otherwise: nil)
+        let named = try fields.count("sliding_window_pattern")
+        let period = if let named { named } else { try fields.count("_sliding_window_pattern") ?? 6 }
+        guard (1...1024).contains(period) else { throw fields.bad("sliding_window_pattern", "1 to 1024") }
+        try config.readWindow(into: &spec) { $0 % period < period - 1 }
+        guard spec.window != nil, case .rotary(let whole, _) = spec.positions else { return spec }
+        if fields.value("rope_parameters") == nil {
+            // Older files tell the base alone: what scales the others' positions leaves these as they are.
+            let base = try fields.number("rope_local_base_freq") ?? 10_000
+            let windowed = RopeSpec(
+                dimensionCount: whole.dimensionCount, base: base, linearFactor: 1, pairing: .halves)
+            spec.positions = .rotary(whole, windowed: windowed)
+        } else {
+            spec.positions = .rotary(whole, windowed: try rope("sliding_attention", spec.headDimension))
+        }
+        return spec
+    }
 }
 
 extension ModelSpec {

@@ -12,4 +12,27 @@ enum Llama {
         try keys.readWindow(into: &spec, period: 1, otherwise: nil)
         return spec
     }
+
+    static func spec(_ config: DecoderConfig) throws(ModelError) -> ModelSpec {
+        try config.fields.expect("hidden_act", "silu")
+        var spec = try config.spec("llama")
+        try config.readWindow(into: &spec) { _ in true }
+        return spec
+    }
+
+    static func specOfExperts(_ config: DecoderConfig) throws(ModelError) -> ModelSpec {
+        var spec = try spec(config)
+        spec.feedForward.experts = ModelSpec.Experts(
+            count: try config.fields.requiredCount("num_local_experts"),
+            usedCount: try config.fields.requiredCount("num_experts_per_tok"))
+        spec.storesExpertsApart = true
+        return spec
+    }
+
+    static var namesOfExperts: HuggingFaceNames {
+        var names = HuggingFaceNames()
+        names.inside["ffn_gate_inp"] = "block_sparse_moe.gate"
+        names.experts = .init(folder: "block_sparse_moe.experts", gate: "w1", up: "w3", down: "w2")
+        return names
+    }
 }

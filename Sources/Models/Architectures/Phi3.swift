@@ -23,4 +23,21 @@ enum Phi3 {
         spec.positions = .rotary(rope)
         return spec
     }
+
+    static func spec(_ config: DecoderConfig) throws(ModelError) -> ModelSpec {
+        try config.fields.expect("hidden_act", "silu")
+        var spec = try config.spec("phi3") { size throws(ModelError) in
+            try config.rope(size, base: 10_000, isPartial: true)
+        }
+        (spec.fusesQueryKeyValue, spec.fusesGateUp) = (true, true)
+        try config.readWindow(into: &spec) { _ in true }
+        return spec
+    }
+
+    static var names: HuggingFaceNames {
+        var names = HuggingFaceNames()
+        names.inside["attn_qkv"] = "self_attn.qkv_proj"
+        names.inside["ffn_up"] = "mlp.gate_up_proj"
+        return names
+    }
 }

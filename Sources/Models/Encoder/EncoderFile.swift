@@ -11,9 +11,5 @@ package struct EncoderFile: Sendable {
     let settings: [UInt8]
 
     /// Equal digests give equal answers. Reads all the weights: ask once.
-    func digest() -> String {
-        let weights = tensors.contentDigest().description
-        guard !settings.isEmpty else { return weights }
-        return weights + "-" + settings.withUnsafeBytes { ContentDigest(of: $0) }.description
-    }
+    func digest() -> String { tensors.contentDigest(with: settings) }
 }

@@ -27,7 +27,7 @@ struct EncoderWeightPlan {
             throw .missingTensor(EncoderTensor.embedding)
         }
         self.embedding = embedding
-        embeddingType = quantization.type(of: embedding)
+        embeddingType = quantization.type(of: embedding, named: EncoderTensor.embedding)
         var packer = PanelPacker(file: file.tensors, quantization: quantization)
         func matrix(_ stems: [String]) throws(ModelError) -> WeightPlan.Matrix {
             try packer.stack(stems.map { WeightPlan.Part(EncoderTensor.weight($0)) })

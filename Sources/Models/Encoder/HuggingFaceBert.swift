@@ -7,23 +7,21 @@ import Weights
 enum HuggingFaceBert {
     private static let weightsName = "model.safetensors"
 
-    static func open(_ directory: ModelDirectory) throws(ModelError) -> EncoderFile {
-        guard let config = try HuggingFaceFields("config.json", in: directory) else {
-            throw .directory(ModelDirectoryError(path: directory.path, reason: "the folder has no config.json"))
-        }
-        guard config.value("model_type") == .string("bert") else { throw config.bad("model_type", "\"bert\"") }
+    static let modelType = "bert"
+
+    static func open(_ folder: ModelFolder, _ config: HuggingFaceFields) throws(ModelError) -> EncoderFile {
         try config.expect("hidden_act", "gelu")
         try config.expect("position_embedding_type", "absolute")
         if try config.flag("is_decoder") == true { throw config.bad("is_decoder", "false") }
 
         let file: SafetensorsFile
         do throws(SafetensorsError) {
-            file = try SafetensorsFile(path: directory.path(of: weightsName))
+            file = try SafetensorsFile(path: folder.path(of: weightsName))
         } catch {
             throw .weights(error)
         }
         let prefix = file.tensor(named: "bert.embeddings.word_embeddings.weight") == nil ? "" : "bert."
-        let spec = try spec(config, directory)
+        let spec = try spec(config, folder)
         try spec.check { config.path + "'s " + key($0) }
         let stored = { @Sendable (name: String) in storedName(name, prefix: prefix) }
         for (name, _) in spec.tensorShapes {
@@ -36,7 +34,7 @@ enum HuggingFaceBert {
         }
         let tokenizer: TokenizerSpec
         do throws(TokenizerError) {
-            tokenizer = try HuggingFaceTokenizer.read(directory)
+            tokenizer = try HuggingFaceWordPiece.read(folder)
         } catch {
             throw .tokenizer(error)
         }
@@ -46,16 +44,16 @@ enum HuggingFaceBert {
         }
         return EncoderFile(
             spec: spec, tokenizer: tokenizer, tensors: RenamedTensors(file, stored: stored),
-            settings: try settings(directory))
+            settings: try settings(folder))
     }
 
     // MARK: - Config
 
     private static func spec(
-        _ config: HuggingFaceFields, _ directory: ModelDirectory
+        _ config: HuggingFaceFields, _ folder: ModelFolder
     ) throws(ModelError) -> EncoderSpec {
         let positionCount = try config.requiredCount("max_position_embeddings")
-        let limit = try HuggingFaceFields("sentence_bert_config.json", in: directory)?.count("max_seq_length")
+        let limit = try HuggingFaceFields("sentence_bert_config.json", in: folder)?.count("max_seq_length")
         return EncoderSpec(
             architecture: "bert", name: nil, vocabularySize: try config.requiredCount("vocab_size"),
             contextLength: min(limit ?? positionCount, positionCount), positionCount: positionCount,
@@ -65,7 +63,7 @@ enum HuggingFaceBert {
             headCount: try config.requiredCount("num_attention_heads"),
             feedForwardWidth: try config.requiredCount("intermediate_size"),
             normEpsilon: Float(try config.requiredNumber("layer_norm_eps")),
-            head: try head(config, directory))
+            head: try head(config, folder))
     }
 
     private static func key(_ number: EncoderSpec.Number) -> String {
@@ -83,13 +81,13 @@ enum HuggingFaceBert {
     }
 
     private static func head(
-        _ config: HuggingFaceFields, _ directory: ModelDirectory
+        _ config: HuggingFaceFields, _ folder: ModelFolder
     ) throws(ModelError) -> EncoderSpec.Head {
         guard case .array(let names)? = config.value("architectures"), case .string(let name)? = names.first,
             names.count == 1
         else { throw config.bad("architectures", "a list of one name") }
         switch name {
-        case "BertModel", "BertForMaskedLM": return .vector(try pooling(directory))
+        case "BertModel", "BertForMaskedLM": return .vector(try pooling(folder))
         case "BertForSequenceClassification": return .score(try scale(config))
         default:
             throw .unsupported(
@@ -99,9 +97,9 @@ enum HuggingFaceBert {
     }
 
     /// sentence-transformers' last steps: pooling as they say, and a length of 1, which is given to every vector here.
-    private static func pooling(_ directory: ModelDirectory) throws(ModelError) -> EncoderSpec.TokenPooling {
-        try checkModules(directory)
-        guard let fields = try HuggingFaceFields("1_Pooling/config.json", in: directory) else { return .mean }
+    private static func pooling(_ folder: ModelFolder) throws(ModelError) -> EncoderSpec.TokenPooling {
+        try checkModules(folder)
+        guard let fields = try HuggingFaceFields("1_Pooling/config.json", in: folder) else { return .mean }
         var modes: [String] = []
         for member in fields.object.members where member.name.hasPrefix("pooling_mode_") {
             if try fields.flag(member.name) == true { modes.append(member.name) }
@@ -115,23 +113,23 @@ enum HuggingFaceBert {
         }
     }
 
-    private static func checkModules(_ directory: ModelDirectory) throws(ModelError) {
-        let (name, path) = ("modules.json", directory.path(of: "modules.json"))
+    private static func checkModules(_ folder: ModelFolder) throws(ModelError) {
+        let (name, path) = ("modules.json", folder.path(of: "modules.json"))
         let value: JSONValue?
-        do throws(ModelDirectoryError) { value = try directory.json(name) } catch { throw .directory(error) }
+        do throws(ModelFolderError) { value = try folder.json(name) } catch { throw .folder(error) }
         guard let value else { return }
         guard case .array(let modules) = value else {
-            throw .directory(ModelDirectoryError(path: path, reason: "it holds \(value.kind) and no list"))
+            throw .folder(ModelFolderError(path: path, reason: "it holds \(value.kind) and no list"))
         }
         for module in modules {
             guard case .object(let fields) = module, case .string(let type)? = fields["type"],
                 let kind = type.split(separator: ".").last
             else {
-                throw .directory(ModelDirectoryError(path: path, reason: "a module has no type"))
+                throw .folder(ModelFolderError(path: path, reason: "a module has no type"))
             }
             guard ["Transformer", "Pooling", "Normalize"].contains(kind) else {
-                throw .directory(
-                    ModelDirectoryError(
+                throw .folder(
+                    ModelFolderError(
                         path: path,
                         reason: "the module \(kind.prefix(80)) is not computed; Transformer, Pooling and Normalize are")
                 )
@@ -202,15 +200,12 @@ enum HuggingFaceBert {
     }
 
     /// Beside the weights, what decides the answers.
-    private static func settings(_ directory: ModelDirectory) throws(ModelError) -> [UInt8] {
-        var settings: [UInt8] = []
-        for name in ["config.json", "1_Pooling/config.json", "sentence_bert_config.json"]
-            + HuggingFaceTokenizer.fileNames
-        {
-            let bytes: [UInt8]?
-            do throws(ModelDirectoryError) { bytes = try directory.bytes(of: name) } catch { throw .directory(error) }
-            settings += Array("\(name) \(bytes?.count ?? -1)\n".utf8) + (bytes ?? [])
+    private static func settings(_ folder: ModelFolder) throws(ModelError) -> [UInt8] {
+        let names = ["config.json", "1_Pooling/config.json", "sentence_bert_config.json"]
+        do throws(ModelFolderError) {
+            return try folder.settings(names + HuggingFaceWordPiece.fileNames)
+        } catch {
+            throw .folder(error)
         }
-        return settings
     }
 }

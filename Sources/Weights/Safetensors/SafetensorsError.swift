@@ -20,6 +20,8 @@ package enum SafetensorsFault: Error, Equatable, Sendable {
     case misplacedTensor(tensor: String, offset: Int, expected: Int)
     case tensorBeyondEnd(tensor: String, end: Int, available: Int)
     case trailingBytes(count: Int)
+    /// Of a folder's model.safetensors.index.json. Half a sentence.
+    case badIndex(reason: String)
 }
 
 extension SafetensorsFault: CustomStringConvertible {
@@ -50,6 +52,8 @@ extension SafetensorsFault: CustomStringConvertible {
             "the tensor \(tensor.quoted) ends at offset \(end) of the data, but the file has \(available) bytes of it."
         case .trailingBytes(let count):
             "\(count) bytes at the end of the file belong to no tensor."
+        case .badIndex(let reason):
+            "\(reason)."
         }
     }
 }

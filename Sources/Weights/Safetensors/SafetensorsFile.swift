@@ -25,6 +25,9 @@ package final class SafetensorsFile: TensorFile {
         }
     }
 
+    /// All names, of types that Apus reads and others.
+    var names: [String] { Array(tensors.keys) + otherTypes.keys }
+
     package func tensor(named name: String) -> GGUFTensor? { tensors[name] }
 
     package func bytes(of tensor: GGUFTensor) -> UnsafeRawBufferPointer {

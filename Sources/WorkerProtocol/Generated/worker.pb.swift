@@ -138,7 +138,7 @@ package nonisolated enum WireTokenizerKind: SwiftProtobuf.Enum, Swift.CaseIterab
   /// Byte-level BPE with ranked merges.
   case bytePairEncoding // = 1
 
-  /// SentencePiece BPE with scores and byte fallback.
+  /// SentencePiece BPE with scores, or with ranked merges, and byte fallback.
   case sentencePiece // = 2
 
   /// BERT's WordPiece.
@@ -1063,6 +1063,32 @@ package nonisolated struct WireTokenizer: @unchecked Sendable {
   package var hasNormalization: Bool {_storage._normalization != nil}
   /// Clears the value of `normalization`. Subsequent reads from it will return its default value.
   package mutating func clearNormalization() {_uniqueStorage()._normalization = nil}
+
+  /// Byte-level BPE only: texts are brought to Unicode's NFC before they are cut.
+  package var composesText: Bool {
+    get {_storage._composesText}
+    set {_uniqueStorage()._composesText = newValue}
+  }
+
+  /// Tokens that are found as they are spelled and take the white space behind them.
+  package var spaceTakingTokens: [UInt32] {
+    get {_storage._spaceTakingTokens}
+    set {_uniqueStorage()._spaceTakingTokens = newValue}
+  }
+
+  /// Which parts of a text `adds_space_prefix` is about: 0 what begins a text or follows a control token, 1 all between
+  /// tokens that are found as they are spelled, 2 those of them that do not begin with a space, 3 a text's beginning
+  /// without a space.
+  package var spacePrefixPlace: UInt32 {
+    get {_storage._spacePrefixPlace}
+    set {_uniqueStorage()._spacePrefixPlace = newValue}
+  }
+
+  /// Such tokens that take the white space in front of them.
+  package var tokensTakingSpaceBefore: [UInt32] {
+    get {_storage._tokensTakingSpaceBefore}
+    set {_uniqueStorage()._tokensTakingSpaceBefore = newValue}
+  }
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -2527,7 +2553,7 @@ nonisolated extension WireTokenizerChunk: SwiftProtobuf.Message, SwiftProtobuf._
 
 nonisolated extension WireTokenizer: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Tokenizer"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{3}pre_tokenizer\0\u{1}tokens\0\u{3}token_kinds\0\u{1}scores\0\u{1}merges\0\u{3}bos_token\0\u{3}eos_token\0\u{3}unknown_token\0\u{3}end_of_turn_tokens\0\u{3}adds_bos\0\u{3}adds_eos\0\u{3}adds_space_prefix\0\u{3}chat_template\0\u{1}normalization\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{3}pre_tokenizer\0\u{1}tokens\0\u{3}token_kinds\0\u{1}scores\0\u{1}merges\0\u{3}bos_token\0\u{3}eos_token\0\u{3}unknown_token\0\u{3}end_of_turn_tokens\0\u{3}adds_bos\0\u{3}adds_eos\0\u{3}adds_space_prefix\0\u{3}chat_template\0\u{1}normalization\0\u{3}composes_text\0\u{3}space_taking_tokens\0\u{3}space_prefix_place\0\u{3}tokens_taking_space_before\0")
 
   fileprivate class _StorageClass {
     var _kind: WireTokenizerKind = .unspecified
@@ -2545,6 +2571,10 @@ nonisolated extension WireTokenizer: SwiftProtobuf.Message, SwiftProtobuf._Messa
     var _addsSpacePrefix: Bool = false
     var _chatTemplate: String? = nil
     var _normalization: WireNormalization? = nil
+    var _composesText: Bool = false
+    var _spaceTakingTokens: [UInt32] = []
+    var _spacePrefixPlace: UInt32 = 0
+    var _tokensTakingSpaceBefore: [UInt32] = []
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -2570,6 +2600,10 @@ nonisolated extension WireTokenizer: SwiftProtobuf.Message, SwiftProtobuf._Messa
       _addsSpacePrefix = source._addsSpacePrefix
       _chatTemplate = source._chatTemplate
       _normalization = source._normalization
+      _composesText = source._composesText
+      _spaceTakingTokens = source._spaceTakingTokens
+      _spacePrefixPlace = source._spacePrefixPlace
+      _tokensTakingSpaceBefore = source._tokensTakingSpaceBefore
     }
   }
 
@@ -2603,6 +2637,10 @@ nonisolated extension WireTokenizer: SwiftProtobuf.Message, SwiftProtobuf._Messa
         case 13: try { try decoder.decodeSingularBoolField(value: &_storage._addsSpacePrefix) }()
         case 14: try { try decoder.decodeSingularStringField(value: &_storage._chatTemplate) }()
         case 15: try { try decoder.decodeSingularMessageField(value: &_storage._normalization) }()
+        case 16: try { try decoder.decodeSingularBoolField(value: &_storage._composesText) }()
+        case 17: try { try decoder.decodeRepeatedUInt32Field(value: &_storage._spaceTakingTokens) }()
+        case 18: try { try decoder.decodeSingularUInt32Field(value: &_storage._spacePrefixPlace) }()
+        case 19: try { try decoder.decodeRepeatedUInt32Field(value: &_storage._tokensTakingSpaceBefore) }()
         default: break
         }
       }
@@ -2660,6 +2698,18 @@ nonisolated extension WireTokenizer: SwiftProtobuf.Message, SwiftProtobuf._Messa
       try { if let v = _storage._normalization {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 15)
       } }()
+      if _storage._composesText != false {
+        try visitor.visitSingularBoolField(value: _storage._composesText, fieldNumber: 16)
+      }
+      if !_storage._spaceTakingTokens.isEmpty {
+        try visitor.visitPackedUInt32Field(value: _storage._spaceTakingTokens, fieldNumber: 17)
+      }
+      if _storage._spacePrefixPlace != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._spacePrefixPlace, fieldNumber: 18)
+      }
+      if !_storage._tokensTakingSpaceBefore.isEmpty {
+        try visitor.visitPackedUInt32Field(value: _storage._tokensTakingSpaceBefore, fieldNumber: 19)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -2684,6 +2734,10 @@ nonisolated extension WireTokenizer: SwiftProtobuf.Message, SwiftProtobuf._Messa
         if _storage._addsSpacePrefix != rhs_storage._addsSpacePrefix {return false}
         if _storage._chatTemplate != rhs_storage._chatTemplate {return false}
         if _storage._normalization != rhs_storage._normalization {return false}
+        if _storage._composesText != rhs_storage._composesText {return false}
+        if _storage._spaceTakingTokens != rhs_storage._spaceTakingTokens {return false}
+        if _storage._spacePrefixPlace != rhs_storage._spacePrefixPlace {return false}
+        if _storage._tokensTakingSpaceBefore != rhs_storage._tokensTakingSpaceBefore {return false}
         return true
       }
       if !storagesAreEqual {return false}

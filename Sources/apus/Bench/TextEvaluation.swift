@@ -3,7 +3,6 @@ import Inference
 import Kernels
 import Models
 import Text
-import Weights
 
 /// The mean negative log-likelihood that a model gives the tokens of a text, in this process.
 ///
@@ -45,8 +44,8 @@ struct TextEvaluation {
 
     /// Loads the model.
     init(path: String, context: Int, threads: Int?, quantization: WeightQuantization?, kvType: KVType) throws {
-        let file = try GGUFFile(path: path)
-        tokenizer = try Tokenizer(TokenizerSpec(metadata: file.metadata))
+        let file = try DecoderFile(path: path)
+        tokenizer = try Tokenizer(try file.tokenizer())
         model = try Transformer(
             file,
             options: TransformerOptions(

@@ -6,7 +6,6 @@ import NIOCore
 import NIOPosix
 import Telemetry
 import Text
-import Weights
 import Worker
 
 /// `apus bench worker`: a worker that answers at once, so that what is measured in front of it is the router.
@@ -15,7 +14,8 @@ struct BenchWorker: ParsableCommand {
         commandName: "worker",
         abstract: "Run a worker without a model: it answers every request at once, with words that mean nothing.")
 
-    @Argument(help: ArgumentHelp("Where tokenizer and chat template come from: a GGUF file.", valueName: "model"))
+    @Argument(
+        help: ArgumentHelp("Where tokenizer and chat template come from: a GGUF file or a folder.", valueName: "model"))
     var model: String
     @Option(WorkerKeys.name) var name: String?
     @Option(WorkerKeys.port) var port: String?
@@ -50,7 +50,7 @@ struct BenchWorker: ParsableCommand {
                 let worker = try await WorkerService.start(
                     started, eventLoop: group.next(), registry: MetricRegistry(engine: "worker"), logger: logger
                 ) {
-                    let tokenizer = try TokenizerSpec(metadata: try GGUFFile(path: command.model).metadata)
+                    let tokenizer = try ModelFile(path: command.model).tokenizer()
                         .first(command.vocabulary)
                     // Pages for all slots with 2,048 tokens each.
                     let runtime = InstantRuntime(name: name, tokenizer: tokenizer, pageCount: command.slots * 128)

@@ -13,7 +13,9 @@ struct Eval: ParsableCommand {
             -ln p over the tokens of the second halves, perplexity is e to that power. Lower is better.
             """)
 
-    @Argument(help: ArgumentHelp("The model: a GGUF file.", valueName: "model")) var model: String
+    @Argument(
+        help: ArgumentHelp("The model: a GGUF file, or a folder as Hugging Face lays it out.", valueName: "model"))
+    var model: String
     @Argument(help: ArgumentHelp("The text: a UTF-8 file.", valueName: "text")) var text: String
     @Option(help: ArgumentHelp("Tokens of a window.", valueName: "n")) var context = 512
     @Option(help: ArgumentHelp("Read only so many tokens of the text.", valueName: "n")) var tokens: Int?

@@ -28,6 +28,12 @@ struct Quantize: ParsableCommand {
     func run() throws {
         let command = self
         try Program.run {
+            guard !ModelFile.isFolder(command.input) else {
+                throw Sentence(
+                    description:
+                        "\(command.input) is a folder, and GGUF files are what this command reads and writes: serve "
+                        + "the folder with --quantize \(command.to.rawValue), which quantizes it when it is loaded.")
+            }
             let conversion = GGUFConversion(try GGUFFile(path: command.input), to: command.to)
             return { signals in
                 let byteCount = try conversion.write(

@@ -12,7 +12,7 @@ struct Serve: ParsableCommand {
 
     @Argument(
         help: ArgumentHelp(
-            "The model: a GGUF file, or a folder with BERT as Hugging Face lays it out.", valueName: "model"))
+            "The model: a GGUF file, or a folder as Hugging Face lays it out.", valueName: "model"))
     var model: String?
     @Option(WorkerKeys.name) var name: String?
     @Option(ServeKeys.models) var models: String?

@@ -19,7 +19,7 @@ struct WorkerCommand: ParsableCommand {
 
     @Argument(
         help: ArgumentHelp(
-            "The model: a GGUF file, or a folder with BERT as Hugging Face lays it out.", valueName: "model"))
+            "The model: a GGUF file, or a folder as Hugging Face lays it out.", valueName: "model"))
     var model: String?
     @Option(WorkerKeys.name) var name: String?
     @Option(WorkerKeys.host) var host: String?

@@ -2,7 +2,6 @@ import Configuration
 import Models
 import Router
 import Text
-import Weights
 
 /// Models that a router lists before a worker of theirs is there, as their files describe them.
 enum ExpectedModels {
@@ -14,10 +13,9 @@ enum ExpectedModels {
             }
             let path = String(entry[entry.index(after: equals)...])
             let name = try ModelName.of(String(entry[..<equals]), path: path)
-            let file = try GGUFFile(path: path)
+            let file = try DecoderFile(path: path)
             return ExpectedModel(
-                name: name, tokenizer: try Tokenizer(TokenizerSpec(metadata: file.metadata)),
-                contextLength: try ModelSpec(file).contextLength)
+                name: name, tokenizer: try Tokenizer(try file.tokenizer()), contextLength: file.spec.contextLength)
         }
     }
 }

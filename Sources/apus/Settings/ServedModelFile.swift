@@ -67,7 +67,7 @@ enum ServedModelFiles {
         return files
     }
 
-    /// - Parameter list: a manifest, or a folder whose GGUF files are all served.
+    /// - Parameter list: a manifest, or a folder whose models are all served: GGUF files, and folders with a config.json.
     private static func entries(_ list: String) throws -> [ModelManifest.Entry] {
         var isFolder: ObjCBool = false
         guard FileManager.default.fileExists(atPath: list, isDirectory: &isFolder), isFolder.boolValue else {
@@ -83,9 +83,12 @@ enum ServedModelFiles {
                 return entry
             }
         }
-        let names = try FileManager.default.contentsOfDirectory(atPath: list).filter { $0.hasSuffix(".gguf") }.sorted()
+        let names = try FileManager.default.contentsOfDirectory(atPath: list).filter { name in
+            name.hasSuffix(".gguf") || FileManager.default.fileExists(atPath: "\(list)/\(name)/config.json")
+        }.sorted()
         guard !names.isEmpty else {
-            throw ConfigurationError.unreadable(path: list, reason: "the folder holds no file *.gguf")
+            throw ConfigurationError.unreadable(
+                path: list, reason: "the folder holds no file *.gguf and no folder with a config.json")
         }
         return names.map { ModelManifest.Entry(path: list + "/" + $0, place: list) }
     }

@@ -160,22 +160,3 @@ struct RandomEncoder {
         return folder
     }
 }
-
-/// A folder that is gone when this is.
-final class TemporaryFolder {
-    let url = FileManager.default.temporaryDirectory.appending(path: "apus-\(UUID().uuidString)")
-    var path: String { url.path }
-
-    init() throws { try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true) }
-
-    func write(_ name: String, _ data: Data) throws {
-        let file = url.appending(path: name)
-        try FileManager.default.createDirectory(
-            at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
-        try data.write(to: file)
-    }
-
-    func remove(_ name: String) throws { try FileManager.default.removeItem(at: url.appending(path: name)) }
-
-    deinit { try? FileManager.default.removeItem(at: url) }
-}

@@ -4,31 +4,21 @@ import Text
 import Weights
 
 /// A WordPiece tokenizer from a model's folder: tokenizer.json, or vocab.txt and what tokenizer_config.json says of it.
-enum HuggingFaceTokenizer {
+enum HuggingFaceWordPiece {
     static let fileNames = ["tokenizer.json", "vocab.txt", "tokenizer_config.json"]
 
-    static func read(_ directory: ModelDirectory) throws(TokenizerError) -> TokenizerSpec {
-        if let file = try object("tokenizer.json", directory) { return try tokenizer(file) }
-        guard let vocabulary = try bytes("vocab.txt", directory) else {
-            throw .malformed("the folder \(directory.path) has neither tokenizer.json nor vocab.txt")
+    static func read(_ folder: ModelFolder) throws(TokenizerError) -> TokenizerSpec {
+        if let file = try folder.tokenizerFile("tokenizer.json") { return try tokenizer(file) }
+        let vocabulary: [UInt8]?
+        do throws(ModelFolderError) {
+            vocabulary = try folder.bytes(of: "vocab.txt")
+        } catch {
+            throw .malformed("\(error.path): \(error.reason)")
         }
-        return try tokenizer(vocabulary: vocabulary, config: try object("tokenizer_config.json", directory))
-    }
-
-    private static func bytes(_ name: String, _ directory: ModelDirectory) throws(TokenizerError) -> [UInt8]? {
-        do throws(ModelDirectoryError) { return try directory.bytes(of: name) } catch { throw sentence(error) }
-    }
-
-    private static func object(_ name: String, _ directory: ModelDirectory) throws(TokenizerError) -> JSONObject? {
-        let value: JSONValue?
-        do throws(ModelDirectoryError) { value = try directory.json(name) } catch { throw sentence(error) }
-        guard let value else { return nil }
-        guard case .object(let object) = value else { throw .malformed("\(name) holds \(value.kind) and no object") }
-        return object
-    }
-
-    private static func sentence(_ error: ModelDirectoryError) -> TokenizerError {
-        .malformed("\(error.path): \(error.reason)")
+        guard let vocabulary else {
+            throw .malformed("the folder \(folder.path) has neither tokenizer.json nor vocab.txt")
+        }
+        return try tokenizer(vocabulary: vocabulary, config: try folder.tokenizerFile("tokenizer_config.json"))
     }
 
     // MARK: - tokenizer.json

@@ -1,7 +1,7 @@
 package import JSON
 
 /// A folder with a model as Hugging Face lays it out: small JSON files around the weights.
-package struct ModelDirectory: Sendable {
+package struct ModelFolder: Sendable {
     package let path: String
 
     /// The largest tokenizer.json in use has 35 MB.
@@ -15,9 +15,11 @@ package struct ModelDirectory: Sendable {
 
     package func path(of name: String) -> String { path + "/" + name }
 
+    package func has(_ name: String) -> Bool { FileMapping.exists(path(of: name)) }
+
     /// The bytes of a file; nil when there is none.
     /// - Throws: a sentence when there is something that cannot be read.
-    package func bytes(of name: String) throws(ModelDirectoryError) -> [UInt8]? {
+    package func bytes(of name: String) throws(ModelFolderError) -> [UInt8]? {
         guard FileMapping.exists(path(of: name)) else { return nil }
         do throws(UnreadableFile) {
             let mapping = try FileMapping(path: path(of: name))
@@ -27,12 +29,23 @@ package struct ModelDirectory: Sendable {
             }
             return Array(mapping.bytes)
         } catch {
-            throw ModelDirectoryError(path: path(of: name), reason: "the file cannot be read: \(error.reason)")
+            throw ModelFolderError(path: path(of: name), reason: "the file cannot be read: \(error.reason)")
         }
     }
 
+    /// The bytes of small files, one behind the other, told apart by their names and lengths: what decides a model's
+    /// answers beside its weights.
+    package func settings(_ names: [String]) throws(ModelFolderError) -> [UInt8] {
+        var settings: [UInt8] = []
+        for name in names {
+            let bytes = try bytes(of: name)
+            settings += Array("\(name) \(bytes?.count ?? -1)\n".utf8) + (bytes ?? [])
+        }
+        return settings
+    }
+
     /// A file of JSON; nil when there is none.
-    package func json(_ name: String) throws(ModelDirectoryError) -> JSONValue? {
+    package func json(_ name: String) throws(ModelFolderError) -> JSONValue? {
         guard let bytes = try bytes(of: name) else { return nil }
         var limits = JSONParser.Limits()
         limits.memberCountMax = 4_194_304
@@ -40,13 +53,13 @@ package struct ModelDirectory: Sendable {
         do throws(JSONError) {
             return try JSONParser.parse(bytes, limits: limits)
         } catch {
-            throw ModelDirectoryError(path: path(of: name), reason: "the file is not valid JSON: \(error.cause)")
+            throw ModelFolderError(path: path(of: name), reason: "the file is not valid JSON: \(error.cause)")
         }
     }
 }
 
 /// Why a file of a model's folder cannot be used. `description` is one sentence with the path in front.
-package struct ModelDirectoryError: Error, Equatable, Sendable, CustomStringConvertible {
+package struct ModelFolderError: Error, Equatable, Sendable, CustomStringConvertible {
     package var path: String
     /// Half a sentence.
     package var reason: String
