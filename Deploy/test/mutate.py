@@ -2,9 +2,9 @@
 """Breaks the scheduler in one place at a time, and looks whether its tests and the simulator notice.
 
     Deploy/test/mutate.py                  all mutations; writes their table into Docs/scheduling.md
-    Deploy/test/mutate.py --only draining  those whose name contains this; writes nothing
+    Deploy/test/mutate.py --only draining  those whose name contains this; the other rows stay as they are
 
-Only the rooms that the scheduler needs are built, beside the project. Exits with 1 when a mutation is not noticed or its
+Only the rooms that the scheduler needs are built, beside the project; a row is written when it is known. Exits with 1 when a mutation is not noticed or its
 place is no longer there.
 """
 
@@ -104,12 +104,22 @@ def try_out(workshop, mutation):
     return workshop.failures()
 
 
-def table(results):
+def row(mutation, failed):
+    others = f", and {len(failed) - 2} more" if len(failed) > 2 else ""
+    return f"| {mutation.name} | {'; '.join(failed[:2]) + others if failed else '**nobody**'} |"
+
+
+def rows():
+    """Those that the page has, by mutation."""
+    lines = PAGE.read_text().split(BEGIN)[1].split(END)[0].splitlines()
+    return {line.split(" | ")[0].removeprefix("| "): line for line in lines if line.startswith("| ")}
+
+
+def write(found):
     lines = ["| broken so that | noticed by |", "|---|---|"]
-    for mutation, failed in results:
-        others = f", and {len(failed) - 2} more" if len(failed) > 2 else ""
-        lines.append(f"| {mutation.name} | {'; '.join(failed[:2]) + others if failed else '**nobody**'} |")
-    return "\n".join(lines)
+    lines += [found[mutation.name] for mutation in MUTATIONS if mutation.name in found]
+    before, rest = PAGE.read_text().split(BEGIN)
+    PAGE.write_text(before + BEGIN + "\n\n" + "\n".join(lines) + "\n\n" + END + rest.split(END)[1])
 
 
 def main():
@@ -117,7 +127,8 @@ def main():
     parser.add_argument("--only", default="", help="only mutations whose name contains this")
     options = parser.parse_args()
     chosen = [mutation for mutation in MUTATIONS if options.only in mutation.name]
-    results = []
+    found = rows() if options.only else {}
+    survivors = 0
     with tempfile.TemporaryDirectory(prefix="apus-mutations-") as folder:
         workshop = Workshop(Path(folder))
         workshop.build()
@@ -126,11 +137,10 @@ def main():
         for mutation in chosen:
             failed = try_out(workshop, mutation)
             print(f"{'noticed' if failed else 'NOT NOTICED'}: {mutation.name} ({len(failed)})", flush=True)
-            results.append((mutation, failed))
-    if not options.only:
-        before, rest = PAGE.read_text().split(BEGIN)
-        PAGE.write_text(before + BEGIN + "\n\n" + table(results) + "\n\n" + END + rest.split(END)[1])
-    sys.exit(any(not failed for _, failed in results))
+            survivors += not failed
+            found[mutation.name] = row(mutation, failed)
+            write(found)
+    sys.exit(survivors > 0)
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ MUTATIONS = [
         "            if case .running(let sequence) = state { cancel(sequence, into: &actions) }\n", ""),
     Mutation(
         "a choice that moves loses its tokens", "ClusterScheduler+Choices.swift",
-        "choices[id.index].advance(by: running.news, numericsID: numericsID)",
+        "choices[id.index].advance(by: news, numericsID: numericsID)",
         "choices[id.index].advance(by: [], numericsID: numericsID)"),
     Mutation(
         "a stream goes on with workers that give other bits", "RequestRecord.swift",

@@ -135,7 +135,9 @@ package final class StepLoop {
             end(key, .failed(objection))
             return
         }
-        switch composer.admit(sequence, router: share.router, pageLimit: load.freePages) {
+        // The only one that a router has here may have all there is: a journal can be longer than a share that shrank.
+        let pageLimit = load.runningSequences == 0 ? composer.pool.availableCount : load.freePages
+        switch composer.admit(sequence, router: share.router, pageLimit: pageLimit) {
         case .admitted: break
         case .refused: outbox.append((share.router, .refused(sequence.id)))
         case .finished(let finish): end(key, finish)

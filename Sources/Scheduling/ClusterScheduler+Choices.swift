@@ -11,13 +11,12 @@ extension ClusterScheduler {
 
     /// Brings the record of a running choice up to date.
     mutating func settle(_ sequence: SequenceID) {
-        guard let running = sequences[sequence.rawValue], !running.news.isEmpty,
-            let numericsID = workers[running.worker]?.description.numericsID
+        let taken = sequences.with(sequence.rawValue) { ($0.choice, $0.worker, $0.takeNews()) }
+        guard let (id, worker, news) = taken, !news.isEmpty,
+            let numericsID = workers[worker]?.description.numericsID,
+            requests[id.request]?.choices.indices.contains(id.index) == true
         else { return }
-        sequences[sequence.rawValue]?.news.removeAll()
-        let id = running.choice
-        guard requests[id.request]?.choices.indices.contains(id.index) == true else { return }
-        requests[id.request]?.choices[id.index].advance(by: running.news, numericsID: numericsID)
+        requests[id.request]?.choices[id.index].advance(by: news, numericsID: numericsID)
     }
 
     // MARK: - The queue

@@ -66,7 +66,7 @@ extension ClusterScheduler {
     }
 
     private func hasRoom(_ model: ModelID) -> Bool {
-        models[model].map { $0.availableCount > 0 } ?? false
+        (models[model]?.availableCount ?? 0) > 0
     }
 
     private func heads(_ line: Line, of model: ModelID, limit: Int) -> [ChoiceID] {

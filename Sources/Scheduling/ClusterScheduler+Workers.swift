@@ -43,10 +43,10 @@ extension ClusterScheduler {
         // By place: a copy of an entry would count references to all its parts.
         for place in report.entries.indices {
             let sequence = report.entries[place].sequence
-            guard
-                let (choice, needsReview) = sequences[sequence.rawValue]?
-                    .advance(by: report.entries[place].tokens, on: id)
-            else {
+            let advanced = sequences.with(sequence.rawValue) { running in
+                running.advance(by: report.entries[place].tokens, on: id)
+            }
+            guard let (choice, needsReview) = advanced ?? nil else {
                 answer.choices.append(nil)
                 continue
             }

@@ -5,7 +5,7 @@ import Inference
 /// Its tokens are kept here while it runs, so that a report's entry touches this and nothing else; the choice's own
 /// record gets them when somebody wants to know: see ``ClusterScheduler/settle(_:)``.
 struct RunningSequence: Sendable {
-    // What every entry of a report reads, in one cache line.
+    // What every entry of a report reads or writes, in two cache lines.
     let worker: WorkerID
     let choice: ChoiceID
     /// Prompt and output.
@@ -13,7 +13,7 @@ struct RunningSequence: Sendable {
     /// Tokens from which on `growth` is no longer right.
     private(set) var reviewTokenCount: Int
     /// Output tokens that the choice's record does not have yet.
-    var news: [TokenID] = []
+    private var news = FreshTokens()
 
     let model: ModelID
     let tenant: TenantID
@@ -73,12 +73,15 @@ struct RunningSequence: Sendable {
         return (count, tenant, model)
     }
 
+    /// - Returns: output tokens that the choice's record does not have yet, and now gets.
+    mutating func takeNews() -> [TokenID] { news.take() }
+
     /// Takes in what `host` reports.
     /// - Returns: whose tokens they are, and whether the reservation must be looked at again; nil where this runs on
     ///   another worker.
     mutating func advance(by tokens: [TokenID], on host: WorkerID) -> (choice: ChoiceID, needsReview: Bool)? {
         guard worker == host else { return nil }
-        if tokens.count == 1 { news.append(tokens[0]) } else { news += tokens }
+        for token in tokens { news.append(token) }
         tokenCount += tokens.count
         return (choice, tokenCount >= reviewTokenCount)
     }

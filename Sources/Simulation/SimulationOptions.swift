@@ -3,6 +3,8 @@ package struct SimulationOptions: Equatable, Sendable {
     package var seed: UInt64
     /// nil: drawn, from 1 to 6.
     package var workerCount: Int?
+    /// nil: drawn, from 1 to 3, which share the workers.
+    package var routerCount: Int?
     /// nil: drawn, from 20 to 80.
     package var requestCount: Int?
     /// nil: each kind with its own chance.
@@ -29,7 +31,7 @@ package enum FaultKind: String, CaseIterable, Sendable {
     case hang
     /// Every step takes ten times as long.
     case slow
-    /// Nothing passes between router and worker for a while.
+    /// Nothing passes between a worker and a router, or all of them, for a while.
     case partition
     /// The connection breaks; both processes live.
     case linkLoss = "link_loss"
@@ -39,7 +41,7 @@ package enum FaultKind: String, CaseIterable, Sendable {
     case drain
     /// All workers drain, one after the other.
     case rollingRestart = "rolling_restart"
-    /// The router dies with all streams; clients ask again.
+    /// A router dies with all its streams; clients ask again, at another one if there is one.
     case routerRestart = "router_restart"
     /// A request that kills whatever runs it.
     case poison
@@ -55,6 +57,7 @@ package struct SimulationReport: Equatable, Sendable {
 
     package var seed: UInt64
     package var workerCount = 0
+    package var routerCount = 1
     package var eventCount = 0
     package var virtualSeconds = 0.0
     package var submitted = 0

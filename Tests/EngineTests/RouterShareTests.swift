@@ -79,6 +79,26 @@ import Testing
         #expect(refused == [SequenceID(2), SequenceID(4)])
     }
 
+    /// A journal may be longer than a share that has shrunk since it was begun: with pages enough in the worker it goes on.
+    @Test func `the only sequence of a router may be longer than its share, and others may not`() {
+        let loop = Self.loop(slots: 4, pages: 16)
+        loop.register(router: 0)
+        loop.register(router: 1)
+        func admit(_ id: UInt64, _ count: Int) {
+            loop.apply(
+                .admit(.greedy(id, (0..<TokenID(count)).map { $0 % 50 }, maxTokens: 9)), from: 0,
+                now: Instant(nanoseconds: 0))
+        }
+        func refused() -> [SequenceID] {
+            Self.step(loop).compactMap { if case .refused(let id) = $0.event { id } else { nil } }
+        }
+        admit(1, 40)
+        #expect(refused() == [] && loop.runningCount == 1)
+        admit(2, 4)
+        #expect(refused() == [SequenceID(2)])
+        #expect(loop.invariantViolation() == nil)
+    }
+
     @Test func `a router that goes takes its sequences along and leaves its share to the rest`() {
         let loop = Self.loop()
         loop.register(router: 0)

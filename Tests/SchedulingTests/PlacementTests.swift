@@ -248,6 +248,19 @@ import Testing
         #expect(scheduler.invariantViolation() == nil)
     }
 
+    @Test func `a cancel is a command too: what was sent after it does not count as seen with it`() throws {
+        var scheduler = ClusterScheduler.with([.small(slots: 4, pages: 8)])
+        _ = try scheduler.requestSubmitted(.plain(1, tokens: 16, max: 1), now: .at(0))
+        _ = scheduler.requestCancelled(RequestID(1), now: .at(0))
+        #expect(try scheduler.requestSubmitted(.plain(2, tokens: 64, max: 1), now: .at(0)).admissions.count == 1)
+        // The worker has seen the first admission and the cancel: it has all its pages still, and five are promised.
+        let stale = WorkerLoad(freeSlots: 4, freePages: 8, runningSequences: 0, waitingPrefillTokens: 0)
+        _ = scheduler.report(1, [], load: stale, seen: 2, at: 0.1)
+
+        #expect(try scheduler.requestSubmitted(.plain(3, tokens: 48, max: 1), now: .at(0.1)).isEmpty)
+        #expect(scheduler.invariantViolation() == nil)
+    }
+
     @Test func `a large request at the head is passed by small ones for a while only`() throws {
         var limits = SchedulingLimits()
         limits.headPatienceSeconds = 1

@@ -27,11 +27,34 @@ import Testing
     }
 
     /// Seeds that once found something wrong, in the scheduler, which SchedulingTests test for it too, or in the simulator.
-    @Test(arguments: [14, 21, 121, 422, 12_939] as [UInt64])
-    func `what was found stays found`(seed: UInt64) {
-        let report = SimulatedCluster.run(SimulationOptions(seed: seed))
+    /// With three routers, in how workers share themselves out: RouterShareTests test the engine for it.
+    @Test(
+        arguments: [
+            (14, 1), (21, 1), (121, 1), (422, 1), (12_939, 1), (643, 3), (654, 3), (1480, 3),
+        ] as [(UInt64, Int)])
+    func `what was found stays found`(seed: UInt64, routers: Int) {
+        var options = SimulationOptions(seed: seed)
+        options.routerCount = routers
+        let report = SimulatedCluster.run(options)
 
         #expect(report.violation == nil)
+    }
+
+    @Test(arguments: [nil, .routerRestart, .partition, .crash] as [FaultKind?])
+    func `routers that share workers serve everyone, whatever becomes of one of them`(fault: FaultKind?) {
+        var (completed, struck) = (0, 0)
+        for seed in 1...20 as ClosedRange<UInt64> {
+            var options = SimulationOptions(seed: seed)
+            options.routerCount = 2 + Int(seed % 2)
+            options.faults = fault.map { [$0] } ?? []
+            let report = SimulatedCluster.run(options)
+            #expect(report.violation == nil, "seed \(seed)")
+            #expect(report.routerCount == options.routerCount)
+            completed += report.completed
+            struck += report.faults.values.reduce(0, +)
+        }
+        #expect(completed > 20 * 20)
+        #expect((struck > 0) == (fault != nil))
     }
 
     @Test(arguments: FaultKind.allCases)

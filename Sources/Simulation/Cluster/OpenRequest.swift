@@ -5,6 +5,7 @@ import Scheduling
 struct OpenRequest: Sendable {
     let spec: RequestSpec
     let client: Int
+    let router: Int
     let submittedAt: Instant
     let isPoison: Bool
     let isProbe: Bool

@@ -3,11 +3,11 @@ import Scheduling
 
 /// What must hold, looked at from outside the scheduler.
 extension SimulatedCluster {
-    /// O(open requests); after every event.
+    /// O(routers); after every event.
     mutating func checkEachEvent() {
-        guard isRouterUp else { return }
-        if scheduler.openRequests != requests.count {
-            violate("The scheduler has \(scheduler.openRequests) open requests, clients wait for \(requests.count).")
+        for router in routers.indices where routers[router].isUp {
+            let (known, open) = (routers[router].scheduler.openRequests, routers[router].openCount)
+            if known != open { violate("A scheduler has \(known) open requests, clients wait for \(open).") }
         }
         if let calmEnd, now > calmEnd, !requests.isEmpty || probesLeft > 0 {
             let first = requests.keys.min().map { "\($0)" } ?? "a probe"
@@ -17,8 +17,9 @@ extension SimulatedCluster {
 
     /// O(all there is); every so many events.
     mutating func checkBooks() {
-        guard isRouterUp else { return }
-        if let wrong = scheduler.invariantViolation() { violate(wrong) }
+        for router in routers.indices where routers[router].isUp {
+            if let wrong = routers[router].scheduler.invariantViolation() { violate(wrong) }
+        }
         for index in machines.indices {
             if let wrong = machines[index].worker?.violation() { violate("Machine \(index): \(wrong).") }
         }
@@ -36,36 +37,46 @@ extension SimulatedCluster {
 
     /// Nothing is left anywhere.
     mutating func checkEnd() {
-        guard isRouterUp else { return violate("The router did not come back.") }
         checkBooks()
         for index in machines.indices {
-            guard let worker = machines[index].worker, machines[index].isServing else {
+            guard let worker = machines[index].worker else {
                 violate("Machine \(index) does not serve after all faults have ended.")
                 continue
             }
             if worker.runningCount > 0 || worker.usedPages > 0 {
                 violate("Machine \(index) still runs \(worker.runningCount) sequences on \(worker.usedPages) pages.")
             }
-            if scheduler.workerState(machines[index].workerID) != .ready {
-                violate("Machine \(index) is \(scheduler.workerState(machines[index].workerID)) after all faults.")
+        }
+        for router in routers.indices { checkEnd(of: router) }
+        checkPoison()
+    }
+
+    private mutating func checkEnd(of router: Int) {
+        guard routers[router].isUp else { return violate("Router \(router) did not come back.") }
+        for place in links(from: router) {
+            let state = routers[router].scheduler.workerState(self[place].workerID)
+            if !self[place].isServing || state != .ready {
+                violate("Machine \(place.machine) is \(state) to router \(router) after all faults have ended.")
             }
         }
-        let load = scheduler.load("m", now: now)
+        let load = routers[router].scheduler.load("m", now: now)
         if load.usedPageCount != 0 || load.waitingCount != 0 || load.runningCount != 0 {
             violate(
                 "The scheduler counts \(load.usedPageCount) pages, \(load.waitingCount) waiting and "
                     + "\(load.runningCount) running when nothing is left.")
         }
-        checkPoison()
     }
 
     /// A poison request kills two workers: the second alone, which proves it. More only where workers die of other
-    /// things too; another poison is one where its client has left before the worker died of it.
+    /// things too; another poison is one where its client has left before the worker died of it, or where it is another
+    /// router's, which tells nobody.
     private mutating func checkPoison() {
         let limits = plan.limits
+        let others = plan.poisonCount - 1
         let allowed =
             plan.faults.isEmpty
-            ? limits.deathsMax + plan.poisonCount - 1 : limits.deathsInCompanyMax + 1 + limits.otherDeathsMax
+            ? limits.deathsMax + (routers.count > 1 ? 2 * limits.deathsMax : 1) * others
+            : limits.deathsInCompanyMax + 1 + limits.otherDeathsMax
         for (number, deaths) in poisonDeaths where deaths > allowed {
             violate("Poison \(number) killed \(deaths) workers; \(allowed) are allowed.")
         }
@@ -74,16 +85,18 @@ extension SimulatedCluster {
     // MARK: - Decisions
 
     mutating func checkAdmission(_ id: ChoiceID, as sequence: SequenceID, on worker: WorkerID) {
-        if !admitted.insert(sequence).inserted { violate("\(sequence) names two admissions.") }
-        guard let journal = requests[id.request]?.choices[id.index] else { return }
+        guard let router = requests[id.request]?.router, let journal = requests[id.request]?.choices[id.index] else {
+            return
+        }
+        if !routers[router].admitted.insert(sequence).inserted { violate("\(sequence) names two admissions.") }
         if journal.isFinished { violate("\(id) was admitted after it had ended.") }
         if let other = journal.sequence { violate("\(id) was admitted as \(sequence) while it ran as \(other).") }
-        guard let index = machinesByWorker[worker], machines[index].isServing else {
+        guard let place = linksByWorker[worker], place.router == router, self[place].isServing else {
             violate("\(id) was admitted to \(worker), which is not there.")
             return
         }
-        if machines[index].saysDraining { violate("\(id) was admitted to \(worker), which drains.") }
-        if machines[index].isSuspect { violate("\(id) was admitted to \(worker), which is suspect.") }
+        if self[place].saysDraining { violate("\(id) was admitted to \(worker), which drains.") }
+        if self[place].isSuspect { violate("\(id) was admitted to \(worker), which is suspect.") }
     }
 
     mutating func checkOwner(_ id: ChoiceID, of entry: StepEntry, from worker: WorkerID) {
@@ -99,15 +112,16 @@ extension SimulatedCluster {
         ownFailures.insert(id.request)
         // No worker that was there when it was admitted, and could go on with it, has more room.
         let count = journal.prompt.count + journal.output.count
-        let numericsID = machinesByWorker[worker].map { machines[$0].description.numericsID }
+        let numericsID = linksByWorker[worker].map { machines[$0.machine].description.numericsID }
         let others = machines.filter { other in
-            guard let since = other.servingSince, let admittedAt = journal.admittedAt, since < admittedAt else {
+            let link = other.links[request.router]
+            guard let since = link.servingSince, let admittedAt = journal.admittedAt, since < admittedAt else {
                 return false
             }
             let isBound = !journal.output.isEmpty && other.description.numericsID != numericsID
-            return other.isServing && !other.isSuspect && !other.saysDraining && !isBound
+            return link.isServing && !link.isSuspect && !link.saysDraining && !isBound
         }
-        let roomiest = others.map { $0.description.pageCount * $0.description.pageTokenCount }.max() ?? 0
+        let roomiest = others.map(\.tokenShareMin).max() ?? 0
         if count < roomiest { violate("\(id) with \(count) tokens failed where \(roomiest) have room: \(why)") }
     }
 
@@ -149,20 +163,20 @@ extension SimulatedCluster {
         }
     }
 
-    mutating func checkRefusal(of spec: RequestSpec, _ error: ServeError, waiting: Int) {
+    mutating func checkRefusal(of spec: RequestSpec, _ error: ServeError, by router: Int, waiting: Int) {
         switch error {
         case .queueFull:
-            let tokens = scheduler.waitingTokens("m")
+            let tokens = routers[router].scheduler.waitingTokens("m")
             if waiting < plan.limits.queueRequestsMax && tokens == 0 {
                 violate("\(spec.id) was refused by an empty queue.")
             }
         case .queueSlow(let expected, let limit, _):
-            let slots = machines.filter(\.isServing).reduce(0) { $0 + $1.description.slotCount }
+            let slots = machines.filter(\.links[router].isServing).reduce(0) { $0 + $1.description.slotCount }
             if waiting == 0 || expected <= limit { violate("\(spec.id) was refused where \(slots) slots are free.") }
         case .contextExceeded:
             let longest = spec.prompts.map(\.count).max() ?? 0
-            let most = machines.map { $0.description.pageCount * $0.description.pageTokenCount }.max() ?? 0
-            if longest <= most && machines.allSatisfy(\.isServing) {
+            let most = machines.map(\.tokenShareMin).max() ?? 0
+            if longest <= most && machines.allSatisfy(\.links[router].isServing) {
                 violate("\(spec.id) with \(longest) tokens was refused where \(most) have room.")
             }
         case .modelNotFound: break

@@ -64,11 +64,14 @@ extension SimulatedCluster {
         return (0..<count).map { _ in TokenID(clientRandom.integer(range)) }
     }
 
+    /// A router's share of slots may hold for a while what was begun before the calm; nil: as others wait.
+    private var probePatienceSeconds: Double? { routers.count > 1 ? 60 : nil }
+
     // MARK: - Asking
 
     mutating func act(_ index: Int) {
         guard clients[index].turnsLeft > 0, !isCalm || clients[index].isProbe else { return }
-        guard isRouterUp else {
+        guard let router = reachableRouter(index) else {
             queue.schedule(.clientActed(index), at: after(0.1 + clientRandom.unit()))
             return
         }
@@ -78,7 +81,16 @@ extension SimulatedCluster {
             clients[index].turnsLeft = 0
             return
         }
-        submit(spec, journals, client: index)
+        submit(spec, journals, client: index, router)
+    }
+
+    /// A client keeps to its router, mostly, and turns to the next one where that is down.
+    private mutating func reachableRouter(_ client: Int) -> Int? {
+        let count = routers.count
+        guard count > 1 else { return routers[0].isUp ? 0 : nil }
+        let isFaithful = clients[client].isProbe || routerRandom.happens(0.8)
+        let first = isFaithful ? client % count : routerRandom.below(count)
+        return (0..<count).map { (first + $0) % count }.first { routers[$0].isUp }
     }
 
     private mutating func ask(_ index: Int, context: Int) -> (RequestSpec, [SimulatedJournal]) {
@@ -101,7 +113,8 @@ extension SimulatedCluster {
             id: RequestID(lastRequest), model: "m", prompts: prompts, choiceCount: choiceCount,
             maxTokens: client.isProbe ? 4 : maxTokens, priority: client.priority,
             usesPrefixCache: clientRandom.happens(0.95), tenant: "\(index % plan.tenantCount)",
-            queueTimeoutSeconds: !client.isProbe && clientRandom.happens(0.05) ? clientRandom.uniform(0.05...2) : nil,
+            queueTimeoutSeconds: client.isProbe
+                ? probePatienceSeconds : clientRandom.happens(0.05) ? clientRandom.uniform(0.05...2) : nil,
             requestTimeoutSeconds: !client.isProbe && clientRandom.happens(0.05) ? clientRandom.uniform(0.1...5) : nil)
         let seed = clientRandom.next()
         let journals = prompts.flatMap { prompt in
@@ -118,31 +131,36 @@ extension SimulatedCluster {
         return (spec, journals)
     }
 
-    private mutating func submit(_ spec: RequestSpec, _ journals: [SimulatedJournal], client: Int) {
-        let waiting = scheduler.waitingRequests
+    private mutating func submit(
+        _ spec: RequestSpec, _ journals: [SimulatedJournal], client: Int, _ router: Int
+    ) {
+        let waiting = routers[router].scheduler.waitingRequests
         do throws(ServeError) {
-            let actions = try scheduler.requestSubmitted(spec, now: now)
+            let actions = try routers[router].scheduler.requestSubmitted(spec, now: now)
             if waiting > 0, waiting >= plan.limits.queueRequestsMax {
                 violate(
                     "\(spec.id) was accepted behind \(waiting) that waited; the limit is \(plan.limits.queueRequestsMax)"
                 )
             }
             report.submitted += 1
+            routers[router].openCount += 1
             requests[spec.id] = OpenRequest(
-                spec: spec, client: client, submittedAt: now, isPoison: clients[client].poison != nil,
+                spec: spec, client: client, router: router, submittedAt: now, isPoison: clients[client].poison != nil,
                 isProbe: clients[client].isProbe, choices: journals, idleSince: now)
             perform(actions)
             if !clients[client].isProbe && clientRandom.happens(0.07) {
                 queue.schedule(.clientLeft(spec.id), at: after(clientRandom.logUniform(0.001...3)))
             }
         } catch {
-            refused(spec, error, client, waiting: waiting)
+            refused(spec, error, client, router, waiting: waiting)
         }
     }
 
-    private mutating func refused(_ spec: RequestSpec, _ error: ServeError, _ client: Int, waiting: Int) {
+    private mutating func refused(
+        _ spec: RequestSpec, _ error: ServeError, _ client: Int, _ router: Int, waiting: Int
+    ) {
         report.refused += 1
-        checkRefusal(of: spec, error, waiting: waiting)
+        checkRefusal(of: spec, error, by: router, waiting: waiting)
         switch error {
         case .queueFull(_, _, _, let seconds), .queueSlow(_, _, let seconds):
             retry(client, after: min(1, Double(seconds)) * clientRandom.uniform(0.5...1.5))
@@ -162,9 +180,9 @@ extension SimulatedCluster {
     }
 
     mutating func leave(_ id: RequestID) {
-        guard requests[id] != nil else { return }
+        guard let router = requests[id]?.router else { return }
         end(id, .cancelled)
-        perform(scheduler.requestCancelled(id, now: now))
+        perform(routers[router].scheduler.requestCancelled(id, now: now))
     }
 
     // MARK: - Answers
@@ -174,6 +192,7 @@ extension SimulatedCluster {
             violate("\(id) ended twice, or was never there")
             return
         }
+        routers[request.router].openCount -= 1
         report.hash.add(id.rawValue)
         switch end {
         case .completed:

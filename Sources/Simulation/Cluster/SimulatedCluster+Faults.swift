@@ -13,10 +13,11 @@ extension SimulatedCluster {
         guard !isCalm else { return }
         if let rate = plan.faults.first(where: { $0.kind == kind }) { scheduleFault(rate) }
         if kind == .routerRestart {
-            guard isRouterUp else { return }
+            let router = oneRouter()
+            guard routers[router].isUp else { return }
             count(kind)
-            stopRouter()
-            queue.schedule(.routerStarted, at: after(faultRandom.uniform(0.05...1.5)))
+            stopRouter(router)
+            queue.schedule(.routerStarted(router), at: after(faultRandom.uniform(0.05...1.5)))
             return
         }
         let living = machines.indices.filter { machines[$0].worker != nil }
@@ -31,9 +32,12 @@ extension SimulatedCluster {
         case .slow: machines[victim].slowUntil = after(faultRandom.logUniform(0.1...5))
         case .partition: partition(victim, seconds: faultRandom.logUniform(0.02...5))
         case .linkLoss:
-            guard machines[victim].isConnected else { return }
-            queue.schedule(.linkLost(machine: victim, link: machines[victim].link), at: now)
-        case .delay: machines[victim].delayedUntil = after(faultRandom.logUniform(0.1...3))
+            let place = LinkPlace(machine: victim, router: oneRouter())
+            guard self[place].isConnected else { return }
+            queue.schedule(.linkLost(place, link: self[place].number), at: now)
+        case .delay:
+            let until = after(faultRandom.logUniform(0.1...3))
+            for place in someLinks(of: victim) { self[place].delayedUntil = until }
         case .drain: drain(victim)
         case .rollingRestart:
             let pause = faultRandom.uniform(0.2...3)
@@ -45,22 +49,32 @@ extension SimulatedCluster {
         forgivePassing()
     }
 
+    private mutating func oneRouter() -> Int { routers.count > 1 ? routerRandom.below(routers.count) : 0 }
+
+    /// One, or all: the fault is near the router or near the machine.
+    private mutating func someLinks(of machine: Int) -> [LinkPlace] {
+        guard routers.count > 1, routerRandom.happens(0.5) else { return links(of: machine) }
+        return [LinkPlace(machine: machine, router: oneRouter())]
+    }
+
     private mutating func freeze(_ index: Int, seconds: Double) {
         let until = max(after(seconds), machines[index].frozenUntil ?? now)
         machines[index].frozenUntil = until
         queue.schedule(.thawed(machine: index, process: machines[index].process), at: until)
-        losePing(index, silence: seconds)
+        for place in links(of: index) { losePing(place, silence: seconds) }
     }
 
     private mutating func partition(_ index: Int, seconds: Double) {
-        machines[index].partitionedUntil = max(after(seconds), machines[index].partitionedUntil ?? now)
-        losePing(index, silence: seconds)
+        for place in someLinks(of: index) {
+            self[place].partitionedUntil = max(after(seconds), self[place].partitionedUntil ?? now)
+            losePing(place, silence: seconds)
+        }
     }
 
-    private mutating func losePing(_ index: Int, silence seconds: Double) {
-        guard seconds > plan.pingSeconds, machines[index].isConnected else { return }
+    private mutating func losePing(_ place: LinkPlace, silence seconds: Double) {
+        guard seconds > plan.pingSeconds, self[place].isConnected else { return }
         let time = after(plan.pingSeconds + 0.2 * faultRandom.unit())
-        queue.schedule(.linkLost(machine: index, link: machines[index].link), at: time)
+        queue.schedule(.linkLost(place, link: self[place].number), at: time)
     }
 
     // MARK: - Calm
@@ -68,15 +82,17 @@ extension SimulatedCluster {
     /// Everything is healed; what is open must end, and soon.
     mutating func beginCalm() {
         isCalm = true
-        if !isRouterUp { startRouter() }
+        for router in routers.indices { startRouter(router) }
         for id in requests.keys.sorted() where requests[id]?.isPoison == true { leave(id) }
         for index in machines.indices {
             machines[index].slowUntil = nil
             machines[index].hungUntil = nil
-            machines[index].partitionedUntil = nil
-            machines[index].delayedUntil = nil
-            machines[index].dialPauseSeconds = 0.05
-            queue.schedule(.dialled(machine: index, link: machines[index].link), at: now)
+            for place in links(of: index) {
+                self[place].partitionedUntil = nil
+                self[place].delayedUntil = nil
+                self[place].dialPauseSeconds = 0.05
+                queue.schedule(.dialled(place, link: self[place].number), at: now)
+            }
             if machines[index].frozenUntil != nil {
                 machines[index].frozenUntil = now
                 queue.schedule(.thawed(machine: index, process: machines[index].process), at: now)
@@ -87,7 +103,7 @@ extension SimulatedCluster {
     }
 
     /// Twenty seconds for processes to come back and timers to pass, and three times what the work that is open would
-    /// take the slowest machine alone.
+    /// take one router's share of the slowest machine alone.
     private var calmSeconds: Double {
         let rows = machines.map(\.description.slotCount).min() ?? 1
         let stepSeconds = plan.cost.seconds(decodeRows: rows, promptTokens: 0, attendedPairs: rows * 1024)
@@ -97,7 +113,7 @@ extension SimulatedCluster {
                 return sum + prompt + Double(choice.sampling.maxTokens) * stepSeconds / Double(rows)
             }
         }
-        return 20 + 3 * work + 300 * stepSeconds
+        return 20 + 3 * work * Double(routers.count) + 300 * stepSeconds
     }
 
     var isOver: Bool { isCalm && probesLeft == 0 && requests.isEmpty && calmEnd.map { $0 <= now } ?? false }

@@ -10,12 +10,12 @@ extension SimulatedCluster {
         switch event {
         case .processStarted(let machine): startProcess(machine)
         case .thawed(let machine, let process): thaw(machine, process)
-        case .connected(let machine, let process, let link):
-            tell(.register(link: link), machine, process, event)
-        case .disconnected(let machine, let process, let link):
-            tell(.unregister(link: link), machine, process, event)
-        case .commanded(let machine, let process, let link, let command):
-            tell(.command(command, link: link), machine, process, event)
+        case .connected(let place, let process, let link):
+            tell(.register(.init(router: place.router, number: link)), place.machine, process, event)
+        case .disconnected(let place, let process, let link):
+            tell(.unregister(.init(router: place.router, number: link)), place.machine, process, event)
+        case .commanded(let place, let process, let link, let command):
+            tell(.command(command, .init(router: place.router, number: link)), place.machine, process, event)
         case .stepEnded(let machine, let process): endStep(machine, process, event)
         case .died(let machine, let process, let poison):
             guard machines[machine].process == process else { return }
@@ -37,13 +37,13 @@ extension SimulatedCluster {
     mutating func kill(_ index: Int) {
         guard machines[index].worker != nil else { return }
         endProcess(index)
-        if machines[index].isConnected {
+        for place in links(of: index) where self[place].isConnected {
             // The peer's system says so, before or after what was on its way has been read; or the machine is off.
-            let link = machines[index].link
+            let lost = ClusterEvent.linkLost(place, link: self[place].number)
             switch faultRandom.below(3) {
-            case 0: queue.schedule(.linkLost(machine: index, link: link), at: after(networkDelay(index)))
-            case 1: queue.schedule(.linkLost(machine: index, link: link), at: arrival(atRouterFrom: index))
-            default: queue.schedule(.linkLost(machine: index, link: link), at: after(plan.pingSeconds))
+            case 0: queue.schedule(lost, at: after(networkDelay(place)))
+            case 1: queue.schedule(lost, at: arrival(atRouter: place))
+            default: queue.schedule(lost, at: after(plan.pingSeconds))
             }
         }
         queue.schedule(.processStarted(machine: index), at: after(faultRandom.uniform(0.1...2)))
@@ -134,95 +134,88 @@ extension SimulatedCluster {
             !machines[index].isComputing
         else { return }
         endProcess(index)
-        if machines[index].isConnected {
-            queue.schedule(
-                .linkLost(machine: index, link: machines[index].link), at: arrival(atRouterFrom: index))
+        for place in links(of: index) where self[place].isConnected {
+            queue.schedule(.linkLost(place, link: self[place].number), at: arrival(atRouter: place))
         }
         queue.schedule(.processStarted(machine: index), at: after(faultRandom.uniform(0.1...2)))
     }
 
     // MARK: - Links
 
-    mutating func dial(_ index: Int, _ link: Int) {
-        guard isRouterUp, machines[index].link == link, !machines[index].isConnected else { return }
-        let isThere =
-            machines[index].worker != nil && !machines[index].isFrozen(at: now)
-            && !machines[index].isPartitioned(at: now)
+    mutating func dial(_ place: LinkPlace, _ link: Int) {
+        let machine = machines[place.machine]
+        guard routers[place.router].isUp, self[place].number == link, !self[place].isConnected else { return }
+        let isThere = machine.worker != nil && !machine.isFrozen(at: now) && !self[place].isPartitioned(at: now)
         guard isThere else {
-            machines[index].dialPauseSeconds = min(5, machines[index].dialPauseSeconds * 2)
-            let pause = isCalm ? 0.05 : machines[index].dialPauseSeconds
-            queue.schedule(.dialled(machine: index, link: link), at: after(pause))
+            self[place].dialPauseSeconds = min(5, self[place].dialPauseSeconds * 2)
+            let pause = isCalm ? 0.05 : self[place].dialPauseSeconds
+            queue.schedule(.dialled(place, link: link), at: after(pause))
             return
         }
-        machines[index].isConnected = true
-        machines[index].lastToWorker = now
-        machines[index].lastToRouter = now
-        queue.schedule(
-            .connected(machine: index, process: machines[index].process, link: link),
-            at: arrival(atWorkerOf: index))
+        self[place].isConnected = true
+        self[place].lastToWorker = now
+        self[place].lastToRouter = now
+        queue.schedule(.connected(place, process: machine.process, link: link), at: arrival(atWorker: place))
     }
 
     mutating func send(_ command: WorkerCommand, to worker: WorkerID) {
-        guard let index = machinesByWorker[worker], machines[index].workerID == worker, machines[index].isConnected
-        else { return }
-        let event = ClusterEvent.commanded(
-            machine: index, process: machines[index].process, link: machines[index].link, command)
-        queue.schedule(event, at: arrival(atWorkerOf: index))
+        guard let place = linksByWorker[worker], self[place].isConnected else { return }
+        let process = machines[place.machine].process
+        let event = ClusterEvent.commanded(place, process: process, link: self[place].number, command)
+        queue.schedule(event, at: arrival(atWorker: place))
     }
 
-    private mutating func say(_ events: [WorkerEvent], from index: Int) {
-        guard let link = machines[index].worker?.link, machines[index].link == link, machines[index].isConnected else {
-            return
-        }
-        for event in events {
+    private mutating func say(_ events: [SimulatedWorker.Said], from index: Int) {
+        for (router, event) in events {
+            let place = LinkPlace(machine: index, router: router)
+            let link = self[place].number
+            guard self[place].isConnected, machines[index].worker?.linkNumber(of: router) == link else { continue }
             // What may be said twice without a change between.
             let times =
                 switch event {
                 case .draining, .credit: networkRandom.happens(0.1) ? 2 : 1
                 case .welcome, .step, .prefix, .preempted, .refused: 1
                 }
-            for _ in 0..<times {
-                queue.schedule(.said(machine: index, link: link, event), at: arrival(atRouterFrom: index))
-            }
+            for _ in 0..<times { queue.schedule(.said(place, link: link, event), at: arrival(atRouter: place)) }
         }
     }
 
-    mutating func loseLink(_ index: Int, _ link: Int) {
-        guard machines[index].link == link, machines[index].isConnected, isRouterUp else { return }
-        breakLink(index)
-        machines[index].link += 1
+    mutating func loseLink(_ place: LinkPlace, _ link: Int) {
+        guard self[place].number == link, self[place].isConnected, routers[place.router].isUp else { return }
+        breakLink(place)
+        self[place].number += 1
+        self[place].isServing = false
         forgivePassing()
-        let worker = machines[index].workerID
-        machines[index].isServing = false
-        perform(scheduler.workerLost(worker, now: now))
-        machinesByWorker[worker] = nil
-        expectWorker(at: index)
+        let worker = self[place].workerID
+        perform(routers[place.router].scheduler.workerLost(worker, now: now))
+        linksByWorker[worker] = nil
+        expectWorker(at: place)
     }
 
     /// The router's end is closed; the worker hears of it when the network lets it.
-    mutating func breakLink(_ index: Int) {
-        machines[index].isConnected = false
+    mutating func breakLink(_ place: LinkPlace) {
+        self[place].isConnected = false
+        let process = machines[place.machine].process
         queue.schedule(
-            .disconnected(machine: index, process: machines[index].process, link: machines[index].link),
-            at: arrival(atWorkerOf: index))
+            .disconnected(place, process: process, link: self[place].number), at: arrival(atWorker: place))
     }
 
-    private mutating func networkDelay(_ index: Int) -> Double {
+    private mutating func networkDelay(_ place: LinkPlace) -> Double {
         let delay = plan.delaySeconds + networkRandom.unit() * plan.jitterSeconds
-        return machines[index].delayedUntil.map { $0 > now } ?? false ? delay + 0.2 * networkRandom.unit() : delay
+        return self[place].delayedUntil.map { $0 > now } ?? false ? delay + 0.2 * networkRandom.unit() : delay
     }
 
-    private mutating func arrival(atWorkerOf index: Int) -> Instant {
-        let earliest = max(now, machines[index].partitionedUntil ?? now).advanced(bySeconds: networkDelay(index))
-        let time = max(earliest, Instant(nanoseconds: machines[index].lastToWorker.nanoseconds + 1))
-        machines[index].lastToWorker = time
+    private mutating func arrival(atWorker place: LinkPlace) -> Instant {
+        let earliest = max(now, self[place].partitionedUntil ?? now).advanced(bySeconds: networkDelay(place))
+        let time = max(earliest, Instant(nanoseconds: self[place].lastToWorker.nanoseconds + 1))
+        self[place].lastToWorker = time
         return time
     }
 
-    private mutating func arrival(atRouterFrom index: Int) -> Instant {
-        let earliest = max(now, machines[index].partitionedUntil ?? now).advanced(bySeconds: networkDelay(index))
-        let time = max(earliest, Instant(nanoseconds: machines[index].lastToRouter.nanoseconds + 1))
-        machines[index].lastToRouter = time
+    private mutating func arrival(atRouter place: LinkPlace) -> Instant {
+        let earliest = max(now, self[place].partitionedUntil ?? now).advanced(bySeconds: networkDelay(place))
+        let time = max(earliest, Instant(nanoseconds: self[place].lastToRouter.nanoseconds + 1))
+        self[place].lastToRouter = time
         return time
     }
 }

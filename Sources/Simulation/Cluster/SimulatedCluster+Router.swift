@@ -1,59 +1,62 @@
 import Inference
 import Scheduling
 
-/// Drives the scheduler as Router/ does: an event, its actions at once, then what clients hear.
+/// Drives each router's scheduler as Router/ does: an event, its actions at once, then what clients hear.
 extension SimulatedCluster {
-    mutating func expectWorker(at index: Int) {
+    mutating func expectWorker(at place: LinkPlace) {
         lastWorker += 1
-        machines[index].workerID = WorkerID(lastWorker)
-        machinesByWorker[WorkerID(lastWorker)] = index
-        scheduler.workerDialled(WorkerID(lastWorker))
-        machines[index].isServing = false
-        machines[index].isSuspect = false
-        machines[index].saysDraining = false
-        queue.schedule(
-            .dialled(machine: index, link: machines[index].link), at: after(machines[index].dialPauseSeconds))
+        let worker = WorkerID(lastWorker)
+        linksByWorker[worker] = place
+        routers[place.router].scheduler.workerDialled(worker)
+        self[place].workerID = worker
+        self[place].isServing = false
+        self[place].isSuspect = false
+        self[place].saysDraining = false
+        queue.schedule(.dialled(place, link: self[place].number), at: after(self[place].dialPauseSeconds))
     }
 
-    mutating func tick(_ number: Int) {
-        guard number == router, isRouterUp else { return }
-        perform(scheduler.timePassed(now))
-        queue.schedule(.ticked(router: router), at: after(plan.tickSeconds))
+    mutating func tick(_ router: Int, _ life: Int) {
+        guard routers[router].isUp, routers[router].life == life else { return }
+        perform(routers[router].scheduler.timePassed(now))
+        queue.schedule(.ticked(router: router, life: life), at: after(plan.tickSeconds))
     }
 
     // MARK: - Workers' words
 
-    mutating func hear(_ event: WorkerEvent, from index: Int, _ link: Int) {
-        guard machines[index].link == link, machines[index].isConnected, isRouterUp else { return }
-        let worker = machines[index].workerID
+    mutating func hear(_ event: WorkerEvent, from place: LinkPlace, _ link: Int) {
+        guard self[place].number == link, self[place].isConnected, routers[place.router].isUp else { return }
+        let worker = self[place].workerID
         if case .welcome(let description) = event {
-            machines[index].isServing = true
-            machines[index].servingSince = now
-            machines[index].dialPauseSeconds = 0.05
-            perform(scheduler.workerWelcomed(worker, description, now: now))
+            self[place].isServing = true
+            self[place].servingSince = now
+            self[place].dialPauseSeconds = 0.05
+            perform(routers[place.router].scheduler.workerWelcomed(worker, description, now: now))
             return
         }
-        guard machines[index].isServing else { return }
+        guard self[place].isServing else { return }
         switch event {
         case .welcome: break
-        case .step(let report): hear(report, from: worker)
+        case .step(let report): hear(report, from: worker, place.router)
         case .credit(let slotCount, let pageCount, let load, let commandsSeen):
             perform(
-                scheduler.workerCredit(
+                routers[place.router].scheduler.workerCredit(
                     worker, slotCount: slotCount, pageCount: pageCount, load: load, commandsSeen: commandsSeen,
                     now: now))
         case .prefix(let added, let removed, let isSnapshot):
-            scheduler.workerPrefixChanged(worker, added: added, removed: removed, isSnapshot: isSnapshot)
-        case .preempted(let sequence): perform(scheduler.sequencePreempted(sequence, by: worker, now: now))
-        case .refused(let sequence): perform(scheduler.sequenceRefused(sequence, by: worker, now: now))
+            routers[place.router].scheduler.workerPrefixChanged(
+                worker, added: added, removed: removed, isSnapshot: isSnapshot)
+        case .preempted(let sequence):
+            perform(routers[place.router].scheduler.sequencePreempted(sequence, by: worker, now: now))
+        case .refused(let sequence):
+            perform(routers[place.router].scheduler.sequenceRefused(sequence, by: worker, now: now))
         case .draining:
-            machines[index].saysDraining = true
-            perform(scheduler.workerDraining(worker, now: now))
+            self[place].saysDraining = true
+            perform(routers[place.router].scheduler.workerDraining(worker, now: now))
         }
     }
 
-    private mutating func hear(_ stepReport: StepReport, from worker: WorkerID) {
-        let answer = scheduler.workerReported(worker, stepReport, now: now)
+    private mutating func hear(_ stepReport: StepReport, from worker: WorkerID, _ router: Int) {
+        let answer = routers[router].scheduler.workerReported(worker, stepReport, now: now)
         guard answer.choices.count == stepReport.entries.count else {
             violate("\(stepReport.entries.count) entries got \(answer.choices.count) owners")
             return
@@ -64,11 +67,11 @@ extension SimulatedCluster {
         }
         perform(answer.actions)
         for (entry, choice) in zip(stepReport.entries, answer.choices) {
-            if let choice { deliver(entry, to: choice) }
+            if let choice { deliver(entry, to: choice, router) }
         }
     }
 
-    private mutating func deliver(_ entry: StepEntry, to id: ChoiceID) {
+    private mutating func deliver(_ entry: StepEntry, to id: ChoiceID, _ router: Int) {
         guard var journal = requests[id.request]?.choices[id.index] else { return }
         guard !journal.isFinished else {
             violate("\(id) got tokens after its end")
@@ -97,7 +100,7 @@ extension SimulatedCluster {
             journal.worker = nil
         }
         requests[id.request]?.choices[id.index] = journal
-        if isCut && entry.finish == nil { perform(scheduler.choiceCompleted(id, now: now)) }
+        if isCut && entry.finish == nil { perform(routers[router].scheduler.choiceCompleted(id, now: now)) }
         updateIdle(id.request)
         guard let request = requests[id.request], request.isFinished else { return }
         end(id.request, .completed)
@@ -118,16 +121,16 @@ extension SimulatedCluster {
             case .moved(let choice, let cause): moved(choice, cause)
             case .suspected(let worker):
                 forgivePassing()
-                if let index = machinesByWorker[worker] { machines[index].isSuspect = true }
+                if let place = linksByWorker[worker] { self[place].isSuspect = true }
             case .recovered(let worker):
-                if let index = machinesByWorker[worker] { markReady(index) }
+                if let place = linksByWorker[worker] { markReady(place) }
             }
         }
     }
 
-    private mutating func markReady(_ index: Int) {
-        machines[index].isSuspect = false
-        machines[index].servingSince = now
+    private mutating func markReady(_ place: LinkPlace) {
+        self[place].isSuspect = false
+        self[place].servingSince = now
     }
 
     private mutating func admit(_ id: ChoiceID, as sequence: SequenceID, on worker: WorkerID) {
@@ -173,27 +176,27 @@ extension SimulatedCluster {
     // MARK: - Router restart
 
     /// The process dies: links break, streams end, all it knew is gone.
-    mutating func stopRouter() {
-        isRouterUp = false
-        router += 1
-        for index in machines.indices where machines[index].isConnected { breakLink(index) }
-        for index in machines.indices {
-            machines[index].link += 1
-            machines[index].isServing = false
+    mutating func stopRouter(_ router: Int) {
+        routers[router].isUp = false
+        routers[router].life += 1
+        for place in links(from: router) where self[place].isConnected { breakLink(place) }
+        for place in links(from: router) {
+            self[place].number += 1
+            self[place].isServing = false
+            linksByWorker[self[place].workerID] = nil
         }
-        for id in requests.keys.sorted() { end(id, .routerDied) }
+        for id in requests.keys.sorted() where requests[id]?.router == router { end(id, .routerDied) }
     }
 
-    mutating func startRouter() {
-        guard !isRouterUp else { return }
-        isRouterUp = true
-        scheduler = ClusterScheduler(limits: plan.limits)
-        machinesByWorker.removeAll()
-        admitted = []
-        for index in machines.indices {
-            machines[index].dialPauseSeconds = 0.05
-            expectWorker(at: index)
+    mutating func startRouter(_ router: Int) {
+        guard !routers[router].isUp else { return }
+        let life = routers[router].life
+        routers[router] = SimulatedRouter(limits: plan.limits)
+        routers[router].life = life
+        for place in links(from: router) {
+            self[place].dialPauseSeconds = 0.05
+            expectWorker(at: place)
         }
-        queue.schedule(.ticked(router: router), at: after(plan.tickSeconds))
+        queue.schedule(.ticked(router: router, life: life), at: after(plan.tickSeconds))
     }
 }

@@ -1,8 +1,8 @@
 import Inference
 import Scheduling
 
-/// A router, its workers, their links and its clients on virtual time: drives the real ``ClusterScheduler`` through
-/// whatever a seed holds, and looks at what comes out after every event.
+/// Routers, the workers that they share, the links between and the clients on virtual time: drives the real
+/// ``ClusterScheduler`` through whatever a seed holds, and looks at what comes out after every event.
 ///
 ///     plan (from the seed) ─▶ active: clients come, faults strike ─▶ calm: all is healed, everything must end
 ///
@@ -14,18 +14,14 @@ package struct SimulatedCluster: Sendable {
     var now = Instant(nanoseconds: 0)
     var report: SimulationReport
 
-    // The router.
-    var scheduler: ClusterScheduler
-    /// Counts routers; 0 while none is there.
-    var router = 1
-    var isRouterUp = true
+    var routers: [SimulatedRouter]
+    var machines: [SimulatedMachine]
+    /// Names of requests and workers are those of one router only.
     var requests: [RequestID: OpenRequest] = [:]
     var lastRequest: UInt64 = 0
     var lastWorker: UInt64 = 0
-    var admitted: Set<SequenceID> = []
-    var machinesByWorker: [WorkerID: Int] = [:]
+    var linksByWorker: [WorkerID: LinkPlace] = [:]
 
-    var machines: [SimulatedMachine]
     var clients: [SimulatedClient] = []
     var isCalm = false
     var probesLeft = 0
@@ -40,6 +36,8 @@ package struct SimulatedCluster: Sendable {
     var networkRandom: SimulatedRandom
     var clientRandom: SimulatedRandom
     var faultRandom: SimulatedRandom
+    /// Which router, where there are several.
+    var routerRandom: SimulatedRandom
 
     /// - Returns: what came of a whole run.
     package static func run(_ options: SimulationOptions) -> SimulationReport {
@@ -58,22 +56,38 @@ package struct SimulatedCluster: Sendable {
     private init(_ options: SimulationOptions) {
         self.options = options
         var planRandom = SimulatedRandom(seed: options.seed, stream: 0)
-        plan = SimulationPlan(options, &planRandom)
+        routerRandom = SimulatedRandom(seed: options.seed, stream: 4)
+        var plan = SimulationPlan(options, &planRandom)
+        plan.drawRouters(options, &routerRandom)
+        self.plan = plan
         networkRandom = SimulatedRandom(seed: options.seed, stream: 1)
         clientRandom = SimulatedRandom(seed: options.seed, stream: 2)
         faultRandom = SimulatedRandom(seed: options.seed, stream: 3)
-        scheduler = ClusterScheduler(limits: plan.limits)
-        machines = plan.machines.map { SimulatedMachine($0) }
+        routers = Array(repeating: SimulatedRouter(limits: plan.limits), count: plan.routerCount)
+        machines = plan.machines.map { SimulatedMachine($0, routerCount: plan.routerCount) }
         report = SimulationReport(seed: options.seed)
         report.workerCount = machines.count
+        report.routerCount = routers.count
     }
+
+    subscript(place: LinkPlace) -> SimulatedLink {
+        get { machines[place.machine].links[place.router] }
+        _modify { yield &machines[place.machine].links[place.router] }
+    }
+
+    /// The links of all routers to a machine.
+    func links(of machine: Int) -> [LinkPlace] { routers.indices.map { LinkPlace(machine: machine, router: $0) } }
+    /// The links of a router to all machines.
+    func links(from router: Int) -> [LinkPlace] { machines.indices.map { LinkPlace(machine: $0, router: router) } }
 
     private mutating func start() {
         for index in machines.indices {
-            expectWorker(at: index)
+            for place in links(of: index) { expectWorker(at: place) }
             queue.schedule(.processStarted(machine: index), at: after(faultRandom.uniform(0...0.3)))
         }
-        queue.schedule(.ticked(router: router), at: after(plan.tickSeconds))
+        for router in routers.indices {
+            queue.schedule(.ticked(router: router, life: routers[router].life), at: after(plan.tickSeconds))
+        }
         scheduleClients()
         for rate in plan.faults { scheduleFault(rate) }
         queue.schedule(.calmBegan, at: after(plan.activeSeconds))
@@ -94,11 +108,11 @@ package struct SimulatedCluster: Sendable {
     private mutating func handle(_ event: ClusterEvent) {
         switch event {
         case .processStarted, .connected, .disconnected, .commanded, .stepEnded, .died, .thawed: handleMachine(event)
-        case .dialled(let machine, let link): dial(machine, link)
-        case .said(let machine, let link, let event): hear(event, from: machine, link)
-        case .linkLost(let machine, let link): loseLink(machine, link)
-        case .ticked(let router): tick(router)
-        case .routerStarted: startRouter()
+        case .dialled(let place, let link): dial(place, link)
+        case .said(let place, let link, let event): hear(event, from: place, link)
+        case .linkLost(let place, let link): loseLink(place, link)
+        case .ticked(let router, let life): tick(router, life)
+        case .routerStarted(let router): startRouter(router)
         case .clientActed(let client): act(client)
         case .clientLeft(let request): leave(request)
         case .faultStruck(let kind): strike(kind)
@@ -132,16 +146,16 @@ package struct SimulatedCluster: Sendable {
         report.hash.add(UInt64(bitPattern: now.nanoseconds))
         switch event {
         case .processStarted(let machine): report.hash.add(machine)
-        case .connected(let machine, let process, let link), .disconnected(let machine, let process, let link),
-            .commanded(let machine, let process, let link, _):
-            for figure in [1, machine, process, link] { report.hash.add(figure) }
+        case .connected(let place, let process, let link), .disconnected(let place, let process, let link),
+            .commanded(let place, let process, let link, _):
+            for figure in [1, place.machine, process, Self.figure(link, place.router)] { report.hash.add(figure) }
         case .stepEnded(let machine, let process), .died(let machine, let process, _),
             .thawed(let machine, let process):
             for figure in [2, machine, process] { report.hash.add(figure) }
-        case .dialled(let machine, let link), .linkLost(let machine, let link):
-            for figure in [3, machine, link] { report.hash.add(figure) }
-        case .said(let machine, let link, let event):
-            for figure in [4, machine, link] { report.hash.add(figure) }
+        case .dialled(let place, let link), .linkLost(let place, let link):
+            for figure in [3, place.machine, Self.figure(link, place.router)] { report.hash.add(figure) }
+        case .said(let place, let link, let event):
+            for figure in [4, place.machine, Self.figure(link, place.router)] { report.hash.add(figure) }
             guard case .step(let step) = event else { return }
             for entry in step.entries {
                 report.hash.add(entry.sequence.rawValue)
@@ -149,9 +163,13 @@ package struct SimulatedCluster: Sendable {
             }
         case .clientActed(let client): report.hash.add(client)
         case .clientLeft(let request): report.hash.add(request.rawValue)
-        case .ticked(let router): report.hash.add(router)
+        case .ticked(let router, let life): report.hash.add(Self.figure(life, router))
         case .drainBegan(let machine): report.hash.add(machine)
-        case .routerStarted, .faultStruck, .calmBegan: report.hash.add(5)
+        case .routerStarted(let router): report.hash.add(Self.figure(5, router))
+        case .faultStruck, .calmBegan: report.hash.add(5)
         }
     }
+
+    /// A count of one router's, unlike that of any other.
+    private static func figure(_ count: Int, _ router: Int) -> Int { count | router << 32 }
 }

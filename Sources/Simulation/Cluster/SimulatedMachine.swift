@@ -1,6 +1,6 @@
 import Inference
 
-/// One address where a worker process is, was, or will be again, and the router's link to it.
+/// One address where a worker process is, was, or will be again, and the routers' links to it.
 struct SimulatedMachine: Sendable {
     let description: WorkerDescription
     /// nil while no process runs.
@@ -13,52 +13,42 @@ struct SimulatedMachine: Sendable {
     var frozenUntil: Instant?
     /// Its engine does.
     var hungUntil: Instant?
-    var partitionedUntil: Instant?
-    var delayedUntil: Instant?
     /// What came while it stood still.
     var held: [ClusterEvent] = []
+    /// One of each router.
+    var links: [SimulatedLink]
 
-    // MARK: - The link, as the router sees it
-
-    /// Counts connections: what an earlier one still brings is late.
-    var link = 0
-    var isConnected = false
-    /// Welcomed, and known to the scheduler.
-    var isServing = false
-    /// Since when it has taken sequences without a break.
-    var servingSince: Instant?
-    var workerID = WorkerID(0)
-    var isSuspect = false
-    var saysDraining = false
-    var dialPauseSeconds = 0.05
-    /// Messages keep their order: none arrives before the last one on its way.
-    var lastToWorker = Instant(nanoseconds: 0)
-    var lastToRouter = Instant(nanoseconds: 0)
-
-    init(_ description: WorkerDescription) { self.description = description }
+    init(_ description: WorkerDescription, routerCount: Int) {
+        self.description = description
+        links = Array(repeating: SimulatedLink(), count: routerCount)
+    }
 
     func isFrozen(at now: Instant) -> Bool { frozenUntil.map { $0 > now } ?? false }
     func isHung(at now: Instant) -> Bool { hungUntil.map { $0 > now } ?? false }
-    func isPartitioned(at now: Instant) -> Bool { partitionedUntil.map { $0 > now } ?? false }
     func slowness(at now: Instant) -> Double { slowUntil.map { $0 > now } ?? false ? 10 : 1 }
+
+    /// KV pages that a router has at least, however many are connected.
+    var pageShareMin: Int { description.pageCount / links.count }
+    /// The tokens that they hold.
+    var tokenShareMin: Int { pageShareMin * description.pageTokenCount }
 }
 
 /// What happens next, somewhere.
 enum ClusterEvent: Sendable {
-    // On a machine; `process` says which of its processes is meant.
+    // On a machine; `process` says which of its processes is meant, `link` which connection of a router to it.
     case processStarted(machine: Int)
-    case connected(machine: Int, process: Int, link: Int)
-    case disconnected(machine: Int, process: Int, link: Int)
-    case commanded(machine: Int, process: Int, link: Int, WorkerCommand)
+    case connected(LinkPlace, process: Int, link: Int)
+    case disconnected(LinkPlace, process: Int, link: Int)
+    case commanded(LinkPlace, process: Int, link: Int, WorkerCommand)
     case stepEnded(machine: Int, process: Int)
     case died(machine: Int, process: Int, of: Int)
     case thawed(machine: Int, process: Int)
-    // In the router.
-    case dialled(machine: Int, link: Int)
-    case said(machine: Int, link: Int, WorkerEvent)
-    case linkLost(machine: Int, link: Int)
-    case ticked(router: Int)
-    case routerStarted
+    // In a router.
+    case dialled(LinkPlace, link: Int)
+    case said(LinkPlace, link: Int, WorkerEvent)
+    case linkLost(LinkPlace, link: Int)
+    case ticked(router: Int, life: Int)
+    case routerStarted(Int)
     // Among clients.
     case clientActed(Int)
     case clientLeft(RequestID)

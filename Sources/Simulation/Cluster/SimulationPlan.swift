@@ -12,6 +12,7 @@ struct SimulationPlan: Sendable {
     }
 
     var machines: [WorkerDescription] = []
+    var routerCount = 1
     var cost = StepCost.measured
     var draftRate = 0.0
     var limits = SchedulingLimits()
@@ -48,6 +49,16 @@ struct SimulationPlan: Sendable {
         }
         if random.happens(0.3) { draftRate = random.uniform(0...0.6) }
         drawTenants(&random)
+    }
+
+    /// Several routers in three of ten runs. A worker has a slot and some pages for each of them.
+    mutating func drawRouters(_ options: SimulationOptions, _ random: inout SimulatedRandom) {
+        let drawn = random.happens(0.3) ? random.integer(2...3) : 1
+        routerCount = options.routerCount ?? drawn
+        for index in machines.indices {
+            machines[index].slotCount = max(machines[index].slotCount, routerCount)
+            machines[index].pageCount = max(machines[index].pageCount, 4 * routerCount)
+        }
     }
 
     private mutating func drawTenants(_ random: inout SimulatedRandom) {

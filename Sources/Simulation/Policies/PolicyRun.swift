@@ -94,7 +94,7 @@ package struct PolicyRun: Sendable {
 
     private mutating func begin() {
         for index in hosts.indices {
-            hosts[index].worker.receive(.register(link: 0))
+            hosts[index].worker.receive(.register(LinkName()))
             if balancer == nil {
                 perform(scheduler.workerWelcomed(WorkerID(UInt64(index)), options.worker, now: now))
             }
@@ -186,10 +186,11 @@ package struct PolicyRun: Sendable {
                 owners[sequence] = choice.request.rawValue
                 stream.admitted.id = sequence
                 streams[choice.request.rawValue] = stream
-                let command = SimulatedWorker.Message.command(.admit(stream.admitted), link: 0)
+                let command = SimulatedWorker.Message.command(.admit(stream.admitted), LinkName())
                 tell(command, Int(worker.rawValue))
-            case .cancel(let sequence, let worker): tell(.command(.cancel(sequence), link: 0), Int(worker.rawValue))
-            case .preempt(let sequence, let worker): tell(.command(.preempt(sequence), link: 0), Int(worker.rawValue))
+            case .cancel(let sequence, let worker): tell(.command(.cancel(sequence), LinkName()), Int(worker.rawValue))
+            case .preempt(let sequence, let worker):
+                tell(.command(.preempt(sequence), LinkName()), Int(worker.rawValue))
             case .fail, .moved, .suspected, .recovered: break
             }
         }
@@ -260,20 +261,20 @@ package struct PolicyRun: Sendable {
             let pages = (head.tokens.count + size - 1) / size + load.runningSequences + 1
             guard load.freeSlots > 0, load.freePages >= min(pages, options.worker.pageCount) else { return }
             hosts[index].line.removeFirst()
-            hosts[index].worker.receive(.command(.admit(head), link: 0))
+            hosts[index].worker.receive(.command(.admit(head), LinkName()))
             hosts[index].worker.applyMail()
         }
     }
 
-    private mutating func send(_ events: [WorkerEvent], from index: Int) {
-        var heard = events
+    private mutating func send(_ events: [SimulatedWorker.Said], from index: Int) {
+        var heard = events.map(\.event)
         if balancer != nil {
             heard.removeAll { event in
                 guard case .preempted = event else { return false }
                 return true
             }
             // Back to the head of its own line, with what it has made.
-            for case .preempted(let sequence) in events.reversed() {
+            for case (_, .preempted(let sequence)) in events.reversed() {
                 if let id = owners[sequence], let stream = streams[id] { hosts[index].line.prepend(stream.admitted) }
             }
         }

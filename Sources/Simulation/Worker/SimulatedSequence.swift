@@ -2,6 +2,8 @@ import Inference
 
 /// A sequence that holds a slot of a simulated worker.
 struct SimulatedSequence: Sendable {
+    /// Whose it is; names are those of one router only.
+    let router: Int
     let id: SequenceID
     let sampling: SamplingParameters
     let priority: Int
@@ -15,7 +17,8 @@ struct SimulatedSequence: Sendable {
     /// Prompt tokens found in the cache; taken by the first entry.
     var unreportedCachedCount: Int?
 
-    init(_ admitted: AdmittedSequence) {
+    init(_ admitted: AdmittedSequence, router: Int) {
+        self.router = router
         id = admitted.id
         sampling = admitted.sampling
         priority = admitted.priority

@@ -1,4 +1,4 @@
-package import Inference
+import Inference
 
 /// What a step computes, what it yields, and what the router hears of it.
 extension SimulatedWorker {
@@ -64,8 +64,9 @@ extension SimulatedWorker {
             if last > place {
                 preempt(last)
             } else if last == 0 {
-                entries.append(
-                    StepEntry(sequence: sequences[place].id, finish: .failed("The sequence outgrew this worker.")))
+                let end = StepEntry(
+                    sequence: sequences[place].id, finish: .failed("The sequence outgrew this worker."))
+                tell(sequences[place].router, end)
                 remove(at: place)
                 return 0
             } else {
@@ -92,7 +93,7 @@ extension SimulatedWorker {
 
     /// The step is done.
     /// - Returns: what the router hears, in order.
-    package mutating func finish() -> [WorkerEvent] {
+    package mutating func finish() -> [Said] {
         guard isInStep else { return takeEvents() }
         isInStep = false
         var tokenCount = 0
@@ -112,22 +113,31 @@ extension SimulatedWorker {
                 sequences[place].tokens, computedCount: sequences[place].computedCount, of: &sequences[place].pages)
             entry.finish = sequences[place].finish(contextLength: description.contextLength)
             if entry.finish != nil { ended.append(place) }
-            entries.append(entry)
+            tell(sequences[place].router, entry)
         }
         for place in ended.sorted().reversed() { remove(at: place) }
         stepNumber += 1
         tellPrefixChanges()
-        let told = Told(load: load, commandsSeen: commandsSeen)
-        self.told = told
-        if link != nil {
-            outbox.append(
-                .step(
-                    StepReport(
-                        number: stepNumber, durationMicroseconds: UInt32(clamping: Int(stepSeconds * 1e6)),
-                        tokenCount: tokenCount, entries: entries, load: told.load, commandsSeen: commandsSeen)))
-        }
-        entries.removeAll()
+        for place in shares.indices { tellStep(place, tokenCount: tokenCount) }
+        tellCredits()
         return takeEvents()
+    }
+
+    private mutating func tell(_ router: Int, _ entry: StepEntry) {
+        guard let place = shares.firstIndex(where: { $0.link.router == router }) else { return }
+        shares[place].entries.append(entry)
+    }
+
+    private mutating func tellStep(_ place: Int, tokenCount: Int) {
+        let now = tellable(shares[place])
+        // A report says nothing of the share itself: a change of it is still to be told.
+        shares[place].told?.load = now.load
+        shares[place].told?.commandsSeen = now.commandsSeen
+        let report = StepReport(
+            number: stepNumber, durationMicroseconds: UInt32(clamping: Int(stepSeconds * 1e6)),
+            tokenCount: tokenCount, entries: shares[place].entries, load: now.load, commandsSeen: now.commandsSeen)
+        shares[place].entries.removeAll()
+        outbox.append((shares[place].link.router, .step(report)))
     }
 
     /// Drafts take no pages of their own: what does not fit is computed again in the next step.
@@ -140,17 +150,24 @@ extension SimulatedWorker {
 
     mutating func tellPrefixChanges() {
         let (added, removed) = pool.takeChanges()
-        guard link != nil, !added.isEmpty || !removed.isEmpty else { return }
-        outbox.append(.prefix(added: added, removed: removed, isSnapshot: false))
+        guard !added.isEmpty || !removed.isEmpty else { return }
+        for share in shares {
+            outbox.append((share.link.router, .prefix(added: added, removed: removed, isSnapshot: false)))
+        }
     }
 
-    mutating func tellCredit() {
-        let now = Told(load: load, commandsSeen: commandsSeen)
-        guard link != nil, told != now else { return }
-        told = now
-        outbox.append(
-            .credit(
-                slotCount: description.slotCount, pageCount: description.pageCount, load: now.load,
-                commandsSeen: commandsSeen))
+    mutating func tellCredits() {
+        for place in shares.indices {
+            let now = tellable(shares[place])
+            guard shares[place].told != now else { continue }
+            shares[place].told = now
+            outbox.append(
+                (
+                    shares[place].link.router,
+                    .credit(
+                        slotCount: now.slotCount, pageCount: now.pageCount, load: now.load,
+                        commandsSeen: now.commandsSeen)
+                ))
+        }
     }
 }

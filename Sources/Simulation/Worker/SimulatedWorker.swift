@@ -5,14 +5,18 @@ package import Inference
 ///
 ///     receive* ─▶ begin ─▶ (time passes) ─▶ finish ─▶ events
 ///
-/// One router at a time is connected, named by the number of its link.
+/// Several routers may be connected; each owns its sequences, has an equal share of slots and pages, and hears of every
+/// step.
 package struct SimulatedWorker: Sendable {
     package enum Message: Sendable {
-        case command(WorkerCommand, link: Int)
-        case register(link: Int)
-        case unregister(link: Int)
+        case command(WorkerCommand, LinkName)
+        case register(LinkName)
+        case unregister(LinkName)
         case drain(deadline: Instant)
     }
+
+    /// What one router hears.
+    package typealias Said = (router: Int, event: WorkerEvent)
 
     /// What a step boundary led to.
     package enum Step: Equatable, Sendable {
@@ -31,16 +35,14 @@ package struct SimulatedWorker: Sendable {
     var sequences: [SimulatedSequence] = []
     var pool: PageBook
     private var mailbox: [Message] = []
-    package private(set) var link: Int?
-    var commandsSeen: UInt64 = 0
-    var entries: [StepEntry] = []
-    var outbox: [WorkerEvent] = []
+    /// Of connected routers.
+    var shares: [SimulatedShare] = []
+    var outbox: [Said] = []
     var plan = Plan()
     var isInStep = false
     var stepNumber: UInt64 = 0
     var stepSeconds = 0.0
     private var drainDeadline: Instant?
-    var told: Told?
     package private(set) var queriedTokenCount = 0
     package private(set) var cachedTokenCount = 0
     package private(set) var preemptionCount = 0
@@ -64,11 +66,6 @@ package struct SimulatedWorker: Sendable {
         }
     }
 
-    struct Told: Equatable, Sendable {
-        var load: WorkerLoad
-        var commandsSeen: UInt64
-    }
-
     package init(_ description: WorkerDescription, cost: StepCost, draftRate: Double = 0) {
         self.description = description
         self.cost = cost
@@ -78,10 +75,11 @@ package struct SimulatedWorker: Sendable {
 
     package var isDraining: Bool { drainDeadline != nil }
     package var hasMail: Bool { !mailbox.isEmpty }
-    package var hasWork: Bool { !sequences.isEmpty || !entries.isEmpty }
+    package var hasWork: Bool { !sequences.isEmpty || shares.contains { !$0.entries.isEmpty } }
     package var runningCount: Int { sequences.count }
     package var usedPages: Int { pool.pageCount - pool.availableCount }
 
+    /// What is left of it all.
     package var load: WorkerLoad {
         let waiting = sequences.reduce(0) { $0 + $1.waitingPrefillCount }
         return WorkerLoad(
@@ -94,7 +92,7 @@ package struct SimulatedWorker: Sendable {
         if let stray = sequences.first(where: { $0.pages.count < pool.pagesNeeded(forTokens: $0.computedCount) }) {
             return "\(stray.id) has \(stray.pages.count) pages for \(stray.computedCount) tokens"
         }
-        return pool.violation(sequences.map(\.pages))
+        return shareViolation() ?? pool.violation(sequences.map(\.pages))
     }
 
     package mutating func receive(_ message: Message) { mailbox.append(message) }
@@ -110,7 +108,7 @@ package struct SimulatedWorker: Sendable {
         }
         guard hasWork else {
             tellPrefixChanges()
-            tellCredit()
+            tellCredits()
             return .idle
         }
         compose()
@@ -130,54 +128,63 @@ package struct SimulatedWorker: Sendable {
     }
 
     /// Events that no step has to be waited for.
-    package mutating func takeEvents() -> [WorkerEvent] {
+    package mutating func takeEvents() -> [Said] {
         defer { outbox.removeAll() }
         return outbox
     }
 
     private mutating func apply(_ message: Message) {
         switch message {
-        case .register(let link):
-            // A connection of an earlier router may arrive after one of the next; its end is on its way too.
-            if let later = self.link, later > link { return }
-            forgetRouter()
-            tellPrefixChanges()
-            outbox.removeAll()
-            self.link = link
-            commandsSeen = 0
-            outbox.append(.welcome(description))
-            outbox.append(.prefix(added: pool.cachedHashes, removed: [], isSnapshot: true))
-            if isDraining { outbox.append(.draining) }
-            told = Told(load: load, commandsSeen: 0)
+        case .register(let link): register(link)
         case .unregister(let link):
-            guard self.link == link else { return }
-            forgetRouter()
+            if linkNumber(of: link.router) == link.number { forget(link.router) }
         case .drain(let deadline):
-            if drainDeadline == nil { outbox.append(.draining) }
+            if drainDeadline == nil {
+                for share in shares { outbox.append((share.link.router, .draining)) }
+            }
             drainDeadline = min(drainDeadline ?? deadline, deadline)
         case .command(let command, let link):
-            guard self.link == link else { return }
-            commandsSeen += 1
-            apply(command)
+            guard let place = shares.firstIndex(where: { $0.link == link }) else { return }
+            shares[place].commandsSeen += 1
+            apply(command, from: place)
         }
     }
 
-    private mutating func apply(_ command: WorkerCommand) {
+    private mutating func register(_ link: LinkName) {
+        // A connection of an earlier router may arrive after one of the next; its end is on its way too.
+        if let later = linkNumber(of: link.router), later > link.number { return }
+        forget(link.router)
+        // Before it is there: its snapshot holds these changes already.
+        tellPrefixChanges()
+        shares.append(SimulatedShare(link))
+        divide()
+        let place = shares.count - 1
+        var share = description
+        (share.slotCount, share.pageCount) = (shares[place].slotCount, shares[place].pageCount)
+        outbox.append((link.router, .welcome(share)))
+        outbox.append((link.router, .prefix(added: pool.cachedHashes, removed: [], isSnapshot: true)))
+        if isDraining { outbox.append((link.router, .draining)) }
+        shares[place].told = tellable(shares[place])
+    }
+
+    private mutating func apply(_ command: WorkerCommand, from share: Int) {
+        let router = shares[share].link.router
+        func place(_ id: SequenceID) -> Int? { sequences.firstIndex { $0.router == router && $0.id == id } }
         switch command {
-        case .admit(let sequence): admit(sequence)
-        case .cancel(let id):
-            if let place = sequences.firstIndex(where: { $0.id == id }) { remove(at: place) }
-        case .preempt(let id):
-            if let place = sequences.firstIndex(where: { $0.id == id }) { giveBack(place) }
+        case .admit(let sequence): admit(sequence, from: share)
+        case .cancel(let id): if let place = place(id) { remove(at: place) }
+        case .preempt(let id): if let place = place(id) { giveBack(place) }
         case .drain: break
         }
     }
 
-    private mutating func forgetRouter() {
-        for place in sequences.indices.reversed() { remove(at: place) }
-        entries.removeAll()
-        outbox.removeAll()
-        link = nil
+    /// A router is gone, its sequences with it; the others have more.
+    private mutating func forget(_ router: Int) {
+        guard let place = shares.firstIndex(where: { $0.link.router == router }) else { return }
+        shares.remove(at: place)
+        for place in sequences.indices.reversed() where sequences[place].router == router { remove(at: place) }
+        outbox.removeAll { $0.router == router }
+        divide()
     }
 
     mutating func remove(at place: Int) {
@@ -187,42 +194,41 @@ package struct SimulatedWorker: Sendable {
 
     mutating func giveBack(_ place: Int) {
         preemptionCount += 1
-        outbox.append(.preempted(sequences[place].id))
+        outbox.append((sequences[place].router, .preempted(sequences[place].id)))
         remove(at: place)
     }
 
-    /// - Returns: false when there was no room.
-    @discardableResult
-    package mutating func admit(_ admitted: AdmittedSequence) -> Bool {
+    private mutating func admit(_ admitted: AdmittedSequence, from share: Int) {
+        let router = shares[share].link.router
         if let objection = objection(to: admitted) {
-            entries.append(StepEntry(sequence: admitted.id, finish: .failed(objection)))
-            return true
+            shares[share].entries.append(StepEntry(sequence: admitted.id, finish: .failed(objection)))
+            return
         }
-        var sequence = SimulatedSequence(admitted)
+        var sequence = SimulatedSequence(admitted, router: router)
         if let finish = sequence.finish(contextLength: description.contextLength) {
-            entries.append(StepEntry(sequence: admitted.id, finish: finish))
-            return true
+            shares[share].entries.append(StepEntry(sequence: admitted.id, finish: finish))
+            return
         }
-        guard load.freeSlots > 0, !sequences.contains(where: { $0.id == admitted.id }) else {
-            return refuse(admitted.id)
+        let load = load(of: shares[share])
+        guard load.freeSlots > 0, !sequences.contains(where: { $0.router == router && $0.id == admitted.id }) else {
+            outbox.append((router, .refused(admitted.id)))
+            return
         }
+        // The only one that a router has here may have all there is: a journal can be longer than a share that shrank.
+        let pageFloor = load.runningSequences == 0 ? 0 : pool.availableCount - load.freePages
         reusePrefix(of: &sequence)
         let firstChunkEnd = sequence.computedCount + min(sequence.pendingCount, description.stepTokenBudget)
-        guard pool.extend(&sequence.pages, toCover: firstChunkEnd) else {
+        let pagesLeft = pool.availableCount - pool.pagesNeeded(forTokens: firstChunkEnd) + sequence.pages.count
+        guard pagesLeft >= pageFloor, pool.extend(&sequence.pages, toCover: firstChunkEnd) else {
             pool.release(&sequence.pages)
-            return refuse(admitted.id)
+            outbox.append((router, .refused(admitted.id)))
+            return
         }
         queriedTokenCount += sequence.tokens.count
         cachedTokenCount += sequence.computedCount
         sequence.unreportedCachedCount = min(sequence.computedCount, sequence.promptCount)
         let place = sequences.firstIndex { $0.priority < sequence.priority } ?? sequences.endIndex
         sequences.insert(sequence, at: place)
-        return true
-    }
-
-    private mutating func refuse(_ id: SequenceID) -> Bool {
-        outbox.append(.refused(id))
-        return false
     }
 
     private func objection(to admitted: AdmittedSequence) -> String? {

@@ -17,6 +17,7 @@ struct Simulate: ParsableCommand {
     @Option(help: ArgumentHelp("Run so many seeds and print those that fail.", valueName: "n")) var seeds: Int?
     @Option(help: ArgumentHelp("The first of --seeds.", valueName: "n")) var first: UInt64 = 1
     @Option(help: ArgumentHelp("Workers; without it, from 1 to 6.", valueName: "n")) var workers: Int?
+    @Option(help: ArgumentHelp("Routers that share them; without it, from 1 to 3.", valueName: "n")) var routers: Int?
     @Option(help: ArgumentHelp("Requests; without it, from 20 to 80.", valueName: "n")) var requests: Int?
     @Option(
         help: ArgumentHelp(
@@ -29,6 +30,8 @@ struct Simulate: ParsableCommand {
             valueName: "seconds")) var calmSeconds: Double?
     @Option(help: ArgumentHelp("Print so many events before a failure.", valueName: "n")) var trace = 0
 
+    @Flag(help: "Measure what the scheduler costs instead, with --workers (1000) and --requests (100000) that wait.")
+    var cost = false
     @Flag(help: "Compare policies of balancing on made-up traces instead; prints a line of JSON for each run.")
     var compare = false
     @Option(help: ArgumentHelp("With --compare: sizes of clusters.", valueName: "n,…")) var sizes = "4,16"
@@ -45,7 +48,8 @@ struct Simulate: ParsableCommand {
         }
         for (name, value, range) in [
             ("seeds", seeds ?? 1, 1...1_000_000_000), ("workers", workers ?? 1, 1...1000),
-            ("requests", requests ?? 1, 1...1_000_000), ("check-interval", checkInterval, 1...1_000_000),
+            ("routers", routers ?? 1, 1...16), ("requests", requests ?? 1, 1...1_000_000),
+            ("check-interval", checkInterval, 1...1_000_000),
             ("trace", trace, 0...100_000),
         ] where !range.contains(value) {
             throw ValidationError("--\(name) must be from \(range.lowerBound) to \(range.upperBound).")
@@ -86,6 +90,7 @@ struct Simulate: ParsableCommand {
     private func options(_ seed: UInt64) throws -> SimulationOptions {
         var options = SimulationOptions(seed: seed)
         options.workerCount = workers
+        options.routerCount = routers
         options.requestCount = requests
         options.faults = try faultKinds()
         options.checkInterval = checkInterval
@@ -98,6 +103,10 @@ struct Simulate: ParsableCommand {
         let command = self
         try Program.run {
             { signals in
+                if command.cost {
+                    let cost = SchedulerCost(workers: command.workers ?? 1000, waiting: command.requests ?? 100_000)
+                    return try cost.run()
+                }
                 if command.compare {
                     try await PolicyComparison(
                         sizes: command.compareSizes(), rates: command.compareRates(), seconds: command.seconds,

@@ -10,7 +10,8 @@ enum SimulationText {
 
     static func summary(_ report: SimulationReport, wallSeconds: Double) -> String {
         """
-        seed \(report.seed): \(report.eventCount) events on \(report.workerCount) workers in \
+        seed \(report.seed): \(report.eventCount) events, workers: \(report.workerCount), \
+        routers: \(report.routerCount), in \
         \(String(format: "%.1f", report.virtualSeconds)) virtual seconds (\(String(format: "%.3f", wallSeconds)) s)
         requests: \(report.submitted) accepted, \(report.completed) completed, \(report.cancelled) cancelled, \
         \(report.refused) refusals\(counts(report.failed, before: ", failed: "))

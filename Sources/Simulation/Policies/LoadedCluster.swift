@@ -1,40 +1,46 @@
 import Inference
-import Scheduling
-import TestSupport
+package import Scheduling
 
 /// Many busy workers and a long queue, with nothing but the scheduler to pay for: a report is made before the clock
 /// starts, and the answer is obeyed after it stops.
-struct LoadedCluster {
-    struct Shape {
-        var workers: Int
-        var waiting: Int
-        var slots = 32
+package struct LoadedCluster: Sendable {
+    package struct Shape: Sendable {
+        package var workers: Int
+        package var waiting: Int
+        package let slots = 32
         /// 24 are what a sequence comes to need.
-        var pages = 2048
-        var tenants = 100
+        let pages = 2048
+        let tenants = 100
+
+        package init(workers: Int, waiting: Int) {
+            self.workers = workers
+            self.waiting = waiting
+        }
     }
 
-    private struct Worker {
+    private struct Worker: Sendable {
         var running: [(id: SequenceID, remaining: Int)] = []
         var commandsSeen: UInt64 = 0
         var steps: UInt64 = 0
     }
 
-    let shape: Shape
-    private(set) var scheduler: ClusterScheduler
-    private var random = SeededRandom(seed: 7)
+    package let shape: Shape
+    package private(set) var scheduler: ClusterScheduler
+    private var random = SimulatedRandom(seed: 7, stream: 20)
     private var workers: [Worker]
     private var nextRequest: UInt64 = 0
-    private var seconds = 0.0
-    private(set) var entryCount = 0
-    private(set) var admissionCount = 0
+    private var now = Instant(nanoseconds: 0)
+    package private(set) var entryCount = 0
+    package private(set) var admissionCount = 0
+    /// Of all decisions.
+    package private(set) var hash = EventHash()
     /// Requests that ended and were not followed by a new one yet.
     private var missing: Int
 
     /// Sixteen system prompts of eight pages, which every worker holds.
     private let systemPrompts: [[TokenID]] = (0..<16).map { prompt in (0..<128).map { prompt * 31 + $0 } }
 
-    init(_ shape: Shape) {
+    package init(_ shape: Shape) {
         self.shape = shape
         var limits = SchedulingLimits()
         (limits.queueRequestsMax, limits.queueTokensMax) = (.max, .max)
@@ -43,10 +49,12 @@ struct LoadedCluster {
         scheduler = ClusterScheduler(limits: limits)
         workers = Array(repeating: Worker(), count: shape.workers)
         missing = shape.waiting + shape.workers * shape.slots
-        let description = WorkerDescription.small(slots: shape.slots, pages: shape.pages, context: 4096, budget: 512)
+        let description = WorkerDescription(
+            model: "m", numericsID: "a", epoch: 1, slotCount: shape.slots, pageCount: shape.pages, pageTokenCount: 16,
+            contextLength: 4096, vocabularySize: SimulatedModel.vocabularySize, stepTokenBudget: 512)
         let hashes = systemPrompts.flatMap { PrefixHash.chain($0, pageTokenCount: 16, salt: 0) }
         for place in workers.indices {
-            _ = scheduler.workerWelcomed(Self.id(place), description, now: .at(0))
+            _ = scheduler.workerWelcomed(Self.id(place), description, now: Instant(nanoseconds: 0))
             scheduler.workerPrefixChanged(Self.id(place), added: hashes, removed: [], isSnapshot: true)
         }
     }
@@ -55,7 +63,7 @@ struct LoadedCluster {
 
     /// Requests of 256 prompt tokens, in place of those that ended.
     /// - Returns: how many.
-    mutating func refill(_ measure: (() throws -> Void) throws -> Void) throws -> Int {
+    package mutating func refill(_ measure: (() throws -> Void) throws -> Void) throws -> Int {
         let specs = (0..<missing).map { _ in
             nextRequest += 1
             let own = (0..<128).map { _ in TokenID(random.below(1000)) }
@@ -66,23 +74,23 @@ struct LoadedCluster {
         missing = 0
         var actions: [SchedulingAction] = []
         try measure {
-            for spec in specs { actions += try scheduler.requestSubmitted(spec, now: .at(seconds)) }
+            for spec in specs { actions += try scheduler.requestSubmitted(spec, now: now) }
         }
         obey(actions)
         return specs.count
     }
 
     /// One step of every worker: 50 ms of a cluster's life.
-    mutating func step(_ measure: (() -> Void) -> Void) {
-        seconds += 0.05
+    package mutating func step(_ measure: (() -> Void) -> Void) {
+        now = now.advanced(bySeconds: 0.05)
         var actions: [SchedulingAction] = []
         for place in workers.indices {
             // Made just before, as if it had just been read from a socket.
             let report = report(of: place)
-            measure { actions = scheduler.workerReported(Self.id(place), report, now: .at(seconds)).actions }
+            measure { actions = scheduler.workerReported(Self.id(place), report, now: now).actions }
             obey(actions)
         }
-        measure { actions = scheduler.timePassed(.at(seconds)) }
+        measure { actions = scheduler.timePassed(now) }
         obey(actions)
     }
 
@@ -114,6 +122,8 @@ struct LoadedCluster {
             workers[place].commandsSeen += 1
             workers[place].running.append((sequence, 64 + random.below(128)))
             admissionCount += 1
+            hash.add(sequence.rawValue)
+            hash.add(worker.rawValue)
         }
     }
 }
