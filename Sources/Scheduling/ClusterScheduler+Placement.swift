@@ -126,8 +126,7 @@ extension ClusterScheduler {
                     // What a sibling is having computed is work that is done anyway.
                     let underway = min(host.waitingPrefillTokens, max(0, shared - held))
                     guard hasPrefillRoom(host, for: uncached, underway: underway) else { continue }
-                    var rank = host.rank(worker, runningCost: limits.runningSequenceCost, uncachedTokens: uncached)
-                    rank.cost -= underway
+                    let rank = host.rank(worker, limits, uncachedTokens: uncached - underway)
                     if let found = best, !(rank < found.rank) { continue }
                     best = (rank, Place(worker: worker, cachedTokens: max(held, shared)))
                 }
@@ -217,9 +216,9 @@ extension ClusterScheduler {
 
     /// Brings a worker's place among those with room up to date.
     mutating func refresh(_ id: WorkerID) {
-        let runningCost = limits.runningSequenceCost
+        let limits = limits
         let place = workers.with(id) { worker in
-            let rank = worker.isOffered ? worker.rank(id, runningCost: runningCost, uncachedTokens: 0) : nil
+            let rank = worker.isOffered ? worker.rank(id, limits, uncachedTokens: 0) : nil
             return (model: worker.model, numericsID: worker.description.numericsID, rank: rank)
         }
         guard let (model, numericsID, rank) = place else { return }

@@ -34,6 +34,8 @@ package struct SchedulingLimits: Equatable, Sendable {
     /// What one more running sequence costs those beside it, in prompt tokens computed: a decode row is one token of
     /// every step, and 16 of them are what a newcomer typically shares with a neighbour before either ends.
     package var runningSequenceCost = 16
+    /// How much longer a prompt takes beside running sequences than on an idle worker: they leave it 45 % of a step.
+    package var sharedPrefillFactor = 2
     /// Waiting choices looked at behind one that fits nowhere now.
     package var lookahead = 8
     /// After waiting so long at the head, a choice reserves the next worker that reports: nobody passes it there.

@@ -149,9 +149,10 @@ struct WorkerRecord: Sendable {
     func hasSeen(_ command: UInt64) -> Bool { command <= commandsSeen }
 
     /// Where a new sequence would stand here: see ``WorkerRank``.
-    func rank(_ id: WorkerID, runningCost: Int, uncachedTokens: Int) -> WorkerRank {
-        WorkerRank(
-            cost: uncachedTokens + waitingPrefillTokens + runningCost * assigned.count, freePages: freePages,
+    func rank(_ id: WorkerID, _ limits: SchedulingLimits, uncachedTokens: Int) -> WorkerRank {
+        let tokens = uncachedTokens + waitingPrefillTokens + limits.runningSequenceCost * assigned.count
+        return WorkerRank(
+            cost: assigned.isEmpty ? tokens : limits.sharedPrefillFactor * tokens, freePages: freePages,
             freeSlots: freeSlots, worker: id)
     }
 

@@ -21,9 +21,13 @@ struct LeastLoaded: PushBalancer {
 
     mutating func choose(_ prompt: [TokenID], underway: [Int]) -> Int {
         turn += 1
-        let least = underway.min() ?? 0
-        let count = underway.count
-        return (0..<count).map { (turn + $0) % count }.first { underway[$0] == least } ?? 0
+        let start = turn % underway.count
+        var best = start
+        for step in 1..<max(2, underway.count) {
+            let place = (start + step) % underway.count
+            if underway[place] < underway[best] { best = place }
+        }
+        return best
     }
 }
 

@@ -37,6 +37,8 @@ struct Simulate: ParsableCommand {
     @Option(help: ArgumentHelp("With --compare: sizes of clusters.", valueName: "n,…")) var sizes = "4,16"
     @Option(help: ArgumentHelp("With --compare: requests a second for each worker.", valueName: "r,…")) var rates = "3"
     @Option(help: ArgumentHelp("With --compare: length of the trace.", valueName: "n")) var seconds = 60.0
+    @Option(help: ArgumentHelp("With --compare: length of the trace before that, not measured.", valueName: "n"))
+    var warmUpSeconds = 60.0
 
     func validate() throws {
         guard seed == nil || seeds == nil else { throw ValidationError("--seed and --seeds exclude each other.") }
@@ -45,6 +47,9 @@ struct Simulate: ParsableCommand {
         }
         guard try compareRates().allSatisfy({ $0 > 0 && $0 <= 1000 }), seconds > 0, seconds <= 86_400 else {
             throw ValidationError("--rates must be over 0 and at most 1000, --seconds over 0 and at most 86400.")
+        }
+        guard (0...86_400).contains(warmUpSeconds) else {
+            throw ValidationError("--warm-up-seconds must be from 0 to 86400.")
         }
         for (name, value, range) in [
             ("seeds", seeds ?? 1, 1...1_000_000_000), ("workers", workers ?? 1, 1...1000),
@@ -110,7 +115,7 @@ struct Simulate: ParsableCommand {
                 if command.compare {
                     try await PolicyComparison(
                         sizes: command.compareSizes(), rates: command.compareRates(), seconds: command.seconds,
-                        seed: command.seed ?? command.first
+                        warmUpSeconds: command.warmUpSeconds, seed: command.seed ?? command.first
                     ).run { signals.wereRaised }
                     return
                 }

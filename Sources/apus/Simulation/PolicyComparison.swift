@@ -6,6 +6,7 @@ struct PolicyComparison: Sendable {
     var sizes: [Int]
     var rates: [Double]
     var seconds: Double
+    var warmUpSeconds: Double
     var seed: UInt64
 
     private var cells: [PolicyOptions] {
@@ -15,6 +16,7 @@ struct PolicyComparison: Sendable {
                     var options = PolicyOptions(
                         policy: policy, workerCount: size, requestsPerSecond: rate, seconds: seconds)
                     options.seed = seed
+                    options.warmUpSeconds = warmUpSeconds
                     return options
                 }
             }
