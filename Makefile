@@ -1,7 +1,7 @@
 # make run    a router and two workers on this machine, serving a real model
 # make test   everything that CI runs
 .PHONY: run build test lint arm-kernels format model embedding-model packages protos bench bench-router chaos simulate
-.PHONY: mutate clean
+.PHONY: mutate fuzz abuse soak clean
 
 MODEL ?= .models/SmolLM2-135M-Instruct.Q4_1.gguf
 NAME ?= smollm2-135m
@@ -128,5 +128,25 @@ mutate: packages
 	swift package resolve
 	Deploy/test/mutate.py
 
+# Bytes that nobody would send, for so many seconds to each target, with everything built anew to be watched. Figures of
+# all runs go to Docs/fuzzing.md by `Tests/Fuzz/fuzz.py report`. Some targets: make fuzz FUZZ_TARGETS='gguf http1'
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?=
+FUZZ_BUILD := -Xswiftc -sanitize=fuzzer,address -Xswiftc -Xclang-linker -Xswiftc -fuse-ld=lld
+fuzz: packages
+	APUS_FUZZ=1 swift build --scratch-path .build-fuzz -c release $(FUZZ_BUILD) --product fuzz
+	python3 Tests/Fuzz/fuzz.py run --seconds $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
+# Hostile clients, and how others fare meanwhile. Writes its figures into Docs/security.md.
+ABUSE_FLAGS ?=
+abuse: $(APUS) model
+	python3 Deploy/abuse/abuse.py $(ABUSE_FLAGS)
+
+# A million requests while workers die, clients leave and certificates change. Writes its figures into Docs/soak.md.
+SOAK_FLAGS ?=
+soak: $(APUS) model
+	Deploy/local/install-packages.sh wrk nghttp2-client
+	python3 Deploy/soak/soak.py $(SOAK_FLAGS)
+
 clean:
-	rm -rf .build .build-test
+	rm -rf .build .build-test .build-fuzz

@@ -112,6 +112,15 @@ let package = Package(
             swiftSettings: ours),
 
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: ours),
+        .target(
+            name: "FuzzTargets",
+            dependencies: [
+                "Inference", "JSON", "Text", "Grammar", "Weights", "Telemetry", "HTTP", "WorkerProtocol", "Models",
+                "Serving", "API", nio, nioEmbedded,
+            ],
+            path: "Tests/Fuzz/Targets", swiftSettings: ours),
+        .testTarget(
+            name: "FuzzTests", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Tests", swiftSettings: ours),
         test("Inference", []),
         test("JSON", []),
         test("Text", []),
@@ -156,6 +165,15 @@ let package = Package(
             swiftSettings: ours),
     ]
 )
+
+/// Needs the compiler's -sanitize=fuzzer everywhere: `make fuzz` asks for it.
+if Context.environment["APUS_FUZZ"] != nil {
+    package.targets += [
+        .systemLibrary(name: "CLibFuzzer", path: "Tests/Fuzz/CLibFuzzer"),
+        .executableTarget(
+            name: "fuzz", dependencies: ["CLibFuzzer", "FuzzTargets"], path: "Tests/Fuzz/Driver", swiftSettings: ours),
+    ]
+}
 
 /// The tests of a room, which may use what stands in its doors.
 func test(_ room: String, _ others: [Target.Dependency]) -> Target {

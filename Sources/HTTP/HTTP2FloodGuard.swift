@@ -3,8 +3,8 @@ import NIOCore
 
 /// Counts what nghttp2 1.52 does not: frames that cost us work and carry nothing.
 ///
-/// - Provoked resets and invalid frames (CVE-2025-8671), PING, SETTINGS, PRIORITY, empty frames (CVE-2019-9511 to 9518):
-///   a token each.
+/// - Provoked resets and invalid frames (CVE-2025-8671), PING, SETTINGS, PRIORITY, empty frames (CVE-2019-9511 to 9518),
+///   heads of streams that are closed: a token each.
 /// - WINDOW_UPDATE: ten per DATA frame that we sent, and some to begin with. Envoy's rule.
 /// - All bytes against those of heads and data, eight to one. nginx's rule; it also ends frames of unknown types and
 ///   DATA of closed streams, which nghttp2 skips without a word.
@@ -59,7 +59,7 @@ struct HTTP2FloodGuard {
         emptyFrame(now: now())
     }
 
-    /// A frame that carries nothing, or nothing but padding.
+    /// A frame that carries nothing, nothing but padding, or what nobody waits for.
     mutating func emptyFrame(now: NIODeadline) {
         if !controlFrames.take(now: now) { isFlooded = true }
     }

@@ -274,7 +274,15 @@ class HTTP2Session: ChannelDuplexHandler {
 
     // MARK: Guards, told by the callbacks
 
-    func frameBegan(_ header: nghttp2_frame_hd) { guards.frameBegan(header, now: now) }
+    func frameBegan(_ header: nghttp2_frame_hd) {
+        guards.frameBegan(header, now: now)
+        // nghttp2 decodes a head whose stream is closed already, and forgets it without a word.
+        if isServer, header.type == UInt8(NGHTTP2_HEADERS.rawValue), streams[header.stream_id] == nil,
+            header.stream_id <= nghttp2_session_get_last_proc_stream_id(session)
+        {
+            guards.emptyFrame(now: now)
+        }
+    }
     func paddingArrived() { guards.emptyFrame(now: now) }
     func invalidFrameArrived() { guards.provoked(now: now) }
     func dataFrameSent() { guards.dataFrameSent() }

@@ -6,7 +6,7 @@ package enum JSONValue: Equatable, Sendable {
     case integer(Int64)
     /// The same, 2^63...2^64 - 1.
     case unsigned(UInt64)
-    /// Finite.
+    /// Infinite where the text has a number that is larger than any double.
     case double(Double)
     case string(String)
     case array([JSONValue])
@@ -23,6 +23,11 @@ package enum JSONValue: Equatable, Sendable {
         case .object: "an object"
         }
     }
+}
+
+extension Double {
+    /// As JSON writes it. What is infinite becomes a number that is read as infinite again: JSON has no other way.
+    package var jsonText: String { isInfinite ? (self > 0 ? "1e999" : "-1e999") : description }
 }
 
 /// The members of an object in the order they came. No name comes twice; names are the same when their bytes are.

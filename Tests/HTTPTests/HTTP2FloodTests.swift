@@ -57,6 +57,7 @@ import Testing
             (index == 0 ? HTTP2Frames.request(1, "POST", ends: false) : [])
                 + HTTP2Frames.frame(0, flags: 8, stream: 1, [255] + [UInt8](repeating: 0, count: 255))
         },
+        Flood("heads of closed streams") { HTTP2Frames.request($0 == 0 ? 9 : 1) },
         Flood("no preface at all after it") { _ in [UInt8](repeating: 0xff, count: 100) },
     ]
 

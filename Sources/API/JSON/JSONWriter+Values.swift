@@ -9,7 +9,7 @@ extension ByteBuffer {
         case .bool(let bool): writeJSON(bool)
         case .integer(let number): writeJSON(number)
         case .unsigned(let number): writeString(String(number))
-        case .double(let number): writeString(number.description)
+        case .double(let number): writeString(number.jsonText)
         case .string(let string): writeJSON(string)
         case .array(let values): writeJSONList(values) { $0.writeJSON($1) }
         case .object(let object):

@@ -92,7 +92,7 @@ enum JSONText {
         case .bool(let bool): bool ? "true" : "false"
         case .integer(let number): String(number)
         case .unsigned(let number): String(number)
-        case .double(let number): String(number)
+        case .double(let number): number.jsonText
         case .string(let text): quoted(text)
         case .array(let elements): "[" + elements.map(text).joined(separator: ",") + "]"
         case .object(let object):

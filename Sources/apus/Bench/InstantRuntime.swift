@@ -1,3 +1,4 @@
+import Glibc
 import Models
 import Text
 
@@ -12,9 +13,13 @@ final class InstantRuntime: ModelRuntime {
     private let logits: UnsafeMutableBufferPointer<Float>
     /// Where each row is not zero.
     private var peaks: [Int]
+    private let stepMilliseconds: Int
 
-    /// - Parameter tokenizer: with at least one ordinary token.
-    init(name: String, tokenizer: TokenizerSpec, pageCount: Int) {
+    /// - Parameters:
+    ///   - tokenizer: with at least one ordinary token.
+    ///   - stepMilliseconds: how long each step takes, for when what stands around is measured under other loads.
+    init(name: String, tokenizer: TokenizerSpec, pageCount: Int, stepMilliseconds: Int) {
+        self.stepMilliseconds = stepMilliseconds
         let size = tokenizer.tokens.count
         // 8192: the prompts of a hundred short requests in one step.
         description = ModelDescription(
@@ -34,6 +39,7 @@ final class InstantRuntime: ModelRuntime {
     deinit { logits.deallocate() }
 
     func execute(_ slices: [StepSlice]) -> UnsafeBufferPointer<Float> {
+        if stepMilliseconds > 0 { usleep(UInt32(stepMilliseconds) * 1000) }
         let size = description.vocabularySize
         var row = 0
         for slice in slices {

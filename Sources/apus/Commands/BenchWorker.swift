@@ -12,7 +12,8 @@ import Worker
 struct BenchWorker: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "worker",
-        abstract: "Run a worker without a model: it answers every request at once, with words that mean nothing.")
+        abstract: "Run a worker without a model: it answers at once, or at a chosen pace, with words that mean nothing."
+    )
 
     @Argument(
         help: ArgumentHelp("Where tokenizer and chat template come from: a GGUF file or a folder.", valueName: "model"))
@@ -22,10 +23,15 @@ struct BenchWorker: ParsableCommand {
     @Option(WorkerKeys.metricsPort) var metricsPort: String?
     @Option(help: ArgumentHelp("Sequences that run at once.", valueName: "n")) var slots = 512
     @Option(help: ArgumentHelp("Tokens of the vocabulary that are kept.", valueName: "n")) var vocabulary = 4096
+    @Option(help: ArgumentHelp("Milliseconds that each step takes.", valueName: "ms")) var stepTime = 0
+    @OptionGroup(title: "TLS to routers") var linkTLS: LinkTLSFlags
     @OptionGroup var common: CommonFlags
 
     func validate() throws {
-        for (name, value, range) in [("slots", slots, 1...8192), ("vocabulary", vocabulary, 300...1_000_000)]
+        for (name, value, range) in [
+            ("slots", slots, 1...8192), ("vocabulary", vocabulary, 300...1_000_000),
+            ("step-time", stepTime, 0...10_000),
+        ]
         where !range.contains(value) {
             throw ValidationError("--\(name) must be from \(range.lowerBound) to \(range.upperBound).")
         }
@@ -43,6 +49,7 @@ struct BenchWorker: ParsableCommand {
             options.stepTokenBudget = 8192
             options.speculationEnabled = false
             options.epoch = UInt64(max(0, Date().timeIntervalSince1970) * 1e9)
+            options.linkTLS = try LinkTLS.options(settings, linkTLS)
             let logger = try Program.logger(settings, common, label: "worker")
             let (command, started) = (self, options)
             return { (signals: StopSignals) async throws in
@@ -53,7 +60,9 @@ struct BenchWorker: ParsableCommand {
                     let tokenizer = try ModelFile(path: command.model).tokenizer()
                         .first(command.vocabulary)
                     // Pages for all slots with 2,048 tokens each.
-                    let runtime = InstantRuntime(name: name, tokenizer: tokenizer, pageCount: command.slots * 128)
+                    let runtime = InstantRuntime(
+                        name: name, tokenizer: tokenizer, pageCount: command.slots * 128,
+                        stepMilliseconds: command.stepTime)
                     return LoadedModel(runtime: runtime, tokenizer: tokenizer)
                 }
                 await Program.stop(signals, gently: { await worker.drain() }, atOnce: { await worker.stop() }) {

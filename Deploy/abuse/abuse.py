@@ -1,0 +1,237 @@
+#!/usr/bin/env python3
+"""Attacks a router as hostile clients do, and looks whether it throws them out and serves the others as before.
+
+    python3 Deploy/abuse/abuse.py            all of it; writes its figures into Docs/security.md
+    python3 Deploy/abuse/abuse.py --short    looks only whether attackers are refused; writes nothing
+
+Exits with 1 when a connection stays open that must not, when an answer is another than demanded or, without --short,
+when a limit of time or memory is passed.
+"""
+
+import argparse
+import concurrent.futures
+import contextlib
+import datetime
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "chaos"))
+
+import hostile
+import victims
+from attacks import FLOODS, HTTP1, OPENING, PREFACE, frame
+from programs import MODEL, ROOT, Failure, Program, Router, free_port
+
+PAGE = ROOT / "Docs/security.md"
+# A token each 10 ms.
+STEP_MILLISECONDS = 10
+# Others may wait so many times as long for a token, at the 99th percentile; the router may grow by so many bytes.
+RATIO_MAX, GROWTH_MAX = 1.2, 64 << 20
+COMPLETION = b'{"model":"m","prompt":"a","max_tokens":8000,"ignore_eos":true,"stream":true}'
+
+
+class Worker:
+    """A worker that answers at its own pace, without a model."""
+
+    def __init__(self, pace):
+        self.port = free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        self.program = Program(
+            "bench", "worker", MODEL, "--name", "m", "--port", self.port, "--metrics-port",
+            free_port(), *pace)
+        self.program.wait_for("serving")
+
+
+def certificate(folder):
+    paths = [f"{folder}/key.pem", f"{folder}/cert.pem"]
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+         "-keyout", paths[0], "-out", paths[1], "-subj", "/CN=h"], check=True, capture_output=True)
+    return paths
+
+
+@contextlib.contextmanager
+def cluster(pace):
+    """A router without TLS and one with it, in front of one worker."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as ends:
+        key, chain = certificate(folder)
+        worker = Worker(pace)
+        ends.callback(worker.program.end)
+        routers = [Router([worker]), Router([worker], ["--tls-cert", chain, "--tls-key", key])]
+        for router in routers:
+            ends.callback(router.program.end)
+            router.wait_for_workers(1)
+        yield worker, *routers
+
+
+def resident(program):
+    return int(Path(f"/proc/{program.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+class Findings:
+    """What was seen, a row each, and what was wrong with it."""
+
+    def __init__(self, timed):
+        self.rows, self.wrong, self.timed = [], [], timed
+
+    def add(self, kind, name, outcome, limit, demand=None):
+        problem = None
+        if not outcome.closed:
+            problem = f"stays open for {outcome.seconds:.1f} s"
+        elif demand:
+            problem = demand(outcome)
+        if not problem and self.timed and outcome.seconds > limit:
+            problem = f"is closed after {outcome.seconds:.1f} s, not within {limit:.0f} s"
+        self.rows.append((kind, name, outcome.seconds, limit))
+        if problem:
+            self.wrong.append(f"{kind}, {name}: {problem}")
+
+
+def answers(attack):
+    def demand(outcome):
+        if (count := len(re.findall(rb"HTTP/1\.1 \d\d\d ", outcome.said))) > 1:
+            return f"{count} answers to one request"
+        # A reset may take the answer with it where much was left unread.
+        if outcome.status not in attack.statuses and not (outcome.status is None and len(attack.data) > 16 << 10):
+            return f"is answered by {outcome.status}, not {attack.statuses}"
+    return demand
+
+
+def http1(port, findings):
+    for attack in HTTP1:
+        findings.add("HTTP/1.1", attack.name, hostile.refused(port, attack), hostile.SECONDS_MAX, answers(attack))
+    findings.add("HTTP/1.1", "half closed", hostile.half_closed(port), hostile.SECONDS_MAX)
+
+
+def http2(port, link_port, findings):
+    for attack in FLOODS:
+        findings.add("HTTP/2", attack.name, hostile.flood(port, attack), hostile.SECONDS_MAX)
+    # Between routers and workers more is allowed of what an honest router may do by the thousand.
+    for attack in FLOODS:
+        if attack.name in ("rapid reset", "CONTINUATION", "SETTINGS with a hundred entries", "frames larger than allowed"):
+            findings.add("HTTP/2 on a worker's link", attack.name, hostile.flood(link_port, attack), hostile.SECONDS_MAX)
+
+
+def slow(plain, tls, findings, short):
+    """All at once: they take long by themselves. Limits are those of HTTPTimeouts, and a second."""
+    big = b'{"model":"m","prompt":"' + b"a" * 20000 + b'"}'
+    head = b"POST /v1/completions HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    cases = [
+        ("no byte", 5, lambda: hostile.silent(plain)),
+        ("a head, byte by byte", 10, lambda: hostile.dripped(plain, b"GET / HTTP/1.1\r\nHost: h\r\nA: " + b"b" * 99)),
+        ("a head that never ends", 10, lambda: hostile.silent(plain, b"GET / HTTP/1.1\r\n")),
+        ("HTTP/2's preface, byte by byte", 5, lambda: hostile.dripped(plain, PREFACE)),
+        ("a head of HTTP/2 that never ends", 10, lambda: hostile.silent(plain, OPENING + frame(1, 0, 1, b"\x82"))),
+        ("no handshake", 5, lambda: hostile.silent(tls)),
+        ("a handshake, byte by byte", 5, lambda: hostile.dripped(tls, b"\x16\x03\x01\x02\x00\x01" + bytes(99))),
+        ("HTTP where TLS is", 1, lambda: hostile.silent(tls, b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")),
+        ("bytes that are no TLS", 1, lambda: hostile.silent(tls, bytes(range(256)) * 8)),
+        ("TLS 1.1", 1, lambda: hostile.old_tls(tls)),
+        ("renegotiation", 1, lambda: hostile.renegotiated(tls)),
+    ]
+    if not short:
+        cases += [
+            ("a body, byte by byte", 6, lambda: hostile.dripped(plain, big, 0.1, head % len(big))),
+            ("a body that never comes", 6, lambda: hostile.silent(plain, head % 9)),
+            ("an answer of HTTP/1.1 that nobody reads", 60, lambda: hostile.never_reads(
+                plain, head % len(COMPLETION) + COMPLETION, 90)),
+            ("an answer of HTTP/2 without a window", 60, lambda: hostile.zero_window(plain, COMPLETION)),
+        ]
+    with concurrent.futures.ThreadPoolExecutor(len(cases)) as pool:
+        turns = [(name, limit, pool.submit(attack)) for name, limit, attack in cases]
+        for name, limit, turn in turns:
+            findings.add("slow or wrong", name, turn.result(), limit + hostile.SECONDS_MAX)
+
+
+def served(port):
+    """An honest client is answered."""
+    with hostile.connect(port, timeout=20) as made:
+        made.sendall(b"GET /livez HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+        return b'{"status":"ok"}' in hostile.until_closed(made, 0).said
+
+
+def latencies(router, worker, seconds, rounds):
+    """Others' wait for a token under each kind of attack, beside the wait without one, measured in turn."""
+    first, second = sorted(os.sched_getaffinity(0))[:2]
+    os.sched_setaffinity(router.program.pid, {first})
+    os.sched_setaffinity(worker.program.pid, {second})
+    crowds = {"nobody": [], **{each.name: [each] * 2 for each in FLOODS if each.name in (
+        "rapid reset", "CONTINUATION", "PING", "headers that unpack to megabytes")}, "one of each": FLOODS}
+    waits = {}
+    for _ in range(rounds):
+        for name, floods in crowds.items():
+            crowd = hostile.Crowd(router.port, floods, {second})
+            before = resident(router.program)
+            p99, p50, ended = victims.measure(router.port, {second}, seconds, crowd)
+            waits.setdefault(name, []).append((p99, p50, ended, crowd.connections, resident(router.program) - before))
+    return {
+        name: {"p99": min(each[0] for each in turns), "p50": min(each[1] for each in turns),
+               "ended": sum(each[2] for each in turns), "connections": sum(each[3] for each in turns),
+               "growth": max(each[4] for each in turns)}
+        for name, turns in waits.items()}
+
+
+def write(findings, waits, growth):
+    start, end = "<!-- figures: make abuse -->\n", "<!-- end of figures -->"
+    head, rest = PAGE.read_text().split(start)
+    kinds = {}
+    for kind, name, seconds, limit in findings.rows:
+        kinds.setdefault((kind, limit), []).append((seconds, name))
+    lines = [f"Measured on {datetime.date.today()}:", "", "| attacks | of them | closed after, at most | demanded |", "|---|---|---|---|"]
+    for (kind, limit), rows in kinds.items():
+        slowest, name = max(rows)
+        lines.append(f"| {kind} | {len(rows)} | {slowest:.2f} s ({name}) | {limit:.0f} s |")
+    lines += ["", f"The router's memory grew by {growth / 2**20:.1f} MiB in all of that.", "",
+              "| under attack by | connections that were thrown out | others' gap between tokens, p50 | p99 | p99 / without |",
+              "|---|---|---|---|---|"]
+    for name, wait in waits.items():
+        lines.append(
+            f"| {name} | {wait['connections']} | {wait['p50'] * 1e3:.2f} ms | {wait['p99'] * 1e3:.2f} ms | "
+            f"{wait['p99'] / waits['nobody']['p99']:.2f} |")
+    PAGE.write_text(head + start + "\n".join(lines) + "\n" + end + rest.split(end)[1])
+    print("\n".join(lines))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--short", action="store_true")
+    parser.add_argument("--seconds", type=int, default=5, help="of each measurement of others' waits")
+    parser.add_argument("--rounds", type=int, default=2)
+    options = parser.parse_args()
+    findings = Findings(timed=not options.short)
+    with cluster([] if options.short else ["--step-time", STEP_MILLISECONDS]) as (worker, plain, tls):
+        served(plain.port)
+        before = resident(plain.program)
+        http1(plain.port, findings)
+        http2(plain.port, worker.port, findings)
+        slow(plain.port, tls.port, findings, options.short)
+        growth = resident(plain.program) - before
+        for router in (plain, tls):
+            if router.program.process.poll() is not None:
+                findings.wrong.append("a router ended")
+        if not served(plain.port):
+            findings.wrong.append("an honest client is not served")
+        if growth > GROWTH_MAX:
+            findings.wrong.append(f"the router grew by {growth >> 20} MiB")
+        if not options.short:
+            waits = latencies(plain, worker, options.seconds, options.rounds)
+            for name, wait in waits.items():
+                ratio = wait["p99"] / waits["nobody"]["p99"]
+                if ratio > RATIO_MAX or wait["ended"]:
+                    findings.wrong.append(f"under {name} others wait {ratio:.2f} times as long, {wait['ended']} were cut off")
+            write(findings, waits, growth)
+    for wrong in findings.wrong:
+        print(wrong, file=sys.stderr)
+    print(f"{len(findings.rows)} attacks, {len(findings.wrong)} of them not met as they should be")
+    sys.exit(bool(findings.wrong))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Failure as failure:
+        sys.exit(str(failure))
