@@ -20,6 +20,8 @@ final class APICall {
     private(set) var trace: RequestTrace?
     /// Called once when the client leaves before the end of the answer.
     var whenGone: (() -> Void)?
+    /// How what was read from the body can be read for another model.
+    private(set) var source: RequestSource?
     private let route: String
     private var isAnswered = false
     private let abandonment = Abandonment()
@@ -158,7 +160,9 @@ extension APICall {
             return nil
         }
         do {
-            return try core.service.submit(asked, receiver: core.receiver(receiver, of: caller))
+            let id = try core.service.submit(asked, receiver: core.receiver(receiver, of: caller))
+            core.copy(asked, source, on: exchange.eventLoop)
+            return id
         } catch {
             fail(ErrorTable.error(error, promptField: promptField, options: core.options))
             return nil
@@ -205,13 +209,16 @@ extension APICall {
         _ work: @escaping @Sendable ([UInt8], Preparation) throws(APIError) -> Prepared,
         _ then: @escaping (Prepared) -> Void
     ) {
-        core.prepare(body, abandonment: abandonment, on: exchange.eventLoop) {
-            (preparation) throws(APIError) in
+        let work: @Sendable (Preparation) throws(APIError) -> Prepared = { preparation throws(APIError) in
             try work(Array(body.readableBytesView), preparation)
-        } deliver: { result in
+        }
+        core.prepare(body, abandonment: abandonment, on: exchange.eventLoop, work) { result in
             guard !self.isOver else { return }
             switch result {
-            case .success(let prepared): then(prepared)
+            case .success(let prepared):
+                self.source = self.core.source(of: body, work)
+                then(prepared)
+                self.source = nil
             case .failure(let error): self.refuse(error)
             }
         }

@@ -105,6 +105,7 @@ final class APICore {
     let offload: Offload
     let surroundings: APISurroundings
     private let aliases: AliasTable
+    var shadows: ShadowTable
     /// nil: streams have no ids.
     let resumeSeal: ResumeSeal?
     /// Bodies on another thread now.
@@ -134,6 +135,7 @@ final class APICore {
         self.offload = offload
         self.surroundings = surroundings
         aliases = AliasTable(options.aliases, metrics)
+        shadows = ShadowTable(options.shadows, metrics)
         resumeSeal = options.resumeKey.flatMap { try? KeyedDigest(key: $0) }.map { ResumeSeal($0) }
     }
 

@@ -55,6 +55,8 @@ package struct APIOptions: Sendable {
     package var tenantByteCountMax = 128
     /// Names that stand for models.
     package var aliases: [ModelAlias] = []
+    /// Models that get copies of others' requests.
+    package var shadows: [ModelShadow] = []
     /// Whether `/metrics` is on the public port as well as on the admin port.
     package var servesMetricsPublicly = true
     /// Which requests are traced; nil: none, and nobody's headers are read for it.

@@ -64,9 +64,12 @@ struct Preparation: Sendable {
     var options: APIOptions
     /// Drawn for this request, for when the client gives none.
     var seed: UInt64
+    /// The model that the request is copied to, whatever model it names; nil for the request itself.
+    var shadow: ServedModel?
 
     /// The model that `model` names; the only one when there is one and none is named.
     func model(_ fields: FieldReader, promptField: String) throws(APIError) -> ServedModel {
+        if let shadow { return shadow }
         let name = try fields.string("model")
         if name == nil, directory.models.count == 1, let only = directory.models.first { return only }
         guard name != nil || directory.models.isEmpty else { throw fields.missing("model") }
@@ -75,6 +78,7 @@ struct Preparation: Sendable {
 
     /// The model that answers to a name.
     func model(_ name: String, promptField: String) throws(APIError) -> ServedModel {
+        if let shadow { return shadow }
         do { return try directory.model(name, for: body) } catch {
             throw ErrorTable.error(error, promptField: promptField, options: options)
         }

@@ -7,43 +7,83 @@ package enum ModelAliasList {
         package var weight: Int
     }
 
-    private static let weights = 1...1_000_000
-    private static let nameByteCountMax = 96
-
-    /// What follows a model's last colon is its weight when it is all digits: a model whose own name ends so is given
-    /// with a weight.
     package static func read(_ items: [String]) throws(ConfigurationError) -> [Entry] {
-        var entries: [Entry] = []
-        for item in items {
-            let entry = try entry(item)
-            guard !entries.contains(where: { $0.name == entry.name && $0.model == entry.model }) else {
-                throw .badValue(
-                    place: RouterKeys.modelAlias.name, value: item, expected: "given once for each name and model")
-            }
-            entries.append(entry)
-        }
-        return entries
+        try ModelPair.read(
+            items, of: RouterKeys.modelAlias, form: "NAME=MODEL or NAME=MODEL:WEIGHT", number: "a weight",
+            in: 1...1_000_000, default: 1
+        ).map { Entry(name: $0.name, model: $0.model, weight: $0.number) }
+    }
+}
+
+/// Models that get copies of others' requests, as the setting `model-shadow` lists them: `MODEL=SHADOW`, or
+/// `MODEL=SHADOW:PERCENT`.
+package enum ModelShadowList {
+    package struct Entry: Equatable, Sendable {
+        package var model: String
+        package var shadow: String
+        package var percent: Int
     }
 
-    private static func entry(_ item: String) throws(ConfigurationError) -> Entry {
-        let malformed = ConfigurationError.badValue(
-            place: RouterKeys.modelAlias.name, value: item,
-            expected: "NAME=MODEL or NAME=MODEL:WEIGHT, with names of 1 to \(nameByteCountMax) bytes and a weight of "
-                + "\(weights.lowerBound) to \(weights.upperBound)")
-        guard let equals = item.firstIndex(of: "=") else { throw malformed }
-        let name = String(item[..<equals])
+    package static func read(_ items: [String]) throws(ConfigurationError) -> [Entry] {
+        let pairs = try ModelPair.read(
+            items, of: RouterKeys.modelShadow, form: "MODEL=SHADOW or MODEL=SHADOW:PERCENT", number: "a share",
+            in: 1...100, default: 100)
+        if let own = pairs.first(where: { $0.name == $0.model }) {
+            throw .badValue(
+                place: RouterKeys.modelShadow.name, value: "\(own.name)=\(own.model)", expected: "two different models")
+        }
+        return pairs.map { Entry(model: $0.name, shadow: $0.model, percent: $0.number) }
+    }
+}
+
+/// An item `NAME=MODEL:NUMBER` of a list.
+private struct ModelPair {
+    var name: String
+    var model: String
+    var number: Int
+
+    private static let nameByteCountMax = 96
+
+    /// What follows a model's last colon is the number when it is all digits: a model whose own name ends so is given
+    /// with a number.
+    /// - Parameters:
+    ///   - form: how items look.
+    ///   - number: what the number is.
+    static func read(
+        _ items: [String], of key: Key<[String]>, form: String, number: String, in range: ClosedRange<Int>,
+        default: Int
+    ) throws(ConfigurationError) -> [ModelPair] {
+        var pairs: [ModelPair] = []
+        for item in items {
+            guard let pair = ModelPair(item, in: range, default: `default`) else {
+                throw .badValue(
+                    place: key.name, value: item,
+                    expected: "\(form), with names of 1 to \(nameByteCountMax) bytes and \(number) of "
+                        + "\(range.lowerBound) to \(range.upperBound)")
+            }
+            guard !pairs.contains(where: { $0.name == pair.name && $0.model == pair.model }) else {
+                throw .badValue(place: key.name, value: item, expected: "given once for each name and model")
+            }
+            pairs.append(pair)
+        }
+        return pairs
+    }
+
+    private init?(_ item: String, in range: ClosedRange<Int>, default: Int) {
+        guard let equals = item.firstIndex(of: "=") else { return nil }
+        name = String(item[..<equals])
         var model = item[item.index(after: equals)...]
-        var weight = 1
+        number = `default`
         if let colon = model.lastIndex(of: ":") {
             let digits = model[model.index(after: colon)...]
             if !digits.isEmpty, digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }) {
-                guard let number = Int(digits), weights.contains(number) else { throw malformed }
-                weight = number
+                guard let written = Int(digits), range.contains(written) else { return nil }
+                number = written
                 model = model[..<colon]
             }
         }
-        let sizes = 1...nameByteCountMax
-        guard sizes.contains(name.utf8.count), sizes.contains(model.utf8.count) else { throw malformed }
-        return Entry(name: name, model: String(model), weight: weight)
+        let sizes = 1...Self.nameByteCountMax
+        guard sizes.contains(name.utf8.count), sizes.contains(model.utf8.count) else { return nil }
+        self.model = String(model)
     }
 }

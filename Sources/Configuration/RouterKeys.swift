@@ -27,6 +27,10 @@ package enum RouterKeys {
         "model-alias",
         "Names that stand for models: NAME=MODEL, or NAME=MODEL:WEIGHT several times for the same NAME, whose requests are "
             + "then divided by weight.", "NAME=MODEL[:WEIGHT],…")
+    package static let modelShadow = Key<[String]>.list(
+        "model-shadow",
+        "Models that get copies of so many percent of another one's requests and whose answers nobody sees: "
+            + "MODEL=SHADOW[:PERCENT], 100 when left out.", "MODEL=SHADOW[:PERCENT],…")
     package static let queueLimit = Key<Int>.integer(
         "queue-limit", "Requests that may wait; more are refused with 429.", default: 4096, in: 1...1_000_000)
     package static let queueWait = Key<Double>.seconds(
@@ -73,12 +77,10 @@ package enum RouterKeys {
     package static let listening = [host.name, httpPort.name, grpcPort.name, adminPort.name]
     package static let serving =
         [
-            modelAlias.name, queueLimit.name, queueWait.name, queueTokenLimit.name, queueByteLimit.name,
-            accessKeys.name,
-            tenantHeader.name,
-            queueTimeout.name,
-            requestTimeout.name, firstTokenObjective.name, tokenObjective.name, maxBodyBytes.name, resumeKeyFile.name,
-            resumeWindow.name, tlsCertificate.name, tlsKey.name,
+            modelAlias.name, modelShadow.name, queueLimit.name, queueWait.name, queueTokenLimit.name,
+            queueByteLimit.name, accessKeys.name, tenantHeader.name, queueTimeout.name, requestTimeout.name,
+            firstTokenObjective.name, tokenObjective.name, maxBodyBytes.name, resumeKeyFile.name, resumeWindow.name,
+            tlsCertificate.name, tlsKey.name,
         ] + TraceKeys.names
     package static let finding = [
         workerAddress.name, workerService.name, serviceAccount.name, expectedModel.name,

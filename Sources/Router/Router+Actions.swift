@@ -56,11 +56,26 @@ extension Router {
     /// The scheduler has let go of it already.
     func fail(_ id: RequestID, _ error: ServeError) {
         guard let request = requests.removeValue(forKey: id) else { return }
-        metrics.failed(error)
-        request.series.ended(met: false, at: surroundings.now())
+        if request.request.isCopy {
+            request.series.aborted.add(request.choices.count { $0.finish == nil })
+        } else {
+            metrics.failed(error)
+            request.series.ended(met: false, at: surroundings.now())
+        }
         log.ended(request, outcome: FailureKind(error).rawValue, at: surroundings.now())
         request.spans?.ended(request, outcome: FailureKind(error).rawValue, failed: true, now: surroundings.now())
         tell(request, .failed(error))
+    }
+
+    /// Nothing waits for copies of requests.
+    /// - Parameter model: nil for all models.
+    func endCopies(of model: String? = nil) {
+        let copies = requests.values.filter { $0.request.isCopy && (model == nil || $0.model.name == model) }
+        for id in copies.map(\.id).sorted() {
+            perform(scheduler.requestCancelled(id, now: surroundings.now()))
+            fail(id, .unavailable("The copy was given up."))
+        }
+        if !copies.isEmpty { tellSoon() }
     }
 
     private func logWorker(_ event: String, _ worker: WorkerID) {

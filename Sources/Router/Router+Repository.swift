@@ -14,6 +14,7 @@ extension Router {
     ///   - done: called once on the event loop when none of its requests is left, never from inside this call.
     package func retire(_ model: String, within seconds: Double, done: @escaping () -> Void) {
         catalogue.hide(model)
+        endCopies(of: model)
         let deadline = surroundings.now().advanced(bySeconds: seconds)
         let bound = NIOLoopBound((Weak(self), done), eventLoop: eventLoop)
         eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: .milliseconds(10)) { task in

@@ -74,6 +74,7 @@ package final class Router: GenerationService {
     package func drain(_ whenEmpty: @escaping () -> Void) {
         isDraining = true
         self.whenEmpty = whenEmpty
+        endCopies()
         tellSoon()
     }
 
@@ -123,8 +124,10 @@ package final class Router: GenerationService {
         do {
             return try accept(request, receiver)
         } catch {
-            metrics.rejected(error)
-            if let tracer { RequestSpans(request, tracer, now: surroundings.now())?.refused(error) }
+            if !request.isCopy {
+                metrics.rejected(error)
+                if let tracer { RequestSpans(request, tracer, now: surroundings.now())?.refused(error) }
+            }
             throw error
         }
     }
@@ -146,7 +149,7 @@ package final class Router: GenerationService {
                 id: id, model: request.model, prompts: request.prompts, choiceCount: request.choiceCount,
                 maxTokens: request.sampling.maxTokens, priority: request.priority, salt: request.salt,
                 usesPrefixCache: request.sampling.promptLogprobs == nil, readsWhole: request.pooling != nil,
-                numericsID: request.numericsID,
+                numericsID: request.numericsID, isCopy: request.isCopy,
                 tenant: request.tenant, heldBytes: request.heldBytes,
                 queueTimeoutSeconds: Self.shorter(
                     request.queueTimeoutSeconds, options.scheduling.queueTimeoutSeconds),

@@ -80,7 +80,8 @@ extension ClusterScheduler {
         _ id: ChoiceID, to worker: WorkerID, cachedTokens: Int, now: Instant, into actions: inout [SchedulingAction]
     ) {
         guard let model = requests[id.request]?.model, let maxTokens = requests[id.request]?.spec.maxTokens,
-            let tenant = requests[id.request]?.tenant, let choice = record(of: id), let host = workers[worker]
+            let tenant = requests[id.request]?.tenant, let isCopy = requests[id.request]?.spec.isCopy,
+            let choice = record(of: id), let host = workers[worker]
         else { return }
         let output = OutputDemand(
             expected: models[model]?.outputs.expected ?? 0, made: choice.outputCount, max: maxTokens)
@@ -88,13 +89,15 @@ extension ClusterScheduler {
         let growth = host.pages(forTokens: target) - host.pages(forTokens: choice.tokenCount)
         if host.assigned.isEmpty { watch.set(worker, now.advanced(bySeconds: host.patience(limits))) }
         models[model]?.speed.left(at: now)
-        drainRate.count(dequeue(id, now: now), at: now)
+        let load = dequeue(id, now: now)
+        if !isCopy { drainRate.count(load, at: now) }
         clearReservation(of: id)
-        if !choice.hasRun { chargePrompt(choice.promptCount, cached: cachedTokens, to: tenant, model) }
+        if !choice.hasRun, !isCopy { chargePrompt(choice.promptCount, cached: cachedTokens, to: tenant, model) }
         let sequence = SequenceID(
             sequences.insert(
                 RunningSequence(
-                    choice: id, worker: worker, model: model, tenant: tenant, command: host.commandsSent + 1,
+                    choice: id, worker: worker, model: model, tenant: isCopy ? nil : tenant,
+                    command: host.commandsSent + 1,
                     admittedAt: now, tokenCount: choice.tokenCount, cachedTokenCount: choice.hasRun ? 0 : cachedTokens,
                     targetTokens: target, growth: growth,
                     reviewTokenCount: host.reviewTokenCount(after: choice.tokenCount, target: target))))
@@ -185,6 +188,7 @@ extension ClusterScheduler {
 
     private mutating func forget(_ id: RequestID, now: Instant) {
         if let tenant = requests[id]?.tenant { tenants.closed(tenant, now: now) }
+        if requests[id]?.spec.isCopy == true, let model = requests[id]?.model { models[model]?.copies.remove(id) }
         requests.remove(id)
         queueDeadlines.remove(id)
         requestDeadlines.remove(id)

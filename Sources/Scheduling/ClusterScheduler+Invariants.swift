@@ -44,6 +44,7 @@ extension ClusterScheduler {
     private func choiceViolation() -> String? {
         var (load, waitingChoices, running) = (QueueLoad(), 0, 0)
         var (openOfTenant, loadOfTenant): ([TenantID: Int], [TenantID: QueueLoad]) = ([:], [:])
+        var copies: Set<RequestID> = []
         for request in requests.all {
             let id = request.spec.id
             var (open, runs, waits) = (0, 0, 0)
@@ -70,6 +71,7 @@ extension ClusterScheduler {
             load += own
             loadOfTenant[request.tenant, default: QueueLoad()] += own
             openOfTenant[request.tenant, default: 0] += 1
+            if request.spec.isCopy { copies.insert(id) }
             waitingChoices += waits
             running += runs
             if queueDeadlines.contains(id) != (runs == 0) { return "\(id) waits without a deadline, or runs with one" }
@@ -80,6 +82,7 @@ extension ClusterScheduler {
         if running != models.all.reduce(0, { $0 + $1.runningCount }) { return "models count another \(running)" }
         if load != queue { return "the queue holds \(load), and counts \(queue)" }
         if load.tokens != models.all.reduce(0, { $0 + $1.waitingTokens }) { return "models count other tokens" }
+        if copies != models.all.reduce(into: [], { $0.formUnion($1.copies) }) { return "models know other copies" }
         return tenants.violation(open: openOfTenant, waiting: loadOfTenant)
     }
 

@@ -18,6 +18,7 @@ extension ClusterScheduler {
         for id in leaving.sorted() { evacuate(id, now: now, into: &actions) }
         for model in models.inOrder where models[model]?.waitingCount != 0 {
             admitWaiting(model, now: now, into: &actions)
+            giveWay(model, now: now, into: &actions)
         }
         return actions
     }

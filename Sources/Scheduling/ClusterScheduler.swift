@@ -49,7 +49,8 @@ package struct ClusterScheduler: Sendable {
     // MARK: - Requests
 
     /// Puts a request into the queue, and into workers as far as there is room.
-    /// - Throws: `.modelNotFound`, `.queueFull`, `.contextExceeded` where no worker known has pages for a prompt.
+    /// - Throws: `.modelNotFound`, `.queueFull`, `.contextExceeded` where no worker known has pages for a prompt,
+    ///   `.unavailable` for a copy where there is no room.
     ///   Nothing has changed then.
     package mutating func requestSubmitted(
         _ spec: RequestSpec, now: Instant
@@ -66,7 +67,7 @@ package struct ClusterScheduler: Sendable {
         let tenant = tenant(of: spec, now: now)
         let load = spec.queueLoad
         if let refusal = queueRefusal(of: load, from: tenant, now: now)
-            ?? waitRefusal(from: tenant, model, now: now)
+            ?? (spec.isCopy ? copyRefusal(model) : waitRefusal(from: tenant, model, now: now))
         {
             throw refusal
         }
@@ -86,6 +87,7 @@ package struct ClusterScheduler: Sendable {
             RequestRecord(
                 spec: spec, model: model, tenant: tenant, heldBytes: load.bytes, submittedAt: now, choices: choices,
                 openCount: choices.count))
+        if spec.isCopy { models[model]?.copies.insert(spec.id) }
         tenants.opened(tenant)
         let timeout = spec.requestTimeoutSeconds ?? limits.requestTimeoutSeconds
         requestDeadlines.set(spec.id, now.advanced(bySeconds: timeout))
@@ -98,6 +100,7 @@ package struct ClusterScheduler: Sendable {
         updateQueueDeadline(of: spec.id, now: now)
         var actions: [SchedulingAction] = []
         admitNew(new, model, now: now, into: &actions)
+        giveWay(model, now: now, into: &actions)
         return actions
     }
 

@@ -36,6 +36,8 @@ package struct RequestSpec: Equatable, Sendable {
     package var readsWhole: Bool
     /// The only numerics id whose workers may have it; nil for any.
     package var numericsID: String?
+    /// A copy of a request that another model answers: it runs where there is room at once, or not at all.
+    package var isCopy: Bool
     /// Who asks: tenants share the workers fairly. Empty where nobody tells them apart.
     package var tenant: String
     /// What the router holds for it besides its prompts' tokens.
@@ -47,7 +49,7 @@ package struct RequestSpec: Equatable, Sendable {
     package init(
         id: RequestID, model: String, prompts: [[TokenID]], choiceCount: Int = 1, maxTokens: Int, priority: Int = 0,
         salt: UInt64 = 0, usesPrefixCache: Bool = true, readsWhole: Bool = false, numericsID: String? = nil,
-        tenant: String = "", heldBytes: Int = 0,
+        isCopy: Bool = false, tenant: String = "", heldBytes: Int = 0,
         queueTimeoutSeconds: Double? = nil, requestTimeoutSeconds: Double? = nil
     ) {
         self.id = id
@@ -60,6 +62,7 @@ package struct RequestSpec: Equatable, Sendable {
         self.usesPrefixCache = usesPrefixCache
         self.readsWhole = readsWhole
         self.numericsID = numericsID
+        self.isCopy = isCopy
         self.tenant = tenant
         self.heldBytes = heldBytes
         self.queueTimeoutSeconds = queueTimeoutSeconds

@@ -16,7 +16,8 @@ struct RunningSequence: Sendable {
     private var news = FreshTokens()
 
     let model: ModelID
-    let tenant: TenantID
+    /// Who is charged for it; nil: nobody.
+    let tenant: TenantID?
     let command: UInt64
     let admittedAt: Instant
     let admittedTokenCount: Int
@@ -31,7 +32,7 @@ struct RunningSequence: Sendable {
     var isAskedBack = false
 
     init(
-        choice: ChoiceID, worker: WorkerID, model: ModelID, tenant: TenantID, command: UInt64, admittedAt: Instant,
+        choice: ChoiceID, worker: WorkerID, model: ModelID, tenant: TenantID?, command: UInt64, admittedAt: Instant,
         tokenCount: Int, cachedTokenCount: Int, targetTokens: Int, growth: Int, reviewTokenCount: Int
     ) {
         self.worker = worker
@@ -67,7 +68,7 @@ struct RunningSequence: Sendable {
 
     /// - Returns: output tokens that its tenant has not been charged for, and is now; nil when there are none.
     mutating func takeUncharged() -> (tokens: Int, tenant: TenantID, model: ModelID)? {
-        guard tokenCount > chargedTokenCount else { return nil }
+        guard let tenant, tokenCount > chargedTokenCount else { return nil }
         let count = tokenCount - chargedTokenCount
         chargedTokenCount = tokenCount
         return (count, tenant, model)

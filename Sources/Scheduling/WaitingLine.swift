@@ -59,6 +59,8 @@ struct ModelQueue: Sendable {
     var runningCount = 0
     /// Sequences that draining workers were asked for and have not given back yet.
     var askedBackCount = 0
+    /// Open requests that give way to all others, see ``ClusterScheduler/giveWay(_:now:into:)``.
+    var copies: Set<RequestID> = []
     var waitingTokens = 0
 
     init(name: String) {

@@ -19,6 +19,9 @@ package struct GenerationRequest: Sendable {
     package var salt: UInt64 = 0
     /// The only numerics id that may compute it; nil for any.
     package var numericsID: String? = nil
+    /// A copy of a request that another model answers. It runs at once or not at all, ends when others have to wait, and is
+    /// on nobody's account.
+    package var isCopy = false
     /// Who asks. Workers are shared fairly between tenants; empty where nobody tells them apart.
     package var tenant = ""
     /// Seconds a request may wait for admission, and live in all. nil, and more than that: the router's limits.

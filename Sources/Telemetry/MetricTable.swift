@@ -96,6 +96,9 @@ extension Metric {
     package static let aliasChoices = counter(
         "apus_alias_choices_total", "Requests that asked for an alias, by the model that was chosen for them.",
         labels: ["alias", "model_name"])
+    package static let shadowRequests = counter(
+        "apus_shadow_requests_total", "Copies of a model's requests for another one, by what became of them.",
+        labels: ["model_name", "shadow", "outcome"])
     package static let objectiveRequests = counter(
         "apus_slo_requests_total",
         "Requests that ended without the client's doing, by whether first token and pace met the objective.",

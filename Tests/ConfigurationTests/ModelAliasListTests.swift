@@ -23,3 +23,21 @@ import Testing
         #expect(error?.description.hasPrefix("model-alias must be ") == true)
     }
 }
+
+@Suite struct ModelShadowListTests {
+    @Test func `a model has shadows, each with a share of its requests`() throws {
+        let entries = try ModelShadowList.read(["a=b", "a=c:10", "qwen:7b=d:7b:1"])
+        #expect(
+            entries == [
+                .init(model: "a", shadow: "b", percent: 100), .init(model: "a", shadow: "c", percent: 10),
+                .init(model: "qwen:7b", shadow: "d:7b", percent: 1),
+            ])
+        #expect(try ModelShadowList.read([]) == [])
+    }
+
+    @Test(arguments: [["a"], ["=b"], ["a="], ["a=b:0"], ["a=b:101"], ["a=a"], ["a=b", "a=b:2"]])
+    func `anything else is refused by name`(items: [String]) {
+        let error = #expect(throws: ConfigurationError.self) { try ModelShadowList.read(items) }
+        #expect(error?.description.hasPrefix("model-shadow must be ") == true)
+    }
+}

@@ -113,6 +113,38 @@ import Testing
         #expect(try server.process.waitForExit() == 0)
     }
 
+    @Test func `a shadow gets copies of requests, and clients notice nothing`() throws {
+        let server = try Server(
+            """
+            models:
+              - {name: one, path: \(ApusProcess.model)}
+              - {name: two, path: \(ApusProcess.model)}
+            """, flags: ["--model-shadow", "one=two"])
+        defer { try? FileManager.default.removeItem(at: server.folder) }
+        try server.process.waitFor("is ready: one on 1 worker")
+        try server.process.waitFor("is ready: two on 1 worker")
+        func metric(_ line: String) throws -> Int {
+            let text = try Curl.run("http://127.0.0.1:\(server.adminPort)/metrics").body
+            let found = text.split(separator: "\n").first { $0.hasPrefix(line) }
+            return found?.split(separator: " ").last.flatMap { Double($0) }.map { Int($0) } ?? 0
+        }
+
+        let alone = try server.ask("two", "Once 0", tokens: 12)
+        for number in 0..<3 {
+            let answer = try server.ask("one", "Once \(number)", tokens: 12)
+            #expect(answer.status == 200 && answer.json["model"] as? String == "one", "\(answer.body)")
+            if number == 0 { #expect(answer.text() == alone.text()) }
+            try eventually("the end of a copy") {
+                try metric(#"apus_shadow_requests_total{model_name="one",shadow="two",outcome="completed"}"#) == number
+                    + 1
+            }
+        }
+        #expect(try metric(#"vllm:generation_tokens_total{model_name="one""#) == 36)
+        #expect(try metric(#"vllm:generation_tokens_total{model_name="two""#) == 48)
+        #expect(try metric(#"vllm:num_incoming_requests_total{model_name="two""#) == 4)
+        #expect(try metric(#"apus_http_requests_total{route="/v1/completions",status="200"}"#) == 4)
+    }
+
     @Test func `what an unloaded model has not answered in time fails, and says why`() throws {
         let server = try Server(
             "models: [{name: one, path: \(ApusProcess.model)}]", flags: ["--drain-timeout", "0.2"])

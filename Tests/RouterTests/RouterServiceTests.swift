@@ -134,6 +134,36 @@ import Text
         #expect(bench.router.openRequestCount == 0)
     }
 
+    @Test func `copies count as no failures, and a drain does not wait for them`() throws {
+        let bench = RouterBench(workers: 1, slots: 1)
+        let (copied, asked, last) = (RecordingReceiver(), RecordingReceiver(), RecordingReceiver())
+        var copy = GenerationRequest.sample(max: 400)
+        copy.isCopy = true
+        _ = try bench.router.submit(copy, receiver: copied)
+        for _ in 0..<5 { bench.step() }
+        #expect(copied.isAdmitted && copied.failure == nil)
+
+        _ = try bench.router.submit(.sample(max: 4), receiver: asked)
+        bench.run { asked.isOver }
+        #expect(copied.failure != nil && asked.failure == nil)
+        #expect(throws: ServeError.self) {
+            _ = try bench.router.submit(.sample(max: 400), receiver: RecordingReceiver())
+            _ = try bench.router.submit(copy, receiver: last)
+        }
+        let counters = ["apus_requests_failed_total", "apus_requests_rejected_total"]
+        let counted = bench.metrics.render(openMetrics: false).split(separator: "\n").filter { line in
+            counters.contains { line.hasPrefix($0) } && !line.hasSuffix(" 0")
+        }
+        #expect(counted.isEmpty, "\(counted)")
+
+        let draining = RouterBench(workers: 1, slots: 2)
+        _ = try draining.router.submit(copy, receiver: last)
+        var isEmpty = false
+        draining.router.drain { isEmpty = true }
+        draining.run { isEmpty }
+        #expect(last.failure != nil)
+    }
+
     @Test func `receivers may cancel and submit from inside an event`() throws {
         let bench = RouterBench(workers: 1, slots: 2)
         let (first, second, third) = (RecordingReceiver(), RecordingReceiver(), RecordingReceiver())

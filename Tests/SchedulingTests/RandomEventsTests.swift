@@ -100,6 +100,7 @@ struct RandomCluster {
             id: id, model: "m", prompts: prompts, choiceCount: random.happens(0.2) ? 3 : 1, maxTokens: limit,
             priority: random.below(3), tenant: ["", "a", "b"][random.below(3)],
             queueTimeoutSeconds: random.happens(0.1) ? 0.5 : nil)
+        spec.isCopy = random.happens(0.2)
         if random.happens(0.1) { spec.numericsID = random.happens(0.5) ? "a" : "b" }
         outputLimits[id] = 1 + random.below(limit)
         do {
@@ -110,6 +111,7 @@ struct RandomCluster {
         } catch {
             switch error {
             case .queueFull, .queueSlow: break
+            case .unavailable where spec.isCopy: break
             default: Issue.record("\(id) was refused for \(error)")
             }
         }

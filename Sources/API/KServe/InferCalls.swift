@@ -31,14 +31,15 @@ private struct InferStart {
         reply: @escaping (TextInference.Reply) -> Void
     ) {
         let startedAt = loop.now
-        core.prepare(body, abandonment: abandonment, on: loop) { (preparation) throws(APIError) in
+        let work: @Sendable (Preparation) throws(APIError) -> PreparedInference = { preparation throws(APIError) in
             let name = ModelVersion(request.modelName, request.modelVersion)
             let model = try name.find(preparation)
             return try TextModelRequest(InferRequest(request)).prepare(delivery, model: model, preparation)
-        } deliver: { result in
+        }
+        core.prepare(body, abandonment: abandonment, on: loop, work) { result in
             guard !abandonment.isAbandoned else { return }
             switch result {
-            case .success(let prepared): run(prepared, startedAt, started, reply)
+            case .success(let prepared): run(prepared, core.source(of: body, work), startedAt, started, reply)
             case .failure(let error):
                 core.refused(code: error.code)
                 reply(.failed(error))
@@ -47,7 +48,8 @@ private struct InferStart {
     }
 
     private func run(
-        _ prepared: PreparedInference, _ startedAt: NIODeadline, _ started: (TextInference) -> Void,
+        _ prepared: PreparedInference, _ source: RequestSource?, _ startedAt: NIODeadline,
+        _ started: (TextInference) -> Void,
         _ reply: @escaping (TextInference.Reply) -> Void
     ) {
         var prepared = prepared
@@ -55,7 +57,7 @@ private struct InferStart {
             prepared.generation.request.requestTimeoutSeconds = max(0, Double((deadline - loop.now).nanoseconds) / 1e9)
         }
         let inference = TextInference(
-            prepared, core: core, caller: caller, startedAt: startedAt, loop: loop,
+            prepared, core: core, caller: caller, source: source, startedAt: startedAt, loop: loop,
             trace: core.trace(metadata, TraceOperation.completion), reply: reply)
         do throws(APIError) {
             try inference.start()

@@ -92,8 +92,8 @@ enum InferEndpoints {
         reply: @escaping (TextInference.Reply) -> Void, whenGone: @escaping () -> Void = {}
     ) -> Bool {
         let inference = TextInference(
-            prepared, core: call.core, caller: call.caller, startedAt: startedAt, loop: call.exchange.eventLoop,
-            trace: call.beginTrace(TraceOperation.completion), reply: reply)
+            prepared, core: call.core, caller: call.caller, source: call.source, startedAt: startedAt,
+            loop: call.exchange.eventLoop, trace: call.beginTrace(TraceOperation.completion), reply: reply)
         do throws(APIError) {
             try inference.start()
         } catch {

@@ -4,7 +4,7 @@ import Serving
 import Text
 
 /// A v2 request that has been read, checked and tokenized, with what its answer will need.
-struct PreparedInference: Sendable {
+struct PreparedInference: PreparedRequest {
     var generation: PreparedGeneration
     var id: String
     /// In the order of the answer.
@@ -19,6 +19,7 @@ struct PreparedInference: Sendable {
     var wantsEmptyFinalResponse: Bool
 
     var model: ServedModel { generation.model }
+    var serviceRequest: GenerationRequest? { generation.request }
 }
 
 extension TextModelRequest {

@@ -27,6 +27,7 @@ final class TextInference: GenerationReceiver {
     private let prepared: PreparedInference
     private let core: APICore
     private let caller: Caller
+    private let source: RequestSource?
     private let loop: any EventLoop
     private let trace: RequestTrace?
     private let reply: (Reply) -> Void
@@ -38,16 +39,18 @@ final class TextInference: GenerationReceiver {
     private var isOver = false
 
     /// - Parameters:
+    ///   - source: how it can be made for another model.
     ///   - startedAt: when the request had arrived.
     ///   - trace: its place in a trace; nil where nothing is traced.
     ///   - reply: called on the event loop, never from inside `start`.
     init(
-        _ prepared: PreparedInference, core: APICore, caller: Caller, startedAt: NIODeadline, loop: any EventLoop,
-        trace: RequestTrace?, reply: @escaping (Reply) -> Void
+        _ prepared: PreparedInference, core: APICore, caller: Caller, source: RequestSource?, startedAt: NIODeadline,
+        loop: any EventLoop, trace: RequestTrace?, reply: @escaping (Reply) -> Void
     ) {
         self.prepared = prepared
         self.core = core
         self.caller = caller
+        self.source = source
         self.loop = loop
         self.trace = trace
         self.reply = reply
@@ -74,6 +77,7 @@ final class TextInference: GenerationReceiver {
             throw refusal
         }
         counters.pending(1)
+        core.copy(asked, source, on: loop)
     }
 
     /// The client has had enough. No reply follows.

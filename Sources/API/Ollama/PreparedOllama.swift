@@ -5,10 +5,12 @@ import Serving
 import Text
 
 /// A request in Ollama's dialect that has been read. Source: Ollama's API documentation.
-struct PreparedOllama: Sendable {
+struct PreparedOllama: PreparedRequest {
     var model: ServedModel
     /// nil where there is nothing to say: such a request asks that the model be loaded, which it is.
     var generation: PreparedGeneration?
+
+    var serviceRequest: GenerationRequest? { generation?.request }
 
     init(_ fields: FieldReader, _ kind: Ollama.Call, _ preparation: Preparation) throws(APIError) {
         model = try OllamaModels.find(fields, preparation)

@@ -4,9 +4,11 @@ import JSON
 import Serving
 
 /// A request for a response that has been read, with what the answer repeats of it.
-struct PreparedResponse: Sendable {
+struct PreparedResponse: PreparedRequest {
     var generation: PreparedGeneration
     var echo: ResponseEcho
+
+    var serviceRequest: GenerationRequest? { generation.request }
 
     init(_ fields: FieldReader, _ preparation: Preparation) throws(APIError) {
         let options = preparation.options

@@ -47,6 +47,7 @@ struct FrontSettings: Sendable {
         api.bodyByteCountMax = try settings.value(RouterKeys.maxBodyBytes, flag: serving.maxBodyBytes)
         api.tenantHeader = try settings.optional(RouterKeys.tenantHeader, flag: serving.tenantHeader)
         api.aliases = try ModelAliases.read(settings, serving)
+        api.shadows = try ModelShadows.read(settings, serving)
         accessKeyFile = try settings.optional(RouterKeys.accessKeys, flag: serving.accessKeys)
         accessKeys = try accessKeyFile.map { try AccessKeys.read($0) }
         if accessKeyFile != nil, api.tenantHeader != nil {

@@ -61,6 +61,7 @@ struct FindingFlags: ParsableArguments {
 /// What a router accepts.
 struct ServingFlags: ParsableArguments {
     @Option(RouterKeys.modelAlias) var modelAlias: String?
+    @Option(RouterKeys.modelShadow) var modelShadow: String?
     @Option(RouterKeys.queueLimit) var queueLimit: String?
     @Option(RouterKeys.queueWait) var queueWait: String?
     @Option(RouterKeys.queueTokenLimit) var queueTokenLimit: String?

@@ -10,3 +10,12 @@ enum ModelAliases {
         }
     }
 }
+
+/// Models that get copies of others' requests, as a router's settings list them.
+enum ModelShadows {
+    static func read(_ settings: Settings, _ flags: ServingFlags) throws -> [ModelShadow] {
+        try ModelShadowList.read(settings.value(RouterKeys.modelShadow, flag: flags.modelShadow)).map {
+            ModelShadow(model: $0.model, shadow: $0.shadow, percent: $0.percent)
+        }
+    }
+}

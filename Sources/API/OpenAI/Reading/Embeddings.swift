@@ -5,9 +5,11 @@ import Serving
 
 /// `POST /v1/embeddings`
 enum Embeddings {
-    private struct Prepared: Sendable {
+    private struct Prepared: PreparedRequest {
         var reading: PreparedReading
         var isBase64: Bool
+
+        var serviceRequest: GenerationRequest? { reading.request }
     }
 
     static func answer(_ call: APICall) {

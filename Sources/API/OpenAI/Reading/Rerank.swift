@@ -5,12 +5,14 @@ import Serving
 
 /// `POST /v1/rerank`, in the shape of Jina and Cohere: documents in the order in which they answer a query.
 enum Rerank {
-    private struct Prepared: Sendable {
+    private struct Prepared: PreparedRequest {
         var reading: PreparedReading
         var pairs: TextPairs
         var output: PooledOutput
         var count: Int
         var returnsDocuments: Bool
+
+        var serviceRequest: GenerationRequest? { reading.request }
     }
 
     static func answer(_ call: APICall) {

@@ -5,10 +5,12 @@ import Serving
 
 /// `POST /v1/score`, as vLLM has it: one text with each of several, or texts pair by pair.
 enum Score {
-    private struct Prepared: Sendable {
+    private struct Prepared: PreparedRequest {
         var reading: PreparedReading
         var pairs: TextPairs
         var output: PooledOutput
+
+        var serviceRequest: GenerationRequest? { reading.request }
     }
 
     static func answer(_ call: APICall) {
