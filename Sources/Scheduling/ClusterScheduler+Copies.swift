@@ -12,7 +12,8 @@ extension ClusterScheduler {
         return nil
     }
 
-    /// Ends copies of a model, the latest first, until nothing of it waits.
+    /// Ends copies of a model, the latest first, as long as something of it waits: mostly all, since workers tell of the room
+    /// in their next reports only.
     mutating func giveWay(_ model: ModelID, now: Instant, into actions: inout [SchedulingAction]) {
         while let last = models[model]?.copies.max(), models[model]?.waitingCount != 0 {
             fail(last, .unavailable("The copy made room for a request that waited."), now: now, into: &actions)

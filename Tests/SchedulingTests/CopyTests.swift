@@ -11,29 +11,23 @@ import Testing
         return spec
     }
 
-    @Test func `a copy runs where there is room, and a request that finds none takes its place`() throws {
-        var scheduler = ClusterScheduler.with([.small(slots: 2)])
+    @Test func `copies run where there is room, and make it for a request that finds none`() throws {
+        var scheduler = ClusterScheduler.with([.small(slots: 2), .small(model: "other")])
         #expect(try scheduler.requestSubmitted(.plain(1), now: .at(0)).admissions.count == 1)
         #expect(try scheduler.requestSubmitted(Self.copy(2), now: .at(0)).admissions.count == 1)
+        var elsewhere = Self.copy(3)
+        elsewhere.model = "other"
+        #expect(try scheduler.requestSubmitted(elsewhere, now: .at(0)).admissions.count == 1)
 
-        let actions = try scheduler.requestSubmitted(.plain(3), now: .at(0.1))
+        let actions = try scheduler.requestSubmitted(.plain(4), now: .at(0.1))
 
         #expect(actions.failures.keys.map { $0 } == [2])
-        #expect(actions.admissions.map(\.request) == [3])
         #expect(actions.contains { if case .cancel = $0 { true } else { false } })
-        #expect(scheduler.waitingRequests == 0 && scheduler.openRequests == 2)
-        #expect(scheduler.invariantViolation() == nil)
-    }
-
-    @Test func `the latest copy goes first, and no more than must`() throws {
-        var scheduler = ClusterScheduler.with([.small(slots: 4)])
-        for id in 1...4 as ClosedRange<UInt64> { _ = try scheduler.requestSubmitted(Self.copy(id), now: .at(0)) }
-
-        let actions = try scheduler.requestSubmitted(.plain(5, choices: 2), now: .at(0))
-
-        #expect(actions.failures.keys.sorted() == [3, 4])
-        #expect(actions.admissions.map(\.request) == [5, 5])
-        #expect(scheduler.invariantViolation() == nil)
+        #expect(scheduler.openRequests == 3 && scheduler.invariantViolation() == nil)
+        // The worker's next report tells of the room.
+        let load = WorkerLoad(freeSlots: 1, freePages: 60, runningSequences: 1, waitingPrefillTokens: 0)
+        #expect(scheduler.report(1, [], load: load, at: 0.2).actions.admissions.map(\.request) == [4])
+        #expect(scheduler.waitingRequests == 0 && scheduler.invariantViolation() == nil)
     }
 
     @Test func `a copy never waits`() throws {
