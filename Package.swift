@@ -106,7 +106,7 @@ let package = Package(
             name: "apus",
             dependencies: [
                 "Inference", "Text", "Weights", "Telemetry", "Configuration", "HTTP", "Tracing", "Kernels", "Models",
-                "Engine", "Worker", "Scheduling", "Simulation", "Router", "API", nio, nioPosix, logging,
+                "Engine", "Grammar", "Worker", "Scheduling", "Simulation", "Router", "API", nio, nioPosix, logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: ours),
@@ -159,8 +159,9 @@ let package = Package(
             name: "EndToEndTests", dependencies: ["apus", "Grammar", "Inference", "TestSupport"],
             exclude: [
                 "check_constraints.py", "constrained_client.py", "description.py", "dialects_client.py",
-                "embedding_client.py", "keda_client.py", "openai_client.py", "pull_server.py", "tools.jinja",
-                "tools_client.py", "trace_collector.py", "triton_client.py",
+                "ecosystem_client.py", "embedding_client.py", "keda_client.py", "kserve_client.py",
+                "ollama_embedding_client.py", "openai_client.py", "pull_server.py", "tools.jinja", "tools_client.py",
+                "trace_collector.py", "triton_client.py",
             ],
             swiftSettings: ours),
     ]

@@ -97,12 +97,15 @@ extension APICall {
 
     /// Writes an error in the shape of the dialect that the path belongs to.
     func write(_ error: APIError, into buffer: inout ByteBuffer) {
-        switch ErrorShape(path: exchange.request.path) {
+        switch ErrorShape(path: exchange.request.path, isAnthropic: isAnthropic) {
         case .openAI: error.write(into: &buffer)
         case .sentence: error.writeSentence(into: &buffer)
         case .anthropic: error.writeTyped(requestID: requestID, into: &buffer)
         }
     }
+
+    /// Anthropic's clients say which version of its dialect they speak.
+    var isAnthropic: Bool { exchange.request.header("anthropic-version") != nil }
 
     /// Fails before the service has heard of the request. What the service itself refuses, it counts itself.
     func refuse(_ error: APIError) {

@@ -140,7 +140,13 @@ final class APICore {
     }
 
     /// The models that are served now, under all their names.
-    var directory: ModelDirectory { ModelDirectory(models: service.models, aliases: aliases) }
+    var directory: ModelDirectory {
+        ModelDirectory(models: service.models, aliases: aliases, coming: repository.map { Self.coming($0.models) })
+    }
+
+    private static func coming(_ models: [RepositoryModel]) -> Set<String> {
+        Set(models.filter { $0.state == .loading || $0.state == .loaded }.map(\.name))
+    }
 
     func handle(_ exchange: any HTTPExchange, among routes: [Route]) {
         let (method, path) = (exchange.request.method, exchange.request.path)

@@ -58,10 +58,13 @@ struct ModelDirectory: Sendable {
     /// Sorted by name.
     let models: [ServedModel]
     private let aliases: AliasTable
+    /// Models that are being loaded or wait for their workers; nil where it is not known which models may come.
+    private let coming: Set<String>?
 
-    init(models: [ServedModel], aliases: AliasTable) {
+    init(models: [ServedModel], aliases: AliasTable, coming: Set<String>? = nil) {
         self.models = models
         self.aliases = aliases
+        self.coming = coming
     }
 
     /// A name to be listed that stands for others.
@@ -128,7 +131,9 @@ struct ModelDirectory: Sendable {
 
     private func listed(_ name: String) throws(ServeError) -> ServedModel {
         guard let model = models.first(where: { $0.name == name }) else {
-            throw models.isEmpty ? .unavailable("No worker has announced a model yet.") : .modelNotFound(name)
+            if coming?.contains(name) == true { throw .unavailable("The model \"\(name)\" is being loaded.") }
+            guard coming == nil, models.isEmpty else { throw .modelNotFound(name) }
+            throw .unavailable("No worker has announced a model yet.")
         }
         return model
     }

@@ -87,7 +87,12 @@ struct Preparation: Sendable {
     /// The same, of models that generate.
     func generator(_ fields: FieldReader, promptField: String) throws(APIError) -> ServedModel {
         let model = try model(fields, promptField: promptField)
-        guard let output = model.pooledOutput else { return model }
+        try Self.checkGenerates(model)
+        return model
+    }
+
+    static func checkGenerates(_ model: ServedModel) throws(APIError) {
+        guard let output = model.pooledOutput else { return }
         let other =
             switch output {
             case .vector: "makes vectors of texts and generates none: ask /v1/embeddings"
@@ -99,11 +104,15 @@ struct Preparation: Sendable {
     /// The same, of models that read whole texts.
     func reader(_ fields: FieldReader, promptField: String) throws(APIError) -> (ServedModel, PooledOutput) {
         let model = try model(fields, promptField: promptField)
+        return (model, try Self.pooledOutput(of: model))
+    }
+
+    static func pooledOutput(of model: ServedModel) throws(APIError) -> PooledOutput {
         guard let output = model.pooledOutput else {
             throw .invalid(
                 "model", code: "model_does_not_embed",
                 "The model \"\(model.name)\" generates text and does not embed it.")
         }
-        return (model, output)
+        return output
     }
 }

@@ -48,6 +48,7 @@ extension TokenizerSpec {
         for key in ["eot_token_id", "eom_token_id"] {
             if let token = try keys.token(key, among: tokens.count, otherwise: nil) { endOfTurnTokens.append(token) }
         }
+        infillTokens = try keys.infillTokens(among: tokens.count)
     }
 }
 
@@ -70,6 +71,19 @@ struct TokenizerKeys {
             throw .malformed("the model file lacks tokenizer.ggml.\(name)")
         }
         return value
+    }
+
+    /// Files have had two names for each.
+    func infillTokens(among count: Int) throws(TokenizerError) -> InfillTokens? {
+        func either(_ new: String, _ old: String) throws(TokenizerError) -> Int32? {
+            let older = try token(old, among: count, otherwise: nil)
+            return try token(new, among: count, otherwise: nil) ?? older
+        }
+        guard let prefix = try either("fim_pre_token_id", "prefix_token_id"),
+            let suffix = try either("fim_suf_token_id", "suffix_token_id"),
+            let middle = try either("fim_mid_token_id", "middle_token_id")
+        else { return nil }
+        return InfillTokens(prefix: prefix, suffix: suffix, middle: middle)
     }
 
     /// - Parameter isRequired: SentencePiece cannot tell bytes and control tokens apart without their kinds.

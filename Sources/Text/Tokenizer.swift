@@ -12,6 +12,10 @@ package final class Tokenizer: Sendable {
     package let spec: TokenizerSpec
     /// Tokens that end a turn or a text (EOS, EOT, end of message …), sorted.
     package let endTokens: [TokenID]
+    /// nil where the model cannot fill in.
+    package let infill: InfillTokens?
+    /// Tokens that end what is filled in, besides `endTokens`. Sorted.
+    package let infillEndTokens: [TokenID]
     private let encoding: Encoding
     private let tokenBytes: [[UInt8]]
     private let userDefined: SpecialTokens
@@ -36,6 +40,8 @@ package final class Tokenizer: Sendable {
         userDefined = SpecialTokens(entries([.userDefined]))
         userDefinedAndControl = SpecialTokens(entries([.userDefined, .control, .unknown]))
         endTokens = Self.endTokens(of: spec)
+        infill = spec.infillTokens ?? InfillTokens(spelledIn: spec)
+        infillEndTokens = infill?.ends(in: spec) ?? []
     }
 
     package var vocabularySize: Int { spec.tokens.count }
@@ -45,10 +51,19 @@ package final class Tokenizer: Sendable {
     ///   - addsBOS: puts the model's beginning-of-sequence token in front if the model wants one and it is not there;
     ///     BERT's texts are ended too.
     package func encode(_ text: String, parsesSpecialTokens: Bool, addsBOS: Bool) -> [TokenID] {
+        var tokens = encode(text, parsesSpecialTokens ? userDefinedAndControl : userDefined, isStart: true)
+        guard spec.kind != .wordPiece else { return addsBOS ? enclosed(tokens) : tokens }
+        if addsBOS, spec.addsBOS, let bos = spec.bosToken, tokens.first != bos { tokens.insert(bos, at: 0) }
+        return tokens
+    }
+
+    /// Text that goes on from another one: with no space in front. Control tokens are parsed.
+    func encodeInside(_ text: String) -> [TokenID] { encode(text, userDefinedAndControl, isStart: false) }
+
+    private func encode(_ text: String, _ specials: SpecialTokens, isStart beginsText: Bool) -> [TokenID] {
         var tokens: [TokenID] = []
-        var place = SentencePieceEncoding.Place.start
+        var place = beginsText ? SentencePieceEncoding.Place.start : .inside
         var dropsSpace = false
-        let specials = parsesSpecialTokens ? userDefinedAndControl : userDefined
         specials.split(Array(text.utf8)) { plain, next in
             var plain = dropsSpace ? Self.withoutLeadingSpace(plain) : plain
             if let next, spec.tokensTakingSpaceBefore.contains(next) { plain = Self.withoutTrailingSpace(plain) }
@@ -63,8 +78,6 @@ package final class Tokenizer: Sendable {
             place = spec.tokenKinds[Int(token)] == .userDefined ? .inside : .afterControl
             dropsSpace = takesSpaceBehind(token)
         }
-        guard spec.kind != .wordPiece else { return addsBOS ? enclosed(tokens) : tokens }
-        if addsBOS, spec.addsBOS, let bos = spec.bosToken, tokens.first != bos { tokens.insert(bos, at: 0) }
         return tokens
     }
 
@@ -161,6 +174,7 @@ package final class Tokenizer: Sendable {
             [("BOS", spec.bosToken), ("EOS", spec.eosToken), ("unknown", spec.unknownToken)]
             + spec.endOfTurnTokens.map { ("end-of-turn", $0) }
             + (spec.spaceTakingTokens + spec.tokensTakingSpaceBefore).map { ("space-taking", $0) }
+            + [spec.infillTokens?.prefix, spec.infillTokens?.suffix, spec.infillTokens?.middle].map { ("infill", $0) }
         for case (let name, let id?) in named where !(0..<count).contains(Int(id)) {
             throw .malformed("the \(name) token \(id) is outside the vocabulary of \(count)")
         }

@@ -48,6 +48,8 @@ package struct TokenizerSpec: Equatable, Sendable {
     package var unknownToken: TokenID?
     /// Further tokens that end a turn, as the file names them (eot, eom, eog).
     package var endOfTurnTokens: [TokenID]
+    /// Tokens around the parts of a text that is filled in, where the file names them.
+    package var infillTokens: InfillTokens?
     package var addsBOS: Bool
     /// WordPiece only: EOS ends a text, where BOS begins one.
     package var addsEOS: Bool
@@ -67,10 +69,10 @@ package struct TokenizerSpec: Equatable, Sendable {
     package init(
         kind: Kind, preTokenizer: String, tokens: [String], tokenKinds: [TokenKind], scores: [Float] = [],
         merges: [String] = [], bosToken: TokenID? = nil, eosToken: TokenID? = nil, unknownToken: TokenID? = nil,
-        endOfTurnTokens: [TokenID] = [], addsBOS: Bool = false, addsEOS: Bool = false, addsSpacePrefix: Bool = true,
-        spacePrefixPlace: SpacePrefixPlace = .afterControl, composesText: Bool = false,
-        spaceTakingTokens: [TokenID] = [], tokensTakingSpaceBefore: [TokenID] = [], chatTemplate: String? = nil,
-        normalization: TextNormalization = TextNormalization()
+        endOfTurnTokens: [TokenID] = [], infillTokens: InfillTokens? = nil, addsBOS: Bool = false,
+        addsEOS: Bool = false, addsSpacePrefix: Bool = true, spacePrefixPlace: SpacePrefixPlace = .afterControl,
+        composesText: Bool = false, spaceTakingTokens: [TokenID] = [], tokensTakingSpaceBefore: [TokenID] = [],
+        chatTemplate: String? = nil, normalization: TextNormalization = TextNormalization()
     ) {
         self.kind = kind
         self.preTokenizer = preTokenizer
@@ -82,6 +84,7 @@ package struct TokenizerSpec: Equatable, Sendable {
         self.eosToken = eosToken
         self.unknownToken = unknownToken
         self.endOfTurnTokens = endOfTurnTokens
+        self.infillTokens = infillTokens
         self.addsBOS = addsBOS
         self.addsEOS = addsEOS
         self.addsSpacePrefix = addsSpacePrefix

@@ -82,6 +82,11 @@ extension TokenizerSpec {
         for token in wire.tokensTakingSpaceBefore {
             tokensTakingSpaceBefore.append(try inVocabulary("tokenizer.tokens_taking_space_before", token))
         }
+        guard wire.hasInfillTokens else { return }
+        infillTokens = InfillTokens(
+            prefix: try inVocabulary("tokenizer.infill_tokens.prefix", wire.infillTokens.prefix),
+            suffix: try inVocabulary("tokenizer.infill_tokens.suffix", wire.infillTokens.suffix),
+            middle: try inVocabulary("tokenizer.infill_tokens.middle", wire.infillTokens.middle))
     }
 
     private static func kind(_ wire: WireTokenizerKind) throws(WireError) -> Kind {
@@ -134,6 +139,11 @@ extension TokenizerSpec {
         if let eosToken { wire.eosToken = UInt32(bitPattern: eosToken) }
         if let unknownToken { wire.unknownToken = UInt32(bitPattern: unknownToken) }
         wire.endOfTurnTokens = endOfTurnTokens.map { UInt32(bitPattern: $0) }
+        if let infillTokens {
+            wire.infillTokens.prefix = UInt32(bitPattern: infillTokens.prefix)
+            wire.infillTokens.suffix = UInt32(bitPattern: infillTokens.suffix)
+            wire.infillTokens.middle = UInt32(bitPattern: infillTokens.middle)
+        }
         wire.addsBos = addsBOS
         wire.addsEos = addsEOS
         wire.addsSpacePrefix = addsSpacePrefix

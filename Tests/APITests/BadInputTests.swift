@@ -186,6 +186,21 @@ import Testing
         chat("\"user\":5", "user", "invalid_type"),
         chat("\"metadata\":\"x\"", "metadata", "invalid_type"),
         chat("\"add_generation_prompt\":\"no\"", "add_generation_prompt", "invalid_type"),
+        chat(
+            "\"add_generation_prompt\":true,\"continue_final_message\":true", "add_generation_prompt", "invalid_value"),
+        chat("\"continue_final_message\":1", "continue_final_message", "invalid_type"),
+        chat("\"chat_template_kwargs\":[]", "chat_template_kwargs", "invalid_type"),
+        chat("\"chat_template_kwargs\":{\"messages\":[]}", "chat_template_kwargs.messages", "invalid_value"),
+        chat(
+            "\"chat_template_kwargs\":{\"chat_template\":\"\"}", "chat_template_kwargs.chat_template", "invalid_value"),
+        chat("\"chat_template_kwargs\":{\"a.b\":1}", "chat_template_kwargs", "invalid_value", says: "a.b"),
+        chat("\"chat_template_kwargs\":{\"1a\":1}", "chat_template_kwargs", "invalid_value"),
+        chat(
+            "\"chat_template_kwargs\":{\"a\":\(String(repeating: "[", count: 9))\(String(repeating: "]", count: 9))}",
+            "chat_template_kwargs.a", "invalid_value", says: "deeper than 8"),
+        chat(
+            "\"chat_template_kwargs\":{\((0...64).map { "\"a\($0)\":1" }.joined(separator: ","))}",
+            "chat_template_kwargs", "array_above_max_length"),
         // Of two that are refused, the first of the table is named, wherever they stand.
         chat("\"echo\":true,\"functions\":[{}]", "functions", "unsupported_parameter"),
     ]
@@ -195,7 +210,7 @@ import Testing
         ("function_call", "\"auto\""), ("guided_decoding_backend", "\"outlines\""),
         ("guided_whitespace_pattern", "\" \""),
         ("audio", "{}"), ("modalities", "[\"text\",\"audio\"]"), ("chat_template", "\"x\""),
-        ("chat_template_kwargs", "{\"a\":1}"), ("continue_final_message", "true"), ("best_of", "2"),
+        ("best_of", "2"),
         ("use_beam_search", "true"), ("length_penalty", "2"), ("web_search_options", "{}"), ("echo", "true"),
         ("truncate_prompt_tokens", "5"),
         ("allowed_token_ids", "[1]"), ("bad_words", "[\"x\"]"), ("documents", "[{}]"),

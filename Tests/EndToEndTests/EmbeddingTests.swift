@@ -17,6 +17,13 @@ import Testing
         #expect(status == 0, "\(said)")
     }
 
+    @Test func `the ollama package gets the same vectors as OpenAI's`() throws {
+        let cluster = try Self.cluster(workers: 1)
+        let (status, said) = try PythonEnvironment.outcome(
+            "ollama_embedding_client.py", ["http://127.0.0.1:\(cluster.port)"], packages: DialectTests.packages)
+        #expect(status == 0, "\(said)")
+    }
+
     @Test func `documents are ranked by what they mean`() throws {
         let cluster = try Self.cluster(workers: 1)
         let ranked = try cluster.request(

@@ -5,12 +5,14 @@ import Testing
 /// A family other than the real model's, from file to client: Qwen 3 with experts, tiny, of random weights.
 @Suite(.serialized) struct FamilyServingTests {
     private static let width = 64
+    private static let marks = ["<before>", "<behind>", "<gap>"]
 
-    /// A vocabulary of the printable ASCII characters, and ends of turns.
+    /// A vocabulary of the printable ASCII characters, ends of turns, and marks around what is filled in.
     private static func model() -> [UInt8] {
         var random = SeededRandom(seed: 5)
         var writer = GGUFWriter()
-        let tokens = (33..<127).map { String(UnicodeScalar(UInt8($0))) } + ["Ġ", "Ċ", "<|im_start|>", "<|im_end|>"]
+        let tokens =
+            (33..<127).map { String(UnicodeScalar(UInt8($0))) } + ["Ġ", "Ċ", "<|im_start|>", "<|im_end|>"] + marks
         let sizes: [(String, UInt32)] = [
             ("context_length", 256), ("embedding_length", UInt32(width)), ("block_count", 2),
             ("feed_forward_length", 64), ("attention.head_count", 4), ("attention.head_count_kv", 2),
@@ -24,7 +26,8 @@ import Testing
                 ("tokenizer.ggml.model", .string("gpt2")), ("tokenizer.ggml.pre", .string("qwen2")),
                 ("tokenizer.ggml.tokens", .strings(tokens)), ("tokenizer.ggml.merges", .strings([])),
                 ("tokenizer.ggml.token_type", .ints(tokens.indices.map { $0 < 96 ? 1 : 3 })),
-                ("tokenizer.ggml.eos_token_id", .uint32(UInt32(tokens.count - 1))),
+                ("tokenizer.ggml.eos_token_id", .uint32(97)), ("tokenizer.ggml.fim_pre_token_id", .uint32(98)),
+                ("tokenizer.ggml.fim_suf_token_id", .uint32(99)), ("tokenizer.ggml.fim_mid_token_id", .uint32(100)),
                 (
                     "tokenizer.chat_template",
                     .string("{% for m in messages %}<|im_start|>{{ m.content }}<|im_end|>{% endfor %}")
@@ -65,5 +68,22 @@ import Testing
         #expect(stream.text() == alone.text())
         #expect(choices.text() == alone.text())
         #expect(choices.text(choice: 1) != alone.text())
+
+        // What is filled in is what the same tokens would be continued with.
+        let wish = #""max_tokens":24,"temperature":0.8,"seed":3,"ignore_eos":true"#
+        let filled = try cluster.request(
+            "/v1/completions", body: #"{"model":"smollm2","prompt":"fox","suffix":"dog",\#(wish)}"#)
+        let spelled = try cluster.request(
+            "/v1/completions", body: #"{"model":"smollm2","prompt":"<before>fox<behind>dog<gap>",\#(wish)}"#)
+        let other = try cluster.request(
+            "/v1/completions", body: #"{"model":"smollm2","prompt":"fox","suffix":"cat",\#(wish)}"#)
+        let ollama = try cluster.request(
+            "/api/generate",
+            body:
+                #"{"model":"smollm2","prompt":"fox","suffix":"dog","stream":false,"options":{"num_predict":24,"temperature":0.8,"seed":3,"ignore_eos":true}}"#
+        )
+        #expect((filled.json["usage"] as? [String: Any])?["prompt_tokens"] as? Int == 9, "\(filled.body)")
+        #expect(filled.text() == spelled.text() && filled.text() != other.text())
+        #expect(ollama.json["response"] as? String == filled.text(), "\(ollama.body)")
     }
 }

@@ -156,3 +156,13 @@ spoken = llama.chat(
 )
 assert spoken.message.content == again.output_text, (spoken, again.output_text)
 print("ok")
+
+# Each dialect lists the model in its own shape.
+assert [item.id for item in claude.models.list()] == [model]
+info = claude.models.retrieve(model)
+assert info.type == "model" and info.display_name == model and info.created_at.year >= 2020, info
+try:
+    claude.models.retrieve("nobody")
+    raise SystemExit("an unknown model was shown")
+except anthropic.NotFoundError as error:
+    assert error.body["error"]["type"] == "not_found_error", error.body

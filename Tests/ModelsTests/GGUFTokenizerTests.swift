@@ -70,6 +70,23 @@ import Weights
         #expect(try Tokenizer(spec).endTokens == [1, 2, 3])
     }
 
+    @Test func `tokens for filling in have two names each`() throws {
+        let new: [(String, GGUFWriter.Value?)] = [
+            ("ggml.fim_pre_token_id", .uint32(0)), ("ggml.fim_suf_token_id", .uint32(1)),
+            ("ggml.fim_mid_token_id", .int32(2)),
+        ]
+        let old: [(String, GGUFWriter.Value?)] = [
+            ("ggml.prefix_token_id", .uint32(2)), ("ggml.suffix_token_id", .uint32(1)),
+            ("ggml.middle_token_id", .uint32(0)),
+        ]
+        #expect(try spec(Self.bytePair, new + old).infillTokens == InfillTokens(prefix: 0, suffix: 1, middle: 2))
+        #expect(try spec(Self.bytePair, old).infillTokens == InfillTokens(prefix: 2, suffix: 1, middle: 0))
+        #expect(try spec(Self.bytePair, Array(old.dropLast())).infillTokens == nil)
+        #expect(throws: TokenizerError.self) {
+            try spec(Self.bytePair, new + [("ggml.fim_mid_token_id", .uint32(4))])
+        }
+    }
+
     private static let damages: [(String, GGUFWriter.Value?)] = [
         ("ggml.model", nil), ("ggml.model", .string("bert")), ("ggml.model", .uint32(1)), ("ggml.tokens", nil),
         ("ggml.tokens", .ints([1])), ("ggml.tokens", .string("a")), ("ggml.merges", nil), ("ggml.merges", .ints([1])),

@@ -54,6 +54,7 @@ import Text
         ("tokenizer.bos_token", { $0.bosToken = 2 }),
         ("tokenizer.eos_token", { $0.eosToken = .max }),
         ("tokenizer.unknown_token", { $0.unknownToken = 99 }),
+        ("tokenizer.infill_tokens.middle", { $0.infillTokens.middle = 2 }),
         ("tokenizer.end_of_turn_tokens", { $0.endOfTurnTokens = [0, 2] }),
         ("tokenizer.space_taking_tokens", { $0.spaceTakingTokens = [2] }),
         ("tokenizer.tokens_taking_space_before", { $0.tokensTakingSpaceBefore = [2] }),

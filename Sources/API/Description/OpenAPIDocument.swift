@@ -68,7 +68,7 @@ enum OpenAPIDocument {
     }
 
     private static func responses(_ route: RouteDescription, _ role: Route.Role) -> JSONValue {
-        let shape = ErrorShape(path: route.pattern)
+        let shape = ErrorShape(path: route.pattern, isAnthropic: false)
         let error = RouteDescription.Content.json(shape.schema)
         var responses: [(Int, String, [RouteDescription.Content])] = []
         if !route.success.isEmpty { responses.append((200, "The answer.", route.success)) }

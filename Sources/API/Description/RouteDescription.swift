@@ -111,6 +111,12 @@ enum DescriptionTable {
             .post(
                 "/api/generate", "Answers a prompt.", takes: .json("OllamaGenerateRequest"),
                 gives: [.json("OllamaGenerated"), .lines]),
+            .post(
+                "/api/embed", "Makes vectors of texts.", takes: .json("OllamaEmbedRequest"),
+                gives: [.json("OllamaEmbeddings")]),
+            .post(
+                "/api/embeddings", "Makes a vector of a text.", takes: .json("OllamaEmbeddingRequest"),
+                gives: [.json("OllamaEmbedding")]),
             .get("/api/tags", "Lists the models.", .json("OllamaModels")),
             .get("/api/ps", "Lists the models that are ready.", .json("OllamaModels")),
             .post("/api/show", "Shows a model.", takes: .json("OllamaShowRequest"), gives: [.json("OllamaModel")]),
@@ -120,7 +126,6 @@ enum DescriptionTable {
         + ["pull", "create", "copy", "push"].map {
             .refused("POST", "/api/\($0)", "Models are loaded by workers.", status: 501)
         }
-        + ["embed", "embeddings"].map { .refused("POST", "/api/\($0)", "No model makes embeddings.", status: 501) }
 
     static let openInference: [RouteDescription] = [
         .get("/v2/health/live", "Whether the server lives.", .json("Live")),

@@ -72,10 +72,36 @@ extension SchemaTable {
             "OllamaGenerateRequest",
             Schema.object(
                 required: ["model"],
-                [("prompt", Schema.string), ("system", Schema.string), ("raw", Schema.boolean)] + ollamaCommon)
+                [
+                    ("prompt", Schema.string), ("suffix", Schema.string), ("system", Schema.string),
+                    ("raw", Schema.boolean),
+                ] + ollamaCommon)
         ),
         ("OllamaChat", ollamaAnswer("message", Schema.object)),
         ("OllamaGenerated", ollamaAnswer("response", Schema.string)),
+        (
+            "OllamaEmbedRequest",
+            Schema.object(
+                required: ["model", "input"],
+                [("model", model), ("input", Schema.either(Schema.string, Schema.list(Schema.string, 1...2_048)))])
+        ),
+        (
+            "OllamaEmbeddings",
+            Schema.object(
+                required: ["model", "embeddings"],
+                [
+                    ("model", Schema.string), ("embeddings", Schema.list(Schema.list(Schema.anyNumber))),
+                    ("total_duration", Schema.count), ("prompt_eval_count", Schema.count),
+                ])
+        ),
+        (
+            "OllamaEmbeddingRequest",
+            Schema.object(required: ["model", "prompt"], [("model", model), ("prompt", Schema.string)])
+        ),
+        (
+            "OllamaEmbedding",
+            Schema.object(required: ["embedding"], [("embedding", Schema.list(Schema.anyNumber))])
+        ),
         ("OllamaShowRequest", Schema.object(required: ["model"], [("model", model)])),
         (
             "OllamaModels",

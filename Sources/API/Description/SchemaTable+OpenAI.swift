@@ -8,16 +8,25 @@ extension SchemaTable {
         ("Completion", answer("text_completion")), ("Model", modelObject),
         (
             "ModelList",
-            Schema.object(
-                required: ["object", "data"],
-                [("object", Schema.words("list")), ("data", Schema.list(Schema.named("Model")))])
+            Schema.either(
+                Schema.object(
+                    required: ["object", "data"],
+                    [("object", Schema.words("list")), ("data", Schema.list(Schema.named("Model")))]),
+                // For clients that send `anthropic-version`.
+                Schema.object(
+                    required: ["data", "has_more", "first_id", "last_id"],
+                    [
+                        ("data", Schema.list(Schema.named("Model"))), ("has_more", Schema.boolean),
+                        ("first_id", Schema.optional(Schema.string)), ("last_id", Schema.optional(Schema.string)),
+                    ]))
         ),
         (
             "TokenizeRequest",
             Schema.object([
                 ("model", model), ("prompt", Schema.string),
                 ("messages", Schema.list(Schema.named("ChatMessage"))), ("add_special_tokens", Schema.boolean),
-                ("add_generation_prompt", Schema.boolean), ("return_token_strs", Schema.boolean),
+                ("add_generation_prompt", Schema.boolean), ("continue_final_message", Schema.boolean),
+                ("chat_template_kwargs", Schema.object), ("return_token_strs", Schema.boolean),
             ])
         ),
         (
@@ -95,7 +104,8 @@ extension SchemaTable {
             ("tools", Schema.list(Schema.object, 0...128)),
             ("tool_choice", Schema.either(Schema.words("none", "auto", "required"), Schema.object)),
             ("parallel_tool_calls", Schema.boolean), ("response_format", format), ("user", Schema.string),
-            ("metadata", Schema.object), ("store", Schema.boolean),
+            ("metadata", Schema.object), ("store", Schema.boolean), ("add_generation_prompt", Schema.boolean),
+            ("continue_final_message", Schema.boolean), ("chat_template_kwargs", Schema.object),
         ] + sampling)
 
     private static let completionRequest = Schema.object(
@@ -110,7 +120,8 @@ extension SchemaTable {
             ),
             ("max_tokens", limit), ("stream", Schema.boolean),
             ("stream_options", Schema.object([("include_usage", Schema.boolean)])), ("n", Schema.integer(1...8)),
-            ("stop", stop), ("logprobs", Schema.integer(0...20)), ("echo", Schema.boolean), ("user", Schema.string),
+            ("stop", stop), ("logprobs", Schema.integer(0...20)), ("echo", Schema.boolean),
+            ("suffix", Schema.optional(Schema.string)), ("user", Schema.string),
         ] + sampling)
 
     private static func answer(_ object: String) -> JSONValue {
@@ -142,10 +153,17 @@ extension SchemaTable {
             ])
     }
 
-    private static let modelObject = Schema.object(
-        required: ["id", "object", "created", "owned_by"],
-        [
-            ("id", Schema.string), ("object", Schema.words("model")), ("created", Schema.count),
-            ("owned_by", Schema.string), ("max_model_len", Schema.count),
-        ])
+    private static let modelObject = Schema.either(
+        Schema.object(
+            required: ["id", "object", "created", "owned_by"],
+            [
+                ("id", Schema.string), ("object", Schema.words("model")), ("created", Schema.count),
+                ("owned_by", Schema.string), ("max_model_len", Schema.count),
+            ]),
+        Schema.object(
+            required: ["id", "type", "display_name", "created_at"],
+            [
+                ("id", Schema.string), ("type", Schema.words("model")), ("display_name", Schema.string),
+                ("created_at", Schema.string), ("max_input_tokens", Schema.count), ("max_tokens", Schema.count),
+            ]))
 }

@@ -102,6 +102,7 @@ extension TextModelRequest {
     /// What completions refuse, and what only they have.
     private static let refused = RefusedFields.Table(
         RefusedFields.completion.rows + [
+            .init("suffix", .empty, "ask /v1/completions"),
             .init("echo", .isFalse, "set exclude_input_in_output to false"),
             .init("prompt_logprobs", .nothing, "no output holds them"),
             .init("stream_options", .nothing, "ask for the outputs num_input_tokens and num_output_tokens"),

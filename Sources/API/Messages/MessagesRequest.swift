@@ -7,7 +7,7 @@ import Text
 /// A request in Anthropic's dialect: from its fields to a chat. Source: Anthropic's API reference, "Messages".
 enum MessagesRequest {
     static func turn(_ fields: FieldReader, _ preparation: Preparation) throws(APIError) -> ChatTurn {
-        let model = try preparation.model(fields, promptField: "messages")
+        let model = try preparation.generator(fields, promptField: "messages")
         try RefusedFields.check(fields, against: refused)
         if let thinking = try fields.object("thinking") {
             try RefusedFields.check(thinking, against: refusedOfThinking)
@@ -84,6 +84,8 @@ enum MessagesRequest {
             .init("logprobs", .isFalse, "use /v1/chat/completions"),
             .init("prompt_logprobs", .nothing, "use /v1/chat/completions"),
             .init("n", .number(1), "a message is one answer"),
+            .init("chat_template_kwargs", .empty, "use /v1/chat/completions"),
+            .init("continue_final_message", .isFalse, "use /v1/chat/completions"),
         ])
 
     private static let refusedOfThinking = RefusedFields.Table([

@@ -1,7 +1,7 @@
 import NIOCore
 import Serving
 
-/// Anthropic's dialect. `x-api-key` and `anthropic-version` are accepted and not looked at.
+/// Anthropic's dialect, of whatever version. Its list of models is ``Models``.
 enum MessagesRoutes {
     static let table: [Route] = [
         Route("POST", "/v1/messages", .open) { Messages.answer($0) },

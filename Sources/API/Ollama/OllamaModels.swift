@@ -41,11 +41,16 @@ enum OllamaModels {
                 body.writeStaticString(",\"general.vocabulary_size\":")
                 body.writeJSON(model.tokenizer.vocabularySize)
                 body.writeStaticString("},\"capabilities\":")
-                let hasTools = model.chatTemplate?.toolDialect != nil
-                body.writeJSONList(hasTools ? ["completion", "tools"] : ["completion"]) { $0.writeJSON($1) }
+                body.writeJSONList(capabilities(of: model)) { $0.writeJSON($1) }
                 body.writeStaticString("}")
             }
         }
+    }
+
+    private static func capabilities(of model: ServedModel) -> [String] {
+        guard model.pooledOutput == nil else { return ["embedding"] }
+        return ["completion"] + (model.chatTemplate?.toolDialect != nil ? ["tools"] : [])
+            + (model.tokenizer.infill != nil ? ["insert"] : [])
     }
 
     private static func write(_ models: [ServedModel], to call: APICall) {

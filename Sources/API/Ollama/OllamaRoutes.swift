@@ -7,6 +7,8 @@ enum OllamaRoutes {
         [
             Route("POST", "/api/chat", .open) { Ollama.answer($0, .chat) },
             Route("POST", "/api/generate", .open) { Ollama.answer($0, .generate) },
+            Route("POST", "/api/embed", .open) { OllamaEmbeddings.answer($0) },
+            Route("POST", "/api/embeddings", .open) { OllamaEmbeddings.answerOne($0) },
             Route("GET", "/api/tags", .open) { OllamaModels.list($0) },
             Route("GET", "/api/ps", .open) { OllamaModels.running($0) },
             Route("POST", "/api/show", .open) { OllamaModels.show($0) },
@@ -24,9 +26,7 @@ enum OllamaRoutes {
         ("POST", "/api/pull", ServerFacts.workersLoad), ("POST", "/api/create", ServerFacts.workersLoad),
         ("POST", "/api/copy", ServerFacts.workersLoad), ("DELETE", "/api/delete", ServerFacts.workersLoad),
         ("POST", "/api/push", "Models are files of the workers: there is nowhere to push them from."),
-        ("POST", "/api/embed", embeddings), ("POST", "/api/embeddings", embeddings),
     ]
-    private static let embeddings = "Models here write text: none makes embeddings."
 }
 
 /// `POST /api/chat`, `POST /api/generate`

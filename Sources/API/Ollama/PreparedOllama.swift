@@ -14,6 +14,7 @@ struct PreparedOllama: PreparedRequest {
 
     init(_ fields: FieldReader, _ kind: Ollama.Call, _ preparation: Preparation) throws(APIError) {
         model = try OllamaModels.find(fields, preparation)
+        try Preparation.checkGenerates(model)
         try RefusedFields.check(fields, against: Self.refused)
         let options = try fields.object("options") ?? FieldReader(JSONObject(), path: "options")
         try RefusedFields.check(options, against: Self.refusedOptions)
@@ -23,8 +24,19 @@ struct PreparedOllama: PreparedRequest {
         try shared.constrain(try Self.constraint(fields), "format")
         let wanted = try Self.outputLimit(options)
 
-        if kind == .generate, try fields.bool("raw") ?? false {
-            generation = try Self.raw(fields, options, shared, wanted, model, preparation.options)
+        if kind == .chat, try fields.string("suffix")?.isEmpty == false {
+            throw .unsupported("suffix", "use /api/generate")
+        }
+        let isRaw = kind == .generate ? try fields.bool("raw") ?? false : false
+        if kind == .generate, let suffix = try InfillPrompt.suffix(fields, model: model) {
+            guard try fields.string("system") ?? "" == "" else {
+                throw .invalid("system", code: "invalid_value", "system is not allowed with suffix.")
+            }
+            generation = try Self.plain(fields, suffix, options, shared, wanted, model, preparation.options)
+            return
+        }
+        if isRaw {
+            generation = try Self.plain(fields, nil, options, shared, wanted, model, preparation.options)
             return
         }
         let messages =
@@ -38,15 +50,23 @@ struct PreparedOllama: PreparedRequest {
         generation = try turn.prepare(limits: options, options: preparation.options)
     }
 
-    /// A prompt as it is, without a template.
-    private static func raw(
-        _ fields: FieldReader, _ sampling: FieldReader, _ shared: SamplingFields, _ wanted: Int?, _ model: ServedModel,
-        _ options: APIOptions
+    /// A prompt as it is, or with a text behind it, without a template.
+    private static func plain(
+        _ fields: FieldReader, _ suffix: String?, _ sampling: FieldReader, _ shared: SamplingFields, _ wanted: Int?,
+        _ model: ServedModel, _ options: APIOptions
     ) throws(APIError) -> PreparedGeneration? {
-        guard let prompt = try fields.string("prompt"), !prompt.isEmpty else { return nil }
-        let prompts = try PreparedGeneration.encode([prompt], addsBOS: true, promptField: "prompt", model: model)
-        try PreparedGeneration.checkNotEmpty(prompts, promptField: "prompt")
+        let prompt = try fields.string("prompt") ?? ""
+        guard !prompt.isEmpty || suffix != nil else { return nil }
         var shared = shared
+        let prompts: [[TokenID]]
+        if let suffix {
+            prompts = try InfillPrompt.encode(
+                [prompt], suffix: suffix, addsBOS: true, promptField: "prompt", model: model)
+            shared.endsWithInfill(model)
+        } else {
+            prompts = try PreparedGeneration.encode([prompt], addsBOS: true, promptField: "prompt", model: model)
+        }
+        try PreparedGeneration.checkNotEmpty(prompts, promptField: "prompt")
         try shared.setOutputTokenCount(
             try PreparedGeneration.outputTokenCount(
                 prompts: prompts, wanted: wanted, fallback: nil, promptField: "prompt", model: model, options: options),
@@ -94,7 +114,6 @@ struct PreparedOllama: PreparedRequest {
         .init("top_logprobs", .number(0), "use /v1/chat/completions"),
         .init("images", .empty, "the model reads text"),
         .init("template", .empty, "the template is the model's own; raw leaves it out"),
-        .init("suffix", .empty, "text is continued, never inserted"),
         .init("context", .empty, "send the conversation as messages to /api/chat"),
     ])
 

@@ -25,7 +25,7 @@ enum ChatCompletions {
         shared.sampling.promptLogprobs = shared.promptLogprobCount
         var turn = ChatTurn(model: model, messages: messages, tools: tools, shared: shared)
         turn.wantedTokenCount = try outputLimit(fields)
-        turn.addsGenerationPrompt = try fields.bool("add_generation_prompt") ?? true
+        turn.template = try TemplateFields(fields)
         turn.addsSpecialTokens = try fields.bool("add_special_tokens") ?? true
         var prepared = try turn.prepare(limits: fields, options: preparation.options)
         prepared.logprobCount = logprobCount

@@ -98,7 +98,7 @@ enum ChatMessages {
 
     /// The model's own rendering of the messages.
     static func render(
-        _ messages: [ChatMessage], tools: [TemplateValue], addsGenerationPrompt: Bool, model: ServedModel
+        _ messages: [ChatMessage], tools: [TemplateValue], _ fields: TemplateFields, model: ServedModel
     ) throws(APIError) -> String {
         guard let template = model.chatTemplate else {
             throw .invalid(
@@ -112,13 +112,16 @@ enum ChatMessages {
                 "An earlier message calls tools, but the chat template of the model \(model.name) has no place for them."
             )
         }
+        var variables = fields.variables
+        if !tools.isEmpty { variables["tools"] = .list(tools) }
+        let rendered: String
         do throws(ChatTemplateError) {
-            return try template.render(
-                messages, addsGenerationPrompt: addsGenerationPrompt,
-                variables: tools.isEmpty ? [:] : ["tools": .list(tools)])
+            rendered = try template.render(
+                messages, addsGenerationPrompt: fields.addsGenerationPrompt, variables: variables)
         } catch {
             throw Self.error(error)
         }
+        return fields.continuesLastMessage ? try TemplateFields.cut(rendered, behind: messages.last) : rendered
     }
 
     private static func error(_ error: ChatTemplateError) -> APIError {

@@ -27,8 +27,13 @@ enum Completions {
         let least = echoes || shared.promptLogprobCount != nil ? 0 : 1
         let wanted = try fields.integer("max_tokens", in: least...Int(Int32.max))
 
+        let suffix = try InfillPrompt.suffix(fields, model: model)
+        guard suffix == nil || !echoes else {
+            throw .invalid("echo", code: "invalid_value", "echo is not allowed with suffix.")
+        }
         let prompts = try CompletionPrompts(
-            fields, named: "prompt", countMax: options.promptCountMax, model: model)
+            fields, named: "prompt", suffix: suffix, countMax: options.promptCountMax, model: model)
+        if suffix != nil { shared.endsWithInfill(model) }
         _ = try PreparedGeneration.answerCount(
             promptCount: prompts.tokens.count, choiceCount: shared.choiceCount, options: options)
         try shared.setOutputTokenCount(
@@ -58,7 +63,7 @@ struct CompletionPrompts {
     private var strings: [String]?
 
     init(
-        _ fields: FieldReader, named name: String, countMax: Int, model: ServedModel
+        _ fields: FieldReader, named name: String, suffix: String? = nil, countMax: Int, model: ServedModel
     ) throws(APIError) {
         guard let value = fields.value(name) else { throw fields.missing(name) }
         let addsBOS = try fields.bool("add_special_tokens") ?? true
@@ -80,7 +85,12 @@ struct CompletionPrompts {
         case .null, .bool, .integer, .unsigned, .double, .object:
             throw fields.wrongKind(name, wanted: "a string, a list of strings or a list of token ids", value)
         }
-        if let strings {
+        if let strings, let suffix {
+            tokens = try InfillPrompt.encode(
+                strings, suffix: suffix, addsBOS: addsBOS, promptField: name, model: model)
+        } else if suffix != nil {
+            throw .invalid("suffix", code: "invalid_value", "suffix is only allowed with a prompt of text.")
+        } else if let strings {
             tokens = try PreparedGeneration.encode(strings, addsBOS: addsBOS, promptField: name, model: model)
         }
         try PreparedGeneration.checkNotEmpty(tokens, promptField: name)

@@ -2,13 +2,14 @@ import Inference
 import NIOCore
 import Serving
 
-/// `GET /v1/models`, `GET /v1/models/{id}`
+/// `GET /v1/models`, `GET /v1/models/{id}`: in OpenAI's shape, or in Anthropic's for clients that name a version of it.
 enum Models {
     static func list(_ call: APICall) {
+        let directory = call.core.directory
+        let entries = directory.plainModels.map { Entry($0) } + directory.listedAliases.map { Entry($0) }
         call.respond { body in
+            guard !call.isAnthropic else { return writePage(entries, into: &body) }
             body.writeStaticString("{\"object\":\"list\",\"data\":")
-            let directory = call.core.directory
-            let entries = directory.plainModels.map { Entry($0) } + directory.listedAliases.map { Entry($0) }
             body.writeJSONList(entries) { $1.write(into: &$0) }
             body.writeStaticString("}")
         }
@@ -27,7 +28,18 @@ enum Models {
             let shown: ServeError = directory.models.isEmpty ? .modelNotFound(call.id) : error
             return call.fail(ErrorTable.error(shown, promptField: "model", options: call.core.options))
         }
-        call.respond { entry.write(into: &$0) }
+        call.respond { call.isAnthropic ? entry.writeInfo(into: &$0) : entry.write(into: &$0) }
+    }
+
+    /// Anthropic's list: all on one page.
+    private static func writePage(_ entries: [Entry], into body: inout ByteBuffer) {
+        body.writeStaticString("{\"data\":")
+        body.writeJSONList(entries) { $1.writeInfo(into: &$0) }
+        body.writeStaticString(",\"has_more\":false,\"first_id\":")
+        body.writeJSON(entries.first?.name)
+        body.writeStaticString(",\"last_id\":")
+        body.writeJSON(entries.last?.name)
+        body.writeStaticString("}")
     }
 
     /// OpenAI's object, with the context length where vLLM has it, and of an alias what stands behind it.
@@ -49,6 +61,21 @@ enum Models {
             model = alias.root
             contextLength = alias.targets.reduce(Int.max) { min($0, $1.model.contextLength) }
             targets = alias.targets
+        }
+
+        /// Anthropic's object.
+        func writeInfo(into body: inout ByteBuffer) {
+            body.writeStaticString("{\"type\":\"model\",\"id\":")
+            body.writeJSON(name)
+            body.writeStaticString(",\"display_name\":")
+            body.writeJSON(name)
+            body.writeStaticString(",\"created_at\":")
+            body.writeJSON(UTCTime.text(unixSeconds: model.created))
+            body.writeStaticString(",\"max_input_tokens\":")
+            body.writeJSON(contextLength)
+            body.writeStaticString(",\"max_tokens\":")
+            body.writeJSON(contextLength)
+            body.writeStaticString("}")
         }
 
         func write(into body: inout ByteBuffer) {

@@ -89,17 +89,12 @@ struct RefusedFields {
             .init("audio", .nothing, "output is text"), .init("modalities", .textOnly, "output is text"),
             .init("web_search_options", .nothing, "the model has no web access"),
             .init("chat_template", .nothing, "the template is the model's own"),
-            .init("chat_template_kwargs", .empty, "the template takes no arguments"),
             .init("documents", .empty, "put documents into the messages"),
-            .init("continue_final_message", .isFalse, "the last message is always complete"),
             .init("echo", .isFalse, "a chat's prompt is not repeated"),
             .init("best_of", .number(1), "use n"),
         ])
 
-    static let completion = Table(
-        common + [
-            .init("suffix", .empty, "text is continued, never inserted")
-        ])
+    static let completion = Table(common)
 
     /// For texts that are read as wholes.
     private static let reading: [RefusedFields] = [

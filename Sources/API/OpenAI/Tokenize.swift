@@ -24,8 +24,8 @@ enum Tokenize {
             let messages = try ChatMessages.read(fields, options: preparation.options)
             try checkLength(ChatMessages.byteCount(messages), "messages", preparation.options)
             text = try ChatMessages.render(
-                messages, tools: try ToolFields(fields, model: model).definitions,
-                addsGenerationPrompt: try fields.bool("add_generation_prompt") ?? true, model: model)
+                messages, tools: try ToolFields(fields, model: model).definitions, try TemplateFields(fields),
+                model: model)
         } else {
             throw fields.missing("prompt")
         }

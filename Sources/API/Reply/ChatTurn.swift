@@ -11,7 +11,7 @@ struct ChatTurn {
     var shared: SamplingFields
     /// Tokens of the answer at most; nil for what the context leaves.
     var wantedTokenCount: Int?
-    var addsGenerationPrompt = true
+    var template = TemplateFields()
     var addsSpecialTokens = true
     /// What holds the text here.
     var promptField = "messages"
@@ -53,7 +53,7 @@ struct ChatTurn {
         try PreparedGeneration.checkFits(
             byteCount: ChatMessages.byteCount(messages), promptField: promptField, model: model)
         var text = try ChatMessages.render(
-            messages, tools: tools.definitions, addsGenerationPrompt: addsGenerationPrompt, model: model)
+            messages, tools: tools.definitions, template, model: model)
         if let calls = tools.calls, calls.isForced { text += calls.dialect.forcedOpening }
         let prompt = model.tokenizer.encode(text, parsesSpecialTokens: true, addsBOS: addsSpecialTokens)
         guard !prompt.isEmpty else {

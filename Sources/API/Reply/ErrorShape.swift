@@ -9,10 +9,12 @@ enum ErrorShape: Equatable {
     /// `{"type":"error","error":{"type","message"}}`
     case anthropic
 
-    init(path: String) {
+    /// - Parameter isAnthropic: the client speaks that dialect where a path has two.
+    init(path: String, isAnthropic: Bool) {
         switch path {
         case _ where path.hasPrefix("/v2") || path.hasPrefix("/api/"): self = .sentence
         case _ where path == "/v1/messages" || path.hasPrefix("/v1/messages/"): self = .anthropic
+        case _ where isAnthropic && (path == "/v1/models" || path.hasPrefix("/v1/models/")): self = .anthropic
         default: self = .openAI
         }
     }

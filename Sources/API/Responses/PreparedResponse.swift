@@ -12,7 +12,7 @@ struct PreparedResponse: PreparedRequest {
 
     init(_ fields: FieldReader, _ preparation: Preparation) throws(APIError) {
         let options = preparation.options
-        let model = try preparation.model(fields, promptField: "input")
+        let model = try preparation.generator(fields, promptField: "input")
         try RefusedFields.check(fields, against: Self.refused)
         try Self.checkIncluded(fields)
         if let stream = try fields.object("stream_options") {
@@ -71,6 +71,8 @@ struct PreparedResponse: PreparedRequest {
             .init("prompt_logprobs", .nothing, "use /v1/chat/completions"),
             .init("n", .number(1), "a response is one answer"), .init("context_management", .empty, notStored),
             .init("modalities", .textOnly, "output is text"),
+            .init("chat_template_kwargs", .empty, "use /v1/chat/completions"),
+            .init("continue_final_message", .isFalse, "use /v1/chat/completions"),
         ])
 
     private static let refusedOfStream = RefusedFields.Table([

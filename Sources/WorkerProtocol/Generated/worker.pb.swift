@@ -1090,11 +1090,38 @@ package nonisolated struct WireTokenizer: @unchecked Sendable {
     set {_uniqueStorage()._tokensTakingSpaceBefore = newValue}
   }
 
+  /// Absent where the model file does not name them.
+  package var infillTokens: WireInfillTokens {
+    get {_storage._infillTokens ?? WireInfillTokens()}
+    set {_uniqueStorage()._infillTokens = newValue}
+  }
+  /// Returns true if `infillTokens` has been explicitly set.
+  package var hasInfillTokens: Bool {_storage._infillTokens != nil}
+  /// Clears the value of `infillTokens`. Subsequent reads from it will return its default value.
+  package mutating func clearInfillTokens() {_uniqueStorage()._infillTokens = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
   fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+/// What stands before the text in front of a gap, before the text behind it, and before what fills it.
+package nonisolated struct WireInfillTokens: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var prefix: UInt32 = 0
+
+  package var suffix: UInt32 = 0
+
+  package var middle: UInt32 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
 }
 
 package nonisolated struct WireNormalization: Sendable {
@@ -2553,7 +2580,7 @@ nonisolated extension WireTokenizerChunk: SwiftProtobuf.Message, SwiftProtobuf._
 
 nonisolated extension WireTokenizer: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Tokenizer"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{3}pre_tokenizer\0\u{1}tokens\0\u{3}token_kinds\0\u{1}scores\0\u{1}merges\0\u{3}bos_token\0\u{3}eos_token\0\u{3}unknown_token\0\u{3}end_of_turn_tokens\0\u{3}adds_bos\0\u{3}adds_eos\0\u{3}adds_space_prefix\0\u{3}chat_template\0\u{1}normalization\0\u{3}composes_text\0\u{3}space_taking_tokens\0\u{3}space_prefix_place\0\u{3}tokens_taking_space_before\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{3}pre_tokenizer\0\u{1}tokens\0\u{3}token_kinds\0\u{1}scores\0\u{1}merges\0\u{3}bos_token\0\u{3}eos_token\0\u{3}unknown_token\0\u{3}end_of_turn_tokens\0\u{3}adds_bos\0\u{3}adds_eos\0\u{3}adds_space_prefix\0\u{3}chat_template\0\u{1}normalization\0\u{3}composes_text\0\u{3}space_taking_tokens\0\u{3}space_prefix_place\0\u{3}tokens_taking_space_before\0\u{3}infill_tokens\0")
 
   fileprivate class _StorageClass {
     var _kind: WireTokenizerKind = .unspecified
@@ -2575,6 +2602,7 @@ nonisolated extension WireTokenizer: SwiftProtobuf.Message, SwiftProtobuf._Messa
     var _spaceTakingTokens: [UInt32] = []
     var _spacePrefixPlace: UInt32 = 0
     var _tokensTakingSpaceBefore: [UInt32] = []
+    var _infillTokens: WireInfillTokens? = nil
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -2604,6 +2632,7 @@ nonisolated extension WireTokenizer: SwiftProtobuf.Message, SwiftProtobuf._Messa
       _spaceTakingTokens = source._spaceTakingTokens
       _spacePrefixPlace = source._spacePrefixPlace
       _tokensTakingSpaceBefore = source._tokensTakingSpaceBefore
+      _infillTokens = source._infillTokens
     }
   }
 
@@ -2641,6 +2670,7 @@ nonisolated extension WireTokenizer: SwiftProtobuf.Message, SwiftProtobuf._Messa
         case 17: try { try decoder.decodeRepeatedUInt32Field(value: &_storage._spaceTakingTokens) }()
         case 18: try { try decoder.decodeSingularUInt32Field(value: &_storage._spacePrefixPlace) }()
         case 19: try { try decoder.decodeRepeatedUInt32Field(value: &_storage._tokensTakingSpaceBefore) }()
+        case 20: try { try decoder.decodeSingularMessageField(value: &_storage._infillTokens) }()
         default: break
         }
       }
@@ -2710,6 +2740,9 @@ nonisolated extension WireTokenizer: SwiftProtobuf.Message, SwiftProtobuf._Messa
       if !_storage._tokensTakingSpaceBefore.isEmpty {
         try visitor.visitPackedUInt32Field(value: _storage._tokensTakingSpaceBefore, fieldNumber: 19)
       }
+      try { if let v = _storage._infillTokens {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
+      } }()
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -2738,10 +2771,51 @@ nonisolated extension WireTokenizer: SwiftProtobuf.Message, SwiftProtobuf._Messa
         if _storage._spaceTakingTokens != rhs_storage._spaceTakingTokens {return false}
         if _storage._spacePrefixPlace != rhs_storage._spacePrefixPlace {return false}
         if _storage._tokensTakingSpaceBefore != rhs_storage._tokensTakingSpaceBefore {return false}
+        if _storage._infillTokens != rhs_storage._infillTokens {return false}
         return true
       }
       if !storagesAreEqual {return false}
     }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireInfillTokens: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".InfillTokens"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}prefix\0\u{1}suffix\0\u{1}middle\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.prefix) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.suffix) }()
+      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.middle) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.prefix != 0 {
+      try visitor.visitSingularUInt32Field(value: self.prefix, fieldNumber: 1)
+    }
+    if self.suffix != 0 {
+      try visitor.visitSingularUInt32Field(value: self.suffix, fieldNumber: 2)
+    }
+    if self.middle != 0 {
+      try visitor.visitSingularUInt32Field(value: self.middle, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireInfillTokens, rhs: WireInfillTokens) -> Bool {
+    if lhs.prefix != rhs.prefix {return false}
+    if lhs.suffix != rhs.suffix {return false}
+    if lhs.middle != rhs.middle {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

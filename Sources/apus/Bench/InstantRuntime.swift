@@ -70,6 +70,7 @@ extension TokenizerSpec {
             return sides.allSatisfy(known.contains) && known.contains(sides.joined())
         }
         cut.endOfTurnTokens = endOfTurnTokens.filter { $0 < count }
+        cut.infillTokens = nil
         return cut
     }
 }

@@ -145,7 +145,10 @@ import Testing
         generate(#""images":["x"]"#, "images is not supported"),
         Row(path: "/api/pull", body: #"{"model":"x"}"#, says: "Models are loaded by workers", status: 501),
         Row(path: "/api/create", body: "{}", says: "Models are loaded by workers", status: 501),
-        Row(path: "/api/embed", body: "{}", says: "none makes embeddings", status: 501),
+        chat(#""suffix":"x""#, "suffix is not supported: use /api/generate"),
+        Row(path: "/api/embed", body: "{}", says: "model is required"),
+        Row(path: "/api/embed", body: #"{"model":"tiny","input":"a"}"#, says: "does not embed"),
+        Row(path: "/api/embeddings", body: #"{"model":"tiny","prompt":"a"}"#, says: "does not embed"),
     ]
 
     @Test(arguments: responses + messages + ollama)

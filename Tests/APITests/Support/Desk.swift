@@ -93,15 +93,20 @@ final class Desk {
 }
 
 extension ServedModel {
-    /// One token for each byte (its id is the byte), then <|im_start|> 256, <|im_end|> 257, <s> 258.
+    /// One token for each byte (its id is the byte), then <|im_start|> 256, <|im_end|> 257, <s> 258; those of filling in are
+    /// 259, 260, 261, and <|file_sep|> 262.
     static func tiny(
         name: String = "tiny", contextLength: Int = 256, hasTemplate: Bool = true, addsBOS: Bool = false,
-        hasTools: Bool = false, pooledOutput: PooledOutput? = nil
+        hasTools: Bool = false, fillsIn: Bool = false, pooledOutput: PooledOutput? = nil
     ) -> ServedModel {
         var spec = TokenizerSpec(
             kind: .bytePairEncoding, preTokenizer: "gpt-2",
             tokens: (0...255).map { String(Self.gpt2Character($0)) } + ["<|im_start|>", "<|im_end|>", "<s>"],
             tokenKinds: Array(repeating: .normal, count: 256) + [.control, .control, .control])
+        if fillsIn {
+            spec.tokens += ["<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", "<|file_sep|>"]
+            spec.tokenKinds += Array(repeating: .control, count: 4)
+        }
         spec.bosToken = 258
         spec.eosToken = 257
         spec.addsBOS = addsBOS
