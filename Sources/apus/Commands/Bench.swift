@@ -1,6 +1,7 @@
 import ArgumentParser
 import Configuration
 import HTTP
+import Inference
 import Kernels
 import Models
 
@@ -29,15 +30,25 @@ struct Bench: ParsableCommand {
     @Option(help: ArgumentHelp("With --engine and --limits: threads that compute.", valueName: "n")) var threads: Int?
     @Option(WorkerKeys.quantize, with: "--engine") var quantize: String?
     @Option(WorkerKeys.kvType, with: "--engine") var kvType: String?
+    @Option(
+        help: ArgumentHelp(
+            "With --engine: what it costs to hold answers to this JSON schema, beside others.", valueName: "schema"))
+    var jsonSchema: String?
+    @Option(
+        help: ArgumentHelp(
+            "With --json-schema: no model, but its vocabulary made so long: the cost of masks alone.", valueName: "n"))
+    var vocabulary: Int?
 
     func validate() throws {
         guard [limits, steps, engine != nil].filter({ $0 }).count <= 1 else {
             throw ValidationError("--limits, --steps and --engine exclude each other.")
         }
+        guard jsonSchema == nil || engine != nil else { throw ValidationError("--json-schema needs --engine.") }
+        guard vocabulary == nil || jsonSchema != nil else { throw ValidationError("--vocabulary needs --json-schema.") }
         for (name, value, range) in [
             ("concurrency", concurrency, 1...10_000), ("requests", requests, 1...10_000_000),
             ("prompt-tokens", promptTokens, 1...1_000_000), ("output-tokens", outputTokens, 1...1_000_000),
-            ("threads", threads ?? 1, 1...256),
+            ("threads", threads ?? 1, 1...256), ("vocabulary", vocabulary ?? 300, 300...1_000_000),
         ] where !range.contains(value) {
             throw ValidationError("--\(name) must be from \(range.lowerBound) to \(range.upperBound).")
         }
@@ -56,6 +67,19 @@ struct Bench: ParsableCommand {
                         try StepBench(
                             sequences: command.concurrency, promptTokens: command.promptTokens,
                             temperature: Float(command.temperature)
+                        ).run())
+                    return
+                }
+                if let engine = command.engine, let schema = command.jsonSchema {
+                    print(
+                        try ConstraintBench(
+                            path: engine,
+                            options: TransformerOptions(
+                                threadCount: command.threads, kvMemory: .pages(command.concurrency * 32),
+                                kvType: KVType.named(byFlag: command.kvType), stepTokenMax: 512,
+                                quantization: WeightQuantization.named(byFlag: command.quantize)),
+                            constraint: OutputConstraint(.jsonSchema, schema), streams: command.concurrency,
+                            steps: command.outputTokens, vocabulary: command.vocabulary
                         ).run())
                     return
                 }
