@@ -1,0 +1,144 @@
+import Foundation
+import HTTP
+import Inference
+import NIOCore
+import Serving
+import Testing
+
+@testable import API
+
+/// Requests of every endpoint with the answers that they get, as Tests/Fixtures/exchanges keeps them: one file each. What an
+/// answer is must not change by chance. `APUS_RECORD=1` writes the answers anew, to be looked at before they are kept.
+@Suite struct RecordedExchangeTests {
+    struct Exchange: Codable {
+        struct Request: Codable {
+            var method: String
+            var path: String
+            var headers: [String: String]?
+            /// As text, so that order and spelling are the client's.
+            var body: String?
+        }
+        struct Response: Codable, Equatable {
+            var status: Int
+            var type: String?
+            var body: String
+        }
+
+        /// What the model is: `tools`, `infill`, `vectors` or `scores`.
+        var model: String?
+        var request: Request
+        /// The pieces that the model says to each choice.
+        var says: [String]?
+        var response: Response?
+    }
+
+    private static let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .appending(path: "Fixtures/exchanges")
+    private static let isRecording = ProcessInfo.processInfo.environment["APUS_RECORD"] == "1"
+
+    static let names: [String] = {
+        let files = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+        return files.filter { $0.hasSuffix(".json") }.sorted()
+    }()
+
+    static func load(_ name: String) throws -> Exchange {
+        try JSONDecoder().decode(Exchange.self, from: Data(contentsOf: folder.appending(path: name)))
+    }
+
+    static func model(_ kind: String?) -> ServedModel {
+        switch kind {
+        case "vectors": .tiny(pooledOutput: .vector(size: 2))
+        case "scores": .tiny(pooledOutput: .score)
+        default: .tiny(hasTools: kind == "tools", fillsIn: kind == "infill")
+        }
+    }
+
+    @Test(arguments: names) func `an endpoint answers as it did`(name: String) throws {
+        var exchange = try Self.load(name)
+        let answered = try Self.answer(exchange)
+        if Self.isRecording {
+            exchange.response = answered
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+            try (encoder.encode(exchange) + Data("\n".utf8)).write(to: Self.folder.appending(path: name))
+        }
+        #expect(answered == exchange.response)
+    }
+
+    private static func answer(_ exchange: Exchange) throws -> Exchange.Response {
+        let desk = Desk(models: [model(exchange.model)])
+        let request = exchange.request
+        let headers = (request.headers ?? [:]).sorted { $0.key < $1.key }.map { HTTPField($0.key, $0.value) }
+        let recorded = desk.send(
+            request.method, request.path,
+            headers: (request.body == nil ? [] : [HTTPField("content-type", "application/json")]) + headers,
+            body: .success(Array((request.body ?? "").utf8)))
+        if let asked = desk.service.submitted.last { speak(exchange.says ?? [], to: asked, desk) }
+        return Exchange.Response(
+            status: recorded.status ?? 0, type: recorded.header("content-type"), body: recorded.text)
+    }
+
+    /// Each choice says the same; each piece is a token, with a log-probability and an alternative where they are wanted.
+    private static func speak(_ says: [String], to request: GenerationRequest, _ desk: Desk) {
+        var spoken = 0
+        for choice in 0..<request.prompts.count * request.choiceCount {
+            desk.service.produce(.admitted(choice: choice, numericsID: "0123456789abcdef"))
+            guard request.pooling == nil else {
+                desk.service.produce(.pooled(choice: choice, [Float(choice) + 0.5, -0.25]))
+                continue
+            }
+            for text in says {
+                let logprobs = request.sampling.logprobs == nil ? [] : [logged(text, -0.5, (text, -0.5), ("x", -2))]
+                desk.service.produce(
+                    .delta(choice: choice, text: text, tokens: [TokenID(text.utf8.first ?? 0)], logprobs: logprobs))
+                spoken += 1
+            }
+            desk.service.produce(.choiceFinished(choice: choice, .stop(nil)))
+        }
+        desk.service.produce(
+            .finished(
+                Usage(
+                    promptTokens: request.prompts.reduce(0) { $0 + $1.count }, completionTokens: spoken,
+                    cachedTokens: 0)))
+    }
+
+    @Test func `every route of the public port has a recorded exchange`() throws {
+        // The one grows with every route and has tests of its own, the other has figures of this moment.
+        var missing = Set(RouteTable.all.map { "\($0.method) \($0.pattern)" })
+            .subtracting(["GET /openapi.json", "GET /metrics"])
+        for name in Self.names {
+            let request = try Self.load(name).request
+            if case .route(let route, _) = RouteTable.match(
+                method: request.method, path: request.path, among: RouteTable.all)
+            {
+                missing.remove("\(route.method) \(route.pattern)")
+            }
+        }
+        #expect(missing.isEmpty, "\(missing.sorted())")
+    }
+
+    /// Every endpoint with a body refuses what is none, or is another's, in its dialect's shape.
+    @Test func `every endpoint with a recorded body refuses other bodies`() throws {
+        for name in Self.names {
+            var exchange = try Self.load(name)
+            guard exchange.request.body?.isEmpty == false, exchange.response?.status == 200 else { continue }
+            for (body, type, statuses) in [
+                ("{", "application/json", [400]), ("[]", "application/json", [400]),
+                ("{\"a\":1,\"a\":2}", "application/json", [400]),
+                (exchange.request.body ?? "", "text/html", [415, 200]),
+            ] {
+                exchange.request.body = body
+                exchange.request.headers = ["content-type": type]
+                let desk = Desk(models: [Self.model(exchange.model)])
+                let answer = desk.send(
+                    exchange.request.method, exchange.request.path, headers: [HTTPField("content-type", type)],
+                    body: .success(Array(body.utf8)))
+                if let asked = desk.service.submitted.last { Self.speak(["a"], to: asked, desk) }
+                #expect(statuses.contains(answer.status ?? 0), "\(name) \(body.prefix(20)) \(type): \(answer.text)")
+                guard let status = answer.status, status >= 400 else { continue }
+                let json = try JSONSerialization.jsonObject(with: Data(answer.text.utf8)) as? [String: Any]
+                #expect(json?["error"] != nil, "\(name): \(answer.text)")
+            }
+        }
+    }
+}
