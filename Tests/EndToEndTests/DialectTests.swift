@@ -13,6 +13,15 @@ import Testing
         #expect(status == 0, "\(said)")
     }
 
+    @Test func `LangChain and LiteLLM get what the openai package gets`() throws {
+        let template = ApusProcess.repository.appending(path: "Tests/EndToEndTests/tools.jinja").path
+        let cluster = try Cluster(flags: ["--chat-template", template])
+        let (status, said) = try PythonEnvironment.outcome(
+            "ecosystem_client.py", ["http://127.0.0.1:\(cluster.port)/v1"],
+            packages: ["openai==3.52.0", "langchain-openai==1.7.3", "litellm==1.83.0"], place: "python-ecosystem")
+        #expect(status == 0, "\(said)")
+    }
+
     @Test func `requests drawn from the description get no answer that it does not have`() throws {
         let cluster = try RouterAlone()
         let (status, said) = try PythonEnvironment.outcome(

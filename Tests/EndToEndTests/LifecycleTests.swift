@@ -29,6 +29,50 @@ import Testing
         #expect(try cluster.metric("apus_worker_restarts_total") == 2)
     }
 
+    static let turns = #""messages":[{"role":"user","content":"List many birds."}]"#
+    static let list =
+        #"{"type":"object","properties":{"birds":{"type":"array","minItems":16,"items":{"type":"string","minLength":6,"maxLength":30}}},"required":["birds"],"additionalProperties":false}"#
+    /// Streams whose every token hangs on what came before: an answer of a schema, and a call of a tool.
+    static let held = [
+        #"{"model":"smollm2",\#(turns),"max_tokens":400,"temperature":0.9,"seed":4,"stream":true,"response_format":{"type":"json_schema","json_schema":{"name":"a","schema":\#(list)}}}"#,
+        #"{"model":"smollm2",\#(turns),"max_tokens":400,"temperature":0.9,"seed":4,"stream":true,"tool_choice":"required","tools":[{"type":"function","function":{"name":"show","parameters":\#(list)}}]}"#,
+    ]
+
+    @Test(arguments: held) func `a constrained stream whose workers are killed has the same bytes`(body: String) throws
+    {
+        let template = ApusProcess.repository.appending(path: "Tests/EndToEndTests/tools.jinja").path
+        let cluster = try Cluster(flags: ["--chat-template", template])
+        // Texts and calls, as they come.
+        func said(_ answer: Answer) throws -> String {
+            let deltas = answer.events.flatMap { ($0["choices"] as? [[String: Any]]) ?? [] }
+                .compactMap { $0["delta"] as? [String: Any] }
+            return deltas.map { delta in
+                let calls = (delta["tool_calls"] as? [[String: Any]]) ?? []
+                return ((delta["content"] as? String) ?? "")
+                    + calls.compactMap { ($0["function"] as? [String: Any])?["arguments"] as? String }.joined()
+            }.joined()
+        }
+        let calm = try cluster.request("/v1/chat/completions", body: body)
+        #expect(calm.isComplete, "\(calm.body.suffix(300))")
+        let birds = try JSONSerialization.jsonObject(with: Data(try said(calm).utf8)) as? [String: [String]]
+        #expect((birds?["birds"]?.count ?? 0) >= 16)
+
+        for worker in 0..<2 {
+            let transfer = try Curl.Transfer(
+                "http://127.0.0.1:\(cluster.port)/v1/chat/completions", body: body, extra: [])
+            try eventually("a stream under way") { transfer.text.components(separatedBy: "data: ").count > 12 }
+            kill(try #require(cluster.process.children.dropFirst(worker).first), SIGKILL)
+            let struck = try transfer.finish()
+
+            #expect(struck.isComplete)
+            #expect(try said(struck) == said(calm))
+            try eventually("the worker's replacement", seconds: 20) {
+                try cluster.metric("apus_workers", label: "state=\"ready\"") == 2
+            }
+        }
+        #expect(try cluster.metric("apus_sequence_moves_total", label: "worker_lost") >= 1)
+    }
+
     @Test func `SIGTERM finishes what runs, then everything is gone`() throws {
         let cluster = try Cluster()
         let transfer = try Curl.Transfer(

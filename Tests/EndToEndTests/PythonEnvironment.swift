@@ -9,18 +9,19 @@ enum PythonEnvironment {
     static let tracePackages = ["opentelemetry-proto==1.45.2"]
 
     /// Runs a script of this folder to its end.
+    /// - Parameter place: a name for packages that do not go with all others.
     static func outcome(
-        _ script: String, _ arguments: [String], packages: [String]
+        _ script: String, _ arguments: [String], packages: [String], place: String = "python"
     ) throws -> (status: Int32, text: String) {
         let client = Process()
-        client.executableURL = try python(packages: packages)
+        client.executableURL = try python(packages: packages, place)
         client.arguments =
             [ApusProcess.repository.appending(path: "Tests/EndToEndTests/\(script)").path] + arguments
         return try client.outcome()
     }
 
-    static func python(packages: [String]) throws -> URL {
-        let folder = ApusProcess.repository.appending(path: ".build-test/python")
+    static func python(packages: [String], _ place: String = "python") throws -> URL {
+        let folder = ApusProcess.repository.appending(path: ".build-test/\(place)")
         let python = folder.appending(path: "bin/python3")
         let stamp = folder.appending(path: packages.joined(separator: "+") + ".installed")
         if FileManager.default.fileExists(atPath: stamp.path) { return python }
