@@ -121,8 +121,8 @@ import Testing
               - {name: two, path: \(ApusProcess.model)}
             """, flags: ["--model-shadow", "one=two"])
         defer { try? FileManager.default.removeItem(at: server.folder) }
-        try server.process.waitFor("is ready: one on 1 worker")
-        try server.process.waitFor("is ready: two on 1 worker")
+        try server.process.waitFor("is ready")
+        try eventually("both models", seconds: 30) { try Set(server.index().values) == ["READY "] }
         func metric(_ line: String) throws -> Int {
             let text = try Curl.run("http://127.0.0.1:\(server.adminPort)/metrics").body
             let found = text.split(separator: "\n").first { $0.hasPrefix(line) }
