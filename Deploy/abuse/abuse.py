@@ -31,7 +31,7 @@ PAGE = ROOT / "Docs/security.md"
 STEP_MILLISECONDS = 10
 # Others may wait so many times as long for a token, at the 99th percentile; the router may grow by so many bytes.
 RATIO_MAX, GROWTH_MAX = 1.2, 64 << 20
-COMPLETION = b'{"model":"m","prompt":"a","max_tokens":8000,"ignore_eos":true,"stream":true}'
+COMPLETION = b'{"model":"m","prompt":"a","max_tokens":8000,"n":8,"logprobs":20,"ignore_eos":true,"stream":true}'
 
 
 class Worker:

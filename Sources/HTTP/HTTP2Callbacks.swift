@@ -78,11 +78,13 @@ enum HTTP2Callbacks {
         }
         nghttp2_session_callbacks_set_on_header_callback(table) {
             session, frame, name, nameLength, value, valueLength, _, _ in
-            guard let frame else { return 0 }
-            HTTP2Callbacks.stream(session, frame.pointee.hd.stream_id)?.received(
+            guard let frame, let stream = HTTP2Callbacks.stream(session, frame.pointee.hd.stream_id) else { return 0 }
+            stream.received(
                 name: UnsafeBufferPointer(start: name, count: nameLength),
                 value: UnsafeBufferPointer(start: value, count: valueLength))
-            return 0
+            // A byte may stand for a field of 4 KB, which nghttp2 looks through each time unless the stream is reset.
+            let isBomb = stream.isHeadTooLarge && stream.fields.count > 100
+            return isBomb ? NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue : 0
         }
         nghttp2_session_callbacks_set_on_data_chunk_recv_callback(table) { session, _, id, bytes, length, _ in
             guard let stream = HTTP2Callbacks.stream(session, id) else {

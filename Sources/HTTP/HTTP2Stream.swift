@@ -45,7 +45,9 @@ class HTTP2Stream {
 
     /// One field of a head or of trailers, as it is decoded.
     func received(name: UnsafeBufferPointer<UInt8>, value: UnsafeBufferPointer<UInt8>) {
-        guard let limits = session?.headLimits, !isHeadTooLarge else { return }
+        guard let limits = session?.headLimits else { return }
+        // Over the limit only how many fields came is kept: they are counted as empty ones.
+        guard !isHeadTooLarge else { return fields.append(HTTPField("", "")) }
         fieldsByteCount += name.count + value.count + 32
         guard fieldsByteCount <= limits.byteCountMax, fields.count < limits.fieldCountMax else {
             isHeadTooLarge = true

@@ -57,6 +57,12 @@ import Testing
             (index == 0 ? HTTP2Frames.request(1, "POST", ends: false) : [])
                 + HTTP2Frames.frame(0, flags: 8, stream: 1, [255] + [UInt8](repeating: 0, count: 255))
         },
+        Flood("headers that unpack to megabytes") { index in
+            // An entry of the table of 3,900 bytes, then a byte for each time it comes again.
+            let entry = [0x40] + HTTP2Frames.field("x", String(repeating: "a", count: 3900)).dropFirst()
+            let block = HTTP2Frames.fields() + (index == 0 ? entry : [UInt8](repeating: 0xbe, count: 8000))
+            return HTTP2Frames.frame(1, flags: 5, stream: stream(index), block)
+        },
         Flood("heads of closed streams") { HTTP2Frames.request($0 == 0 ? 9 : 1) },
         Flood("no preface at all after it") { _ in [UInt8](repeating: 0xff, count: 100) },
     ]
