@@ -20,6 +20,16 @@ class RoundedCache(DynamicCache):
         return super().update(keys.half().float(), values.half().float(), *arguments, **named)
 
 
+def with_floats(value, name=""):
+    """A config whose whole numbers are floats where transformers insists on them."""
+    if isinstance(value, dict):
+        return {key: with_floats(entry, key) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [with_floats(entry, name) for entry in value]
+    is_float = name.endswith(("softcapping", "factor", "rope_theta")) and isinstance(value, int)
+    return float(value) if is_float else value
+
+
 def rows(logits):
     return [[float(f"{x:.7g}") for x in row[::9].tolist()] for row in logits[0].flip(0)[::6]]
 
@@ -27,6 +37,8 @@ def rows(logits):
 def main():
     result = []
     for folder in sorted(path for path in pathlib.Path(sys.argv[1]).iterdir() if path.is_dir()):
+        config = folder / "config.json"
+        config.write_text(json.dumps(with_floats(json.loads(config.read_text()))))
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
         chance = random.Random(11)
         tokens = [chance.randrange(100) for _ in range(40)]

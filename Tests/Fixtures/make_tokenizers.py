@@ -61,11 +61,11 @@ def added(model, names, taking=(), before=False):
     return sorted(result, key=lambda entry: entry["id"])
 
 
-def template(bos):
+def template(bos, token):
     return {
         "type": "TemplateProcessing", "single": [{"SpecialToken": {"id": bos, "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
         "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
-        "special_tokens": {bos: {"id": bos, "ids": [0], "tokens": [bos]}},
+        "special_tokens": {bos: {"id": bos, "ids": [token], "tokens": [bos]}},
     }
 
 
@@ -99,7 +99,8 @@ def main():
         changes = {"normalizer": None, "pre_tokenizer": None, "post_processor": None, "decoder": None} | parts
         changes["added_tokens"] = added(bases[base], names + (["<s>"] if bos and base == "bytes" else []), taking, before)
         if bos:
-            changes["post_processor"] = template(bos)
+            token = next(entry["id"] for entry in changes["added_tokens"] if entry["content"] == bos)
+            changes["post_processor"] = template(bos, token)
         kinds.append({"name": name, "base": base, "ignore_merges": ignore_merges, "changes": changes})
 
     own = ["<unk>", "<s>", "</s>"] + names
