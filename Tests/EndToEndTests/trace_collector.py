@@ -1,12 +1,16 @@
 """A collector for tests: takes OTLP over HTTP on a free port, decodes it with OpenTelemetry's own messages, and writes one
-JSON object a line on standard output: first the port, then each span with the resource it came from.
+JSON object a line on standard output: first the port, then each span with the resource it came from. Ends with its parent.
 
     python3 trace_collector.py
 """
 
 import http.server
 import json
+import os
+import signal
 import sys
+import threading
+import time
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
@@ -64,6 +68,18 @@ class Collector(http.server.BaseHTTPRequestHandler):
         pass
 
 
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Collector)
+class Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, request, client_address) -> None:
+        # A worker that is killed takes its connection with it.
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
+# Whoever starts it may have blocked the signal, and would pass that on.
+signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+parent = os.getppid()
+server = Server(("127.0.0.1", 0), Collector)
 say({"port": server.server_address[1]})
-server.serve_forever()
+threading.Thread(target=server.serve_forever, daemon=True).start()
+while os.getppid() == parent:
+    time.sleep(0.2)

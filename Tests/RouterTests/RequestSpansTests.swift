@@ -111,7 +111,7 @@ final class RecordingTracer: SpanReceiver {
     @Test func `a request that is refused or times out is an error`() throws {
         let recording = RecordingTracer()
         var options = RouterOptions()
-        options.scheduling.queueTimeoutSeconds = 1
+        options.scheduling.queueTimeoutSeconds = 0.1
         let bench = RouterBench(workers: 1, slots: 1, options: options, tracer: recording.tracer)
         var unknown = try Self.traced(.sample())
         unknown.model = "nobody"
@@ -119,7 +119,7 @@ final class RecordingTracer: SpanReceiver {
         let running = try bench.submit(.sample(max: 400))
         bench.step()
         let late = try bench.submit(try Self.traced(.sample()))
-        for _ in 0..<300 where !late.isOver { bench.pass(0.01) }
+        bench.run(until: { late.isOver }, steps: 300)
 
         #expect(!running.isOver && late.failure != nil)
         #expect(recording.spans.map(\.name) == ["chat nobody", "queue", "chat m"])
