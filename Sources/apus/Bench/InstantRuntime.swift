@@ -18,7 +18,7 @@ final class InstantRuntime: ModelRuntime {
     /// - Parameters:
     ///   - tokenizer: with at least one ordinary token.
     ///   - stepMilliseconds: how long each step takes, for when what stands around is measured under other loads.
-    init(name: String, tokenizer: TokenizerSpec, pageCount: Int, stepMilliseconds: Int) {
+    init(name: String, tokenizer: TokenizerSpec, pageCount: Int, stepMilliseconds: Int = 0) {
         self.stepMilliseconds = stepMilliseconds
         let size = tokenizer.tokens.count
         // 8192: the prompts of a hundred short requests in one step.
