@@ -57,19 +57,14 @@ import Testing
         let birds = try JSONSerialization.jsonObject(with: Data(try said(calm).utf8)) as? [String: [String]]
         #expect((birds?["birds"]?.count ?? 0) >= 16)
 
-        for worker in 0..<2 {
-            let transfer = try Curl.Transfer(
-                "http://127.0.0.1:\(cluster.port)/v1/chat/completions", body: body, extra: [])
-            try eventually("a stream under way") { transfer.text.components(separatedBy: "data: ").count > 12 }
-            kill(try #require(cluster.process.children.dropFirst(worker).first), SIGKILL)
-            let struck = try transfer.finish()
+        let transfer = try Curl.Transfer("http://127.0.0.1:\(cluster.port)/v1/chat/completions", body: body, extra: [])
+        try eventually("a stream under way") { transfer.text.components(separatedBy: "data: ").count > 12 }
+        // All of them: whichever has the stream is among them.
+        for worker in cluster.process.children { kill(worker, SIGKILL) }
+        let struck = try transfer.finish()
 
-            #expect(struck.isComplete)
-            #expect(try said(struck) == said(calm))
-            try eventually("the worker's replacement", seconds: 20) {
-                try cluster.metric("apus_workers", label: "state=\"ready\"") == 2
-            }
-        }
+        #expect(struck.isComplete)
+        #expect(try said(struck) == said(calm))
         #expect(try cluster.metric("apus_sequence_moves_total", label: "worker_lost") >= 1)
     }
 

@@ -69,7 +69,7 @@ refused(lambda: rpc.unload_model(model), "PERMISSION_DENIED", "admin port")
 admin = tritonclient.http.InferenceServerClient("127.0.0.1:" + sys.argv[5])
 admin.unload_model(model)
 assert web.get_model_repository_index() == [{"name": model, "version": "1", "state": "UNAVAILABLE", "reason": "unloaded"}]
-refused(lambda: web.get_model_metadata(model), "503", "model")
+refused(lambda: web.get_model_metadata(model), "404", "model")
 admin.load_model(model)
 assert rpc.get_model_repository_index().models[0].state == "READY" and web.is_model_ready(model)
 assert rpc.get_trace_settings().settings["trace_level"].value == ["OFF"]
