@@ -51,7 +51,7 @@ let package = Package(
         .target(name: "Text", dependencies: ["Inference", collections("OrderedCollections")], swiftSettings: safe),
         .target(name: "Grammar", dependencies: ["Inference", "JSON"], swiftSettings: safe),
         .target(name: "Weights", dependencies: ["JSON"], swiftSettings: ours),
-        .target(name: "Telemetry", dependencies: ["Inference"], swiftSettings: safe),
+        .target(name: "Telemetry", dependencies: ["Inference", logging], swiftSettings: safe),
         .target(name: "Configuration", dependencies: ["Yams"], swiftSettings: ours),
         .target(
             name: "HTTP",
@@ -126,7 +126,7 @@ let package = Package(
         test("Text", []),
         test("Grammar", ["Inference", "JSON"]),
         test("Weights", []),
-        test("Telemetry", ["Inference"]),
+        test("Telemetry", ["Inference", "JSON", logging]),
         test("Tracing", ["Inference", "Telemetry", "HTTP", nio, nioPosix, logging]),
         test("Configuration", []),
         test("Kernels", []),

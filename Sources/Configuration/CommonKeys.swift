@@ -3,10 +3,13 @@ package enum CommonKeys {
     package static let logLevel = Key<String>.choice(
         "log-level", "Least severe messages to log.", of: ["trace", "debug", "info", "warning", "error"],
         default: "info")
+    package static let logFormat = Key<String>.choice(
+        "log-format", "How log lines look: for people, or as JSON, an object a line.", of: ["text", "json"],
+        default: "text")
     package static let drainTimeout = Key<Double>.seconds(
         "drain-timeout", "After SIGTERM, running streams may take this long to end or move.", default: 30, in: 0...3600)
 
-    package static let names = [logLevel.name, drainTimeout.name]
+    package static let names = [logLevel.name, logFormat.name, drainTimeout.name]
 }
 
 /// Settings of TLS between routers and workers. All three together turn it on, on both sides.

@@ -12,9 +12,11 @@ struct RequestLog {
             "request ended",
             metadata: [
                 "request": "\(request.id)", "model": "\(request.model.name)", "outcome": "\(outcome)",
-                "choices": "\(request.choices.count)", "prompt_tokens": "\(usage.promptTokens)",
-                "cached_tokens": "\(usage.cachedTokens)", "output_tokens": "\(usage.completionTokens)",
-                "moves": "\(request.moveCount)",
+                "choices": .stringConvertible(request.choices.count),
+                "prompt_tokens": .stringConvertible(usage.promptTokens),
+                "cached_tokens": .stringConvertible(usage.cachedTokens),
+                "output_tokens": .stringConvertible(usage.completionTokens),
+                "moves": .stringConvertible(request.moveCount),
                 "queue_ms": milliseconds(from: request.submittedAt, to: request.admittedAt ?? now),
                 "first_token_ms": milliseconds(from: request.submittedAt, to: request.firstTokenAt),
                 "total_ms": milliseconds(from: request.submittedAt, to: now),
@@ -23,6 +25,6 @@ struct RequestLog {
 
     private func milliseconds(from start: Instant, to end: Instant?) -> Logger.MetadataValue {
         guard let end else { return "-" }
-        return "\(Int64((end.seconds(since: start) * 1000).rounded()))"
+        return .stringConvertible(Int((end.seconds(since: start) * 1000).rounded()))
     }
 }

@@ -42,7 +42,7 @@ extension Router {
         guard request.admittedAt == nil else { return }
         let now = surroundings.now()
         request.admittedAt = now
-        request.series.queueTime.observe(now.seconds(since: request.submittedAt))
+        request.series.queueTime.observe(now.seconds(since: request.submittedAt), trace: request.spans?.traceID)
         request.series.promptTokens.add(request.usage.promptTokens)
     }
 

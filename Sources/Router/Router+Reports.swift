@@ -50,10 +50,11 @@ extension Router {
         series.generationTokens.add(entry.tokens.count)
         if request.firstTokenAt == nil {
             request.firstTokenAt = now
-            series.timeToFirstToken.observe(now.seconds(since: request.submittedAt))
+            series.timeToFirstToken.observe(now.seconds(since: request.submittedAt), trace: request.spans?.traceID)
         }
         if let seconds = request.choices[index].tokensCame(at: now) {
-            series.interToken.observe(seconds / Double(entry.tokens.count), count: entry.tokens.count)
+            series.interToken.observe(
+                seconds / Double(entry.tokens.count), count: entry.tokens.count, trace: request.spans?.traceID)
         }
         request.lastTokenAt = now
     }

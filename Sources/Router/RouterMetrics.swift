@@ -97,7 +97,8 @@ final class ModelMetrics {
 
     /// A request got its whole answer.
     func completed(_ request: OpenRequest, at now: Instant) {
-        latency.observe(now.seconds(since: request.submittedAt))
+        let trace = request.spans?.traceID
+        latency.observe(now.seconds(since: request.submittedAt), trace: trace)
         let longest = request.choices.reduce(0) { max($0, $1.output.count) }
         longestChoice.observe(Double(longest))
         guard let admitted = request.admittedAt, let first = request.firstTokenAt, let last = request.lastTokenAt else {
@@ -109,10 +110,10 @@ final class ModelMetrics {
                 firstTokenSeconds: first.seconds(since: request.submittedAt),
                 tokenSeconds: longest > 1 ? decode / Double(longest - 1) : 0),
             at: now)
-        prefillTime.observe(first.seconds(since: admitted))
-        decodeTime.observe(decode)
-        inferenceTime.observe(last.seconds(since: admitted))
-        if longest > 1 { timePerOutputToken.observe(decode / Double(longest - 1)) }
+        prefillTime.observe(first.seconds(since: admitted), trace: trace)
+        decodeTime.observe(decode, trace: trace)
+        inferenceTime.observe(last.seconds(since: admitted), trace: trace)
+        if longest > 1 { timePerOutputToken.observe(decode / Double(longest - 1), trace: trace) }
     }
 
     /// A request ended without the client's doing.

@@ -31,10 +31,20 @@ struct ExpositionText {
             total &+= count
             let bound = index < histogram.bounds.count ? Self.number(histogram.bounds[index]) : "+Inf"
             text +=
-                "\(metric.name)_bucket\(labels(metric, values, bound: bound)) \(total)\n"
+                "\(metric.name)_bucket\(labels(metric, values, bound: bound)) \(total)"
+                + exemplar(histogram, index) + "\n"
         }
         let labels = labels(metric, values)
         text += "\(metric.name)_sum\(labels) \(Self.number(histogram.sum))\n\(metric.name)_count\(labels) \(total)\n"
+    }
+
+    /// Of OpenMetrics; the older format has none.
+    private func exemplar(_ histogram: Histogram.Snapshot, _ bucket: Int) -> String {
+        guard openMetrics, histogram.exemplars.indices.contains(bucket), let exemplar = histogram.exemplars[bucket]
+        else {
+            return ""
+        }
+        return " # {trace_id=\"\(exemplar.trace)\"} \(Self.number(exemplar.value))"
     }
 
     consuming func finish() -> String {

@@ -1,3 +1,4 @@
+package import Inference
 import Synchronization
 
 /// The metrics of one process: hands out series and writes them all down.
@@ -130,26 +131,45 @@ package final class Histogram: Sendable {
         /// One more than `bounds`: the last is everything above.
         var counts: [Int]
         var sum: Double
+        /// By bucket, or empty: none has one.
+        var exemplars: [Exemplar?]
+    }
+
+    /// One observation of a bucket, and the trace where more is said about it.
+    struct Exemplar: Equatable, Sendable {
+        var value: Double
+        var trace: TraceID
+    }
+
+    private struct State {
+        var counts: [Int]
+        var sum = 0.0
+        var exemplars: [Exemplar?] = []
     }
 
     private let bounds: [Double]
-    private let state: Mutex<(counts: [Int], sum: Double)>
+    private let state: Mutex<State>
 
     init(bounds: [Double]) {
         self.bounds = bounds
-        state = Mutex((Array(repeating: 0, count: bounds.count + 1), 0))
+        state = Mutex(State(counts: Array(repeating: 0, count: bounds.count + 1)))
     }
 
-    /// - Parameter count: how many observations of this value to count at once.
-    package func observe(_ value: Double, count: Int = 1) {
+    /// - Parameters:
+    ///   - count: how many observations of this value to count at once.
+    ///   - trace: what the value is from; nil where nobody traces it. The bucket remembers the last one.
+    package func observe(_ value: Double, count: Int = 1, trace: TraceID? = nil) {
         let bucket = bounds.firstIndex { value <= $0 } ?? bounds.count
-        state.withLock {
-            $0.counts[bucket] &+= count
-            $0.sum += value * Double(count)
+        state.withLock { state in
+            state.counts[bucket] &+= count
+            state.sum += value * Double(count)
+            guard let trace else { return }
+            if state.exemplars.isEmpty { state.exemplars = Array(repeating: nil, count: state.counts.count) }
+            state.exemplars[bucket] = Exemplar(value: value, trace: trace)
         }
     }
 
     func snapshot() -> Snapshot {
-        state.withLock { Snapshot(bounds: bounds, counts: $0.counts, sum: $0.sum) }
+        state.withLock { Snapshot(bounds: bounds, counts: $0.counts, sum: $0.sum, exemplars: $0.exemplars) }
     }
 }

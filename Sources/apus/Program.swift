@@ -4,6 +4,7 @@ import Dispatch
 import Foundation
 import Logging
 import Synchronization
+import Telemetry
 
 /// What all long-running commands share: errors as one sentence, logs, and how they stop.
 enum Program {
@@ -35,9 +36,17 @@ enum Program {
 
     static func logger(_ settings: Settings, _ common: CommonFlags, label: String) throws -> Logger {
         let level = try settings.value(CommonKeys.logLevel, flag: common.logLevel)
-        var logger = Logger(label: label) { StreamLogHandler.standardError(label: $0) }
+        let isJSON = try settings.value(CommonKeys.logFormat, flag: common.logFormat) == "json"
+        var logger = Logger(label: label) { isJSON ? jsonHandler($0) : StreamLogHandler.standardError(label: $0) }
         logger.logLevel = Logger.Level(rawValue: level) ?? .info
         return logger
+    }
+
+    private static func jsonHandler(_ label: String) -> any LogHandler {
+        JSONLogHandler(label: label, unixSeconds: { Date().timeIntervalSince1970 }) { line in
+            // One write, so that lines of several threads do not mix.
+            FileHandle.standardError.write(Data(line.utf8))
+        }
     }
 
     /// The first signal begins `gently`; a second one, `atOnce`. Returns when `finished` does.

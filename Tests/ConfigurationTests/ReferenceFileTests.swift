@@ -40,7 +40,8 @@ import Testing
         ]
         for key in numbers { #expect(try given.value(key) == none.value(key), "\(key.name)") }
         let texts = [
-            RouterKeys.host, RouterKeys.serviceAccount, CommonKeys.logLevel, WorkerKeys.kvType, WorkerKeys.quantize,
+            RouterKeys.host, RouterKeys.serviceAccount, CommonKeys.logLevel, CommonKeys.logFormat, WorkerKeys.kvType,
+            WorkerKeys.quantize,
         ]
         for key in texts { #expect(try given.value(key) == none.value(key), "\(key.name)") }
         for key in [

@@ -1,3 +1,4 @@
+import Inference
 import Testing
 
 @testable import Telemetry
@@ -49,6 +50,27 @@ import Testing
                 apus_test_seconds_count 4
 
                 """)
+    }
+
+    @Test func `a bucket remembers the last trace, which OpenMetrics alone shows`() throws {
+        let registry = MetricRegistry()
+        let histogram = registry.histogram(Self.latency)
+        let traces = try (1...3).map { try #require(TraceID(high: 0, low: $0)) }
+        histogram.observe(0.05)
+        #expect(!registry.render(openMetrics: true).contains("trace_id"))
+        histogram.observe(0.5, trace: traces[0])
+        histogram.observe(0.25, trace: traces[1])
+        histogram.observe(0.75)
+        histogram.observe(3, count: 2, trace: traces[2])
+
+        let lines = registry.render(openMetrics: true).split(separator: "\n")
+        #expect(
+            lines.filter { $0.contains("_bucket") } == [
+                #"apus_test_seconds_bucket{le="0.1"} 1"#,
+                #"apus_test_seconds_bucket{le="1"} 4 # {trace_id="00000000000000000000000000000002"} 0.25"#,
+                #"apus_test_seconds_bucket{le="+Inf"} 6 # {trace_id="00000000000000000000000000000003"} 3"#,
+            ])
+        #expect(!registry.render().contains("trace_id"))
     }
 
     @Test func `OpenMetrics calls a counter without its suffix unknown, as no other name for it is allowed`() {

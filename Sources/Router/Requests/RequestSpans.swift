@@ -21,6 +21,8 @@ final class RequestSpans {
         var attributes: [(key: SpanKey, value: Span.Value)]
     }
 
+    var traceID: TraceID { trace.context.traceID }
+
     private let request: GenerationRequest
     private let trace: RequestTrace
     private let tracer: Tracer

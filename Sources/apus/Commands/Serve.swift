@@ -29,13 +29,15 @@ struct Serve: ParsableCommand {
             let front = try FrontSettings(settings, listening, serving, traces, common)
             let files = try ServedModelFiles.read(settings, self)
             let logger = try Program.logger(settings, common, label: "serve")
+            let logFormat = try settings.value(CommonKeys.logFormat, flag: common.logFormat)
             let shares = try MachineShares(files)
             let models = files.map { file in
                 LocalModel(name: file.name, workerCount: file.workers) {
                     try file.checkDigest()
                     return file.arguments(
                         try shares.settings(of: file), drainSeconds: front.drainSeconds,
-                        logLevel: logger.logLevel.rawValue, traceEndpoint: front.tracing?.endpoint)
+                        logLevel: logger.logLevel.rawValue, logFormat: logFormat, traceEndpoint: front.tracing?.endpoint
+                    )
                 }
             }
             // A file that no worker could load should end the start here, not in a loop of restarts.

@@ -26,6 +26,7 @@ struct CommonFlags: ParsableArguments {
         help: ArgumentHelp("YAML file with settings; APUS_CONFIG names it too.", valueName: "FILE"))
     var config: String?
     @Option(CommonKeys.logLevel) var logLevel: String?
+    @Option(CommonKeys.logFormat) var logFormat: String?
     @Option(CommonKeys.drainTimeout) var drainTimeout: String?
 }
 
