@@ -83,7 +83,7 @@ enum HTTP2Callbacks {
                 name: UnsafeBufferPointer(start: name, count: nameLength),
                 value: UnsafeBufferPointer(start: value, count: valueLength))
             // A byte may stand for a field of 4 KB, which nghttp2 looks through each time: who sends so many is no client.
-            let isBomb = stream.isHeadTooLarge && stream.fields.count > 100
+            let isBomb = stream.excessFieldCount > 100
             return isBomb ? NGHTTP2_ERR_CALLBACK_FAILURE.rawValue : 0
         }
         nghttp2_session_callbacks_set_on_data_chunk_recv_callback(table) { session, _, id, bytes, length, _ in

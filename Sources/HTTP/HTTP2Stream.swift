@@ -13,6 +13,8 @@ class HTTP2Stream {
     // Receiving
     private(set) var fields: [HTTPField] = []
     private(set) var pseudo = HTTP2PseudoFields()
+    /// Fields that came after a head had grown too large; they are not kept.
+    private(set) var excessFieldCount = 0
     private var fieldsByteCount = 0
     private(set) var isHeadTooLarge = false
     let openedAt: NIODeadline
@@ -46,8 +48,10 @@ class HTTP2Stream {
     /// One field of a head or of trailers, as it is decoded.
     func received(name: UnsafeBufferPointer<UInt8>, value: UnsafeBufferPointer<UInt8>) {
         guard let limits = session?.headLimits else { return }
-        // Over the limit only how many fields came is kept: they are counted as empty ones.
-        guard !isHeadTooLarge else { return fields.append(HTTPField("", "")) }
+        guard !isHeadTooLarge else {
+            excessFieldCount += 1
+            return
+        }
         fieldsByteCount += name.count + value.count + 32
         guard fieldsByteCount <= limits.byteCountMax, fields.count < limits.fieldCountMax else {
             isHeadTooLarge = true
@@ -66,6 +70,7 @@ class HTTP2Stream {
     func takeFields() -> [HTTPField] {
         defer {
             fields = []
+            excessFieldCount = 0
             fieldsByteCount = 0
         }
         return fields
