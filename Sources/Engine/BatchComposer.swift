@@ -193,6 +193,17 @@ package struct BatchComposer: Sendable {
 
     package mutating func takePrefixChanges() -> (added: [UInt64], removed: [UInt64]) { pool.takeChanges() }
 
+    /// How many of the sequences run, and prompt tokens that they wait for.
+    func load(of isCounted: (SequenceKey) -> Bool) -> (runningCount: Int, waitingPrefillCount: Int) {
+        var load = (runningCount: 0, waitingPrefillCount: 0)
+        // By place: a sequence is not copied so.
+        for place in sequences.indices where isCounted(sequences[place].key) {
+            load.runningCount += 1
+            load.waitingPrefillCount += sequences[place].waitingPrefillCount
+        }
+        return load
+    }
+
     /// Every page counted once; see ``KVPagePool/invariantViolation(tables:)``.
     package func invariantViolation() -> String? {
         if let stray = sequences.first(where: { $0.pages.pages.count < pool.pagesNeeded(forTokens: $0.computedCount) })
@@ -227,7 +238,10 @@ package struct BatchComposer: Sendable {
         }
         let covered = sequences[place].pages.pages.count * pool.pageTokenCount
         let end = min(start + tokenCount, covered)
-        plan.slices.append(sequences[place].slice(start..<end))
+        plan.slices.append(
+            StepSlice(
+                tokens: Array(sequences[place].tokens[start..<end]), startPosition: start,
+                pages: sequences[place].pages.pages, logits: sequences[place].logits(of: start..<end)))
         plan.places.append(place)
         return end - start
     }

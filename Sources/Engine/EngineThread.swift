@@ -144,11 +144,11 @@ private final class EngineThreadBody {
 
     func run() {
         nameThread("apus-engine")
-        let loop = StepLoop(runtime: runtime, options: options, vocabulary: vocabulary)
+        var loop = StepLoop(runtime: runtime, options: options, vocabulary: vocabulary)
         var hasDrained = false
         while let messages = mailbox.take(waits: !loop.hasWork) {
             let wasIdle = loop.runningCount == 0
-            for message in messages { apply(message, to: loop) }
+            for message in messages { apply(message, to: &loop) }
             if wasIdle && loop.runningCount > 0 { health.sequencesCame(loop.runningCount, now: MonotonicClock.now()) }
             let events = loop.step(clock: MonotonicClock.now)
             let statistics = loop.statistics
@@ -171,7 +171,7 @@ private final class EngineThreadBody {
         close(file)
     }
 
-    private func apply(_ message: EngineMessage, to loop: StepLoop) {
+    private func apply(_ message: EngineMessage, to loop: inout StepLoop) {
         switch message {
         case .command(let command, let router): loop.apply(command, from: router, now: MonotonicClock.now())
         case .register(let router): loop.register(router: router)

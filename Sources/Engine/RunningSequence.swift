@@ -72,24 +72,10 @@ package struct RunningSequence: Sendable {
         return max(0, min(end - tokens.count, sampling.maxTokens - outputCount - 1))
     }
 
-    /// What a step computes of it: tokens that have no K and V yet.
-    func slice(_ range: Range<Int>) -> StepSlice {
-        let logits: StepSlice.Logits
-        if sampling.promptLogprobs != nil && range.lowerBound < promptTokenCount - 1 {
-            logits = .all
-        } else {
-            logits = range.upperBound == tokens.count && wantsToken ? .last : .none
-        }
-        return StepSlice(
-            tokens: Array(tokens[range]), startPosition: range.lowerBound, pages: pages.pages, logits: logits)
-    }
-
-    /// The token that follows; see ``Sampler/choose(_:_:counts:outputCount:position:mask:)``.
-    func chooseToken(
-        from logits: Span<Float>, _ mask: TokenMask?, _ sampler: inout Sampler
-    ) throws(SamplingError) -> TokenID {
-        try sampler.choose(
-            logits, sampling, counts: counts, outputCount: outputCount, position: tokens.count, mask: mask)
+    /// The logits that a step gives of some of its tokens.
+    func logits(of range: Range<Int>) -> StepSlice.Logits {
+        if sampling.promptLogprobs != nil && range.lowerBound < promptTokenCount - 1 { return .all }
+        return range.upperBound == tokens.count && wantsToken ? .last : .none
     }
 
     mutating func append(_ token: TokenID) {

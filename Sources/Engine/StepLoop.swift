@@ -9,7 +9,7 @@ package import Models
 /// Belongs to one thread. Time comes in as an argument. Several routers may be connected; each owns its sequences,
 /// gets an equal share of slots and pages, and hears of every step, with its own entries and load.
 /// Sequences that a cancel or a lost router removes are freed at once, for ``apply`` runs between steps only.
-package final class StepLoop {
+package struct StepLoop: ~Copyable {
     private let runtime: any ModelRuntime
     private let model: ModelDescription
     private let options: EngineOptions
@@ -50,7 +50,7 @@ package final class StepLoop {
             cacheQueriedTokenCount: composer.queriedTokenCount, cacheHitTokenCount: composer.hitTokenCount,
             draftCount: drafts.count, draftTokenCount: drafts.tokens, acceptedDraftTokenCount: drafts.accepted,
             preemptionCount: preemptionCount, runningCount: composer.sequences.count,
-            waitingPrefillTokenCount: composer.sequences.reduce(0) { $0 + $1.waitingPrefillCount },
+            waitingPrefillTokenCount: composer.load { _ in true }.waitingPrefillCount,
             slotCount: options.slotCount, usedPageCount: composer.pool.usedCount, pageCount: composer.pool.pageCount)
     }
 
@@ -58,7 +58,7 @@ package final class StepLoop {
 
     /// A router is there: it is welcomed with its share and the whole prefix index; the others hear of their new
     /// shares.
-    package func register(router: Int) {
+    package mutating func register(router: Int) {
         unregister(router: router)
         // Before it is there: its snapshot holds these changes already.
         tellPrefixChanges()
@@ -72,7 +72,7 @@ package final class StepLoop {
     }
 
     /// A router is gone, its sequences with it.
-    package func unregister(router: Int) {
+    package mutating func unregister(router: Int) {
         guard let place = shares.firstIndex(where: { $0.router == router }) else { return }
         shares.remove(at: place)
         composer.removeAll { $0.router == router }
@@ -80,7 +80,7 @@ package final class StepLoop {
         divide()
     }
 
-    private func divide() {
+    private mutating func divide() {
         shares.divide(slotCount: options.slotCount, pageCount: model.pageCount)
     }
 
@@ -95,7 +95,7 @@ package final class StepLoop {
     // MARK: - Commands
 
     /// Takes effect at once, between two steps. Commands of a router that is not registered are too late and ignored.
-    package func apply(_ command: WorkerCommand, from router: Int, now: Instant) {
+    package mutating func apply(_ command: WorkerCommand, from router: Int, now: Instant) {
         guard let place = shares.firstIndex(where: { $0.router == router }) else { return }
         shares[place].commandsSeen += 1
         func key(_ id: SequenceID) -> SequenceKey { SequenceKey(router: router, id: id) }
@@ -109,7 +109,7 @@ package final class StepLoop {
     }
 
     /// Admits nothing more; what still runs at the deadline is given back. A second call can only hasten the end.
-    package func drain(until deadline: Instant) {
+    package mutating func drain(until deadline: Instant) {
         guard let earlier = drainDeadline else {
             drainDeadline = deadline
             for share in shares { outbox.append((share.router, .draining)) }
@@ -118,7 +118,7 @@ package final class StepLoop {
         drainDeadline = min(earlier, deadline)
     }
 
-    private func admit(_ sequence: AdmittedSequence, _ place: Int) {
+    private mutating func admit(_ sequence: AdmittedSequence, _ place: Int) {
         let share = shares[place]
         let key = SequenceKey(router: share.router, id: sequence.id)
         guard !composer.sequences.contains(where: { $0.key == key }) else {
@@ -144,12 +144,16 @@ package final class StepLoop {
         }
     }
 
-    private func end(_ key: SequenceKey, _ finish: SequenceFinish) {
-        guard let place = shares.firstIndex(where: { $0.router == key.router }) else { return }
-        shares[place].entries.append(StepEntry(sequence: key.id, finish: finish))
+    private mutating func end(_ key: SequenceKey, _ finish: SequenceFinish) {
+        report(StepEntry(sequence: key.id, finish: finish), of: key)
     }
 
-    private func tellPreempted(_ key: SequenceKey) {
+    private mutating func report(_ entry: consuming StepEntry, of key: SequenceKey) {
+        guard let place = shares.firstIndex(where: { $0.router == key.router }) else { return }
+        shares[place].entries.append(entry)
+    }
+
+    private mutating func tellPreempted(_ key: SequenceKey) {
         preemptionCount += 1
         outbox.append((key.router, .preempted(key.id)))
     }
@@ -158,7 +162,7 @@ package final class StepLoop {
 
     /// Computes one step, where there is something to compute, and tells what there is to tell.
     /// - Returns: events in order; a router's share of a step comes after what led to it.
-    package func step(clock: () -> Instant) -> [RoutedEvent] {
+    package mutating func step(clock: () -> Instant) -> [RoutedEvent] {
         let start = clock()
         if let drainDeadline, drainDeadline <= start {
             for sequence in composer.sequences { tellPreempted(sequence.key) }
@@ -188,7 +192,7 @@ package final class StepLoop {
         return outbox
     }
 
-    private func compute(_ plan: StepPlan) {
+    private mutating func compute(_ plan: StepPlan) {
         lastTokenCounts = (plan.tokenCount, 0)
         guard !plan.slices.isEmpty else { return }
         let rowCount = plan.slices.reduce(0) { $0 + $1.rowCount }
@@ -196,50 +200,62 @@ package final class StepLoop {
         guard model.pooledOutput == nil else { return endTexts(plan, logits) }
         var firstRow = 0
         var ended: [SequenceKey] = []
-        for (slice, place) in zip(plan.slices, plan.places) {
-            if composer.sequences[place].waitingPrefillCount > 0 { lastTokenCounts.prefill += slice.tokens.count }
-            var entry = StepEntry(sequence: composer.sequences[place].key.id)
-            entry.cachedTokenCount = composer.takeCachedCount(place)
-            do throws(SamplingError) {
-                try readPromptLogprobs(slice, place, logits, firstRow, into: &entry)
-                let computed = try chooseTokens(slice, place, logits, firstRow, into: &entry)
-                composer.advance(place, by: computed)
-                composer.publish(place)
-                entry.finish = composer.sequences[place].finish(contextLength: model.contextLength)
-            } catch {
-                let position = composer.sequences[place].tokens.count
-                entry.finish = .failed(error.sentence(position: position))
-            }
-            firstRow += slice.rowCount
-            let key = composer.sequences[place].key
+        for index in plan.slices.indices {
+            let key = composer.sequences[plan.places[index]].key
+            let entry = finish(plan, index, logits, firstRow)
+            firstRow += plan.slices[index].rowCount
             if entry.finish != nil { ended.append(key) }
-            if let share = shares.firstIndex(where: { $0.router == key.router }) { shares[share].entries.append(entry) }
+            report(entry, of: key)
         }
         for key in ended { composer.remove(key) }
     }
 
+    /// Takes down what a step brought the sequence of one slice. Slices and sequences are named by their places and
+    /// read where they are: their copies would cost more than all else here.
+    private mutating func finish(_ plan: StepPlan, _ index: Int, _ logits: StepRows, _ firstRow: Int) -> StepEntry {
+        let place = plan.places[index]
+        if composer.sequences[place].waitingPrefillCount > 0 {
+            lastTokenCounts.prefill += plan.slices[index].tokens.count
+        }
+        var entry = StepEntry(sequence: composer.sequences[place].key.id)
+        entry.cachedTokenCount = composer.takeCachedCount(place)
+        do throws(SamplingError) {
+            try readPromptLogprobs(plan, index, logits, firstRow, into: &entry)
+            let computed = try chooseTokens(plan, index, logits, firstRow, into: &entry)
+            composer.advance(place, by: computed)
+            composer.publish(place)
+            entry.finish = composer.sequences[place].finish(contextLength: model.contextLength)
+        } catch {
+            let position = composer.sequences[place].tokens.count
+            entry.finish = .failed(error.sentence(position: position))
+        }
+        return entry
+    }
+
     /// Texts that were read as a whole end with what was made of them.
-    private func endTexts(_ plan: StepPlan, _ rows: StepRows) {
+    private mutating func endTexts(_ plan: StepPlan, _ rows: StepRows) {
         let keys = plan.places.map { composer.sequences[$0].key }
         for (index, key) in keys.enumerated() {
             lastTokenCounts.prefill += plan.slices[index].tokens.count
             composer.remove(key)
-            guard let share = shares.firstIndex(where: { $0.router == key.router }) else { continue }
             var entry = StepEntry(sequence: key.id, pooled: Array(rows[index]), finish: .stop)
             if !entry.pooled.allSatisfy(\.isFinite) {
                 entry.pooled = []
                 entry.finish = .failed("What the model makes of the text are not finite numbers.")
             }
-            shares[share].entries.append(entry)
+            report(entry, of: key)
         }
     }
 
-    private func readPromptLogprobs(
-        _ slice: StepSlice, _ place: Int, _ logits: StepRows, _ firstRow: Int, into entry: inout StepEntry
+    private mutating func readPromptLogprobs(
+        _ plan: StepPlan, _ index: Int, _ logits: StepRows, _ firstRow: Int, into entry: inout StepEntry
     ) throws(SamplingError) {
-        guard case .all = slice.logits, let topCount = composer.sequences[place].sampling.promptLogprobs else { return }
-        for offset in slice.tokens.indices {
-            let next = slice.startPosition + offset + 1
+        let place = plan.places[index]
+        guard case .all = plan.slices[index].logits,
+            let topCount = composer.sequences[place].sampling.promptLogprobs
+        else { return }
+        for offset in plan.slices[index].tokens.indices {
+            let next = plan.slices[index].startPosition + offset + 1
             guard next < composer.sequences[place].promptTokenCount else { break }
             let token = composer.sequences[place].tokens[next]
             let row = logits[firstRow + offset].span
@@ -250,24 +266,29 @@ package final class StepLoop {
     /// Chooses the tokens behind a slice that reaches the sequence's end: one, and one more for each token of a draft
     /// that proves to be what plain decoding chooses. A draft's row is computed as any other, so the bits are the same.
     /// - Returns: rows of the slice whose K and V are right.
-    private func chooseTokens(
-        _ slice: StepSlice, _ place: Int, _ logits: StepRows, _ firstRow: Int, into entry: inout StepEntry
+    private mutating func chooseTokens(
+        _ plan: StepPlan, _ index: Int, _ logits: StepRows, _ firstRow: Int, into entry: inout StepEntry
     ) throws(SamplingError) -> Int {
-        let known = composer.sequences[place].tokens.count - slice.startPosition
-        guard known <= slice.tokens.count, composer.sequences[place].wantsToken else { return slice.tokens.count }
-        let drafted = slice.tokens.count - known
+        let place = plan.places[index]
+        let tokenCount = plan.slices[index].tokens.count
+        let known = composer.sequences[place].tokens.count - plan.slices[index].startPosition
+        guard known <= tokenCount, composer.sequences[place].wantsToken else { return tokenCount }
+        let drafted = tokenCount - known
         var accepted = 0
         while true {
             // A draft's slice has a row of logits for each token, another only for its last.
-            let row = logits[firstRow + slice.rowCount - 1 - drafted + accepted].span
+            let row = logits[firstRow + plan.slices[index].rowCount - 1 - drafted + accepted].span
             let mask = try mask(for: place)
-            let token = try composer.sequences[place].chooseToken(from: row, mask, &sampler)
+            let token = try sampler.choose(
+                row, composer.sequences[place].sampling, counts: composer.sequences[place].counts,
+                outputCount: composer.sequences[place].outputCount, position: composer.sequences[place].tokens.count,
+                mask: mask)
             if let topCount = composer.sequences[place].sampling.logprobs {
                 entry.logprobs.append(try sampler.logprobs(row, of: token, topCount: topCount))
             }
             entry.tokens.append(token)
             composer.append(token, to: place)
-            guard accepted < drafted, token == slice.tokens[known + accepted],
+            guard accepted < drafted, token == plan.slices[index].tokens[known + accepted],
                 composer.sequences[place].finish(contextLength: model.contextLength) == nil
             else { break }
             accepted += 1
@@ -283,7 +304,7 @@ package final class StepLoop {
 
     // MARK: - Constrained output
 
-    private func mask(for place: Int) throws(SamplingError) -> TokenMask? {
+    private mutating func mask(for place: Int) throws(SamplingError) -> TokenMask? {
         guard let constraint = composer.sequences[place].sampling.constraint else { return nil }
         let constraintPlace = try constraints.place(of: composer.sequences[place], constraint)
         composer.remember(constraintPlace, of: place)
@@ -291,7 +312,7 @@ package final class StepLoop {
     }
 
     /// Takes from drafts what the sequences' grammars do not allow, and would not be chosen.
-    private func cutDrafts(of plan: inout StepPlan) {
+    private mutating func cutDrafts(of plan: inout StepPlan) {
         for (index, place) in plan.places.enumerated() {
             guard let constraint = composer.sequences[place].sampling.constraint else { continue }
             let sequence = composer.sequences[place]
@@ -309,7 +330,7 @@ package final class StepLoop {
 
     // MARK: - What routers hear
 
-    private func report(_ tokenCount: Int, since start: Instant, until end: Instant) {
+    private mutating func report(_ tokenCount: Int, since start: Instant, until end: Instant) {
         let microseconds = max(0, end.nanoseconds &- start.nanoseconds) / 1000
         for place in shares.indices {
             let entries = shares[place].entries
@@ -325,7 +346,7 @@ package final class StepLoop {
         }
     }
 
-    private func tellCredits() {
+    private mutating func tellCredits() {
         for place in shares.indices {
             let told = tellable(shares[place])
             guard shares[place].told != told else { continue }
@@ -340,7 +361,7 @@ package final class StepLoop {
         }
     }
 
-    private func tellPrefixChanges() {
+    private mutating func tellPrefixChanges() {
         let (added, removed) = composer.takePrefixChanges()
         guard !added.isEmpty || !removed.isEmpty else { return }
         for share in shares {
@@ -356,11 +377,7 @@ package final class StepLoop {
 
     /// What is left for a router: of its share, and of what there is.
     private func load(of share: RouterShare) -> WorkerLoad {
-        var (running, waitingPrefill) = (0, 0)
-        for sequence in composer.sequences where sequence.key.router == share.router {
-            running += 1
-            waitingPrefill += sequence.waitingPrefillCount
-        }
+        let (running, waitingPrefill) = composer.load { $0.router == share.router }
         var freePages = composer.pool.availableCount
         if shares.count > 1 { freePages = min(freePages, max(0, share.pageCount - pagesHeld(by: share.router))) }
         let freeSlots = min(share.slotCount - running, options.slotCount - composer.sequences.count)

@@ -46,7 +46,7 @@ import Testing
     static func run(_ sequences: [AdmittedSequence], _ options: EngineOptions, pageCount: Int = 256)
         -> EngineDrive<ScriptedRuntime>
     {
-        var drive = EngineDrive(running: ScriptedRuntime(pageCount: pageCount), options, vocabulary: vocabulary)
+        let drive = EngineDrive(running: ScriptedRuntime(pageCount: pageCount), options, vocabulary: vocabulary)
         drive.run(sequences)
         return drive
     }
@@ -160,7 +160,7 @@ import Testing
         #expect(reason(3).contains("No token"))
         #expect(outcomes[SequenceID(4)]?.finish == .length)
 
-        var drive = EngineDrive(ScriptedRuntime())
+        let drive = EngineDrive(ScriptedRuntime())
         missing.sampling.constraint = OutputConstraint(.regex, "a")
         drive.run([missing])
         #expect(

@@ -96,7 +96,7 @@ import Testing
         _ model: Transformer, _ requests: [AdmittedSequence], _ way: Way, order seed: UInt64 = 1
     ) -> EngineDrive<Transformer> {
         var random = SeededRandom(seed: seed)
-        var drive = EngineDrive(running: model, way.options)
+        let drive = EngineDrive(running: model, way.options)
         drive.run(requests.shuffled(using: &random))
         return drive
     }
@@ -144,7 +144,7 @@ import Testing
                 Way(slots: 64, budget: 100),
             ], as: expected, "two threads")
 
-        var warm = Self.run(two, requests, Way(slots: 16, budget: 64))
+        let warm = Self.run(two, requests, Way(slots: 16, budget: 64))
         let again = requests.map { request in
             AdmittedSequence(
                 id: SequenceID(request.id.rawValue + 1000), tokens: request.tokens,
@@ -179,7 +179,7 @@ import Testing
 
         // Room for four of the longest, which take another page while they decode.
         let tight = try Self.model(threads: 2, pages: 16)
-        var drive = EngineDrive(running: tight, EngineOptions(slotCount: 16, stepTokenBudget: 40))
+        let drive = EngineDrive(running: tight, EngineOptions(slotCount: 16, stepTokenBudget: 40))
         var long = requests.filter { $0.id.rawValue % 8 == 0 }
         for place in long.indices { long[place].sampling.maxTokens += 40 }
         drive.run(long)

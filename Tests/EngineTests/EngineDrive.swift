@@ -15,8 +15,8 @@ struct Outcome: Equatable {
 
 /// Plays one or more routers for a ``StepLoop``: admits, journals, admits again what was refused or preempted.
 /// After each step it counts every page again.
-struct EngineDrive<Runtime: ModelRuntime> {
-    let loop: StepLoop
+final class EngineDrive<Runtime: ModelRuntime> {
+    var loop: StepLoop
     let runtime: Runtime
     private(set) var outcomes: [SequenceID: Outcome] = [:]
     private(set) var cachedCounts: [SequenceID: Int] = [:]
@@ -33,14 +33,14 @@ struct EngineDrive<Runtime: ModelRuntime> {
         loop.register(router: 0)
     }
 
-    mutating func apply(_ command: WorkerCommand, router: Int = 0) {
+    func apply(_ command: WorkerCommand, router: Int = 0) {
         if case .admit(let sequence) = command { admitted[sequence.id] = sequence }
         loop.apply(command, from: router, now: now)
     }
 
     /// - Returns: the events of this step.
     @discardableResult
-    mutating func step(after seconds: Double = 0.001) -> [RoutedEvent] {
+    func step(after seconds: Double = 0.001) -> [RoutedEvent] {
         now = now.advanced(bySeconds: seconds)
         let instant = now
         let new = loop.step(clock: { instant })
@@ -52,7 +52,7 @@ struct EngineDrive<Runtime: ModelRuntime> {
     }
 
     /// Runs until all of `sequences` have ended; those that find no room come back first in line.
-    mutating func run(_ sequences: [AdmittedSequence], stepsMax: Int = 20_000) {
+    func run(_ sequences: [AdmittedSequence], stepsMax: Int = 20_000) {
         for sequence in sequences { admitted[sequence.id] = sequence }
         waiting += sequences
         var steps = 0
@@ -69,7 +69,7 @@ struct EngineDrive<Runtime: ModelRuntime> {
         }
     }
 
-    private mutating func note(_ event: WorkerEvent) {
+    private func note(_ event: WorkerEvent) {
         switch event {
         case .step(let report): for entry in report.entries { note(entry) }
         case .preempted(let id):
@@ -80,7 +80,7 @@ struct EngineDrive<Runtime: ModelRuntime> {
         }
     }
 
-    private mutating func note(_ entry: StepEntry) {
+    private func note(_ entry: StepEntry) {
         var outcome = outcomes[entry.sequence] ?? Outcome()
         #expect(outcome.finish == nil, "nothing may follow the end")
         outcome.tokens += entry.tokens
@@ -92,7 +92,7 @@ struct EngineDrive<Runtime: ModelRuntime> {
         if let cached = entry.cachedTokenCount { cachedCounts[entry.sequence] = cached }
     }
 
-    private mutating func readmit(_ id: SequenceID) {
+    private func readmit(_ id: SequenceID) {
         guard !loop.isDraining, var sequence = admitted[id] else { return }
         sequence.tokens += outcomes[id]?.tokens ?? []
         waiting.append(sequence)
@@ -100,7 +100,9 @@ struct EngineDrive<Runtime: ModelRuntime> {
 }
 
 extension EngineDrive where Runtime == ScriptedRuntime {
-    init(_ runtime: ScriptedRuntime = ScriptedRuntime(), _ options: EngineOptions = EngineOptions(slotCount: 16)) {
+    convenience init(
+        _ runtime: ScriptedRuntime = ScriptedRuntime(), _ options: EngineOptions = EngineOptions(slotCount: 16)
+    ) {
         self.init(running: runtime, options)
     }
 }

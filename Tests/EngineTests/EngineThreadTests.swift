@@ -99,7 +99,7 @@ final class Listener: @unchecked Sendable {
         #expect(listener.wait { $0.finished.count == 8 })
         engine.stop()
 
-        var drive = EngineDrive()
+        let drive = EngineDrive()
         drive.run(sequences)
         for sequence in sequences {
             let key = SequenceKey(router: 0, id: sequence.id)

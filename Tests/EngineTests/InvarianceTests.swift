@@ -13,7 +13,7 @@ import Testing
     static func undisturbed(_ sequences: [AdmittedSequence]) -> [SequenceID: Outcome] {
         var outcomes: [SequenceID: Outcome] = [:]
         for sequence in sequences {
-            var drive = EngineDrive(
+            let drive = EngineDrive(
                 ScriptedRuntime(), EngineOptions(slotCount: 1, stepTokenBudget: 512, prefixCacheEnabled: false))
             drive.run([sequence])
             outcomes[sequence.id] = drive.outcomes[sequence.id]
@@ -36,7 +36,7 @@ import Testing
         let sequences = randomSequences(16, seed: seed)
         let alone = Self.undisturbed(sequences)
 
-        var drive = EngineDrive(ScriptedRuntime(), EngineOptions(slotCount: 16, stepTokenBudget: budget))
+        let drive = EngineDrive(ScriptedRuntime(), EngineOptions(slotCount: 16, stepTokenBudget: budget))
         drive.run(sequences)
 
         #expect(alone.count == 16 && alone.values.allSatisfy { $0.finish != nil })
@@ -48,7 +48,7 @@ import Testing
         let sequences = randomSequences(16, seed: seed)
         let alone = Self.undisturbed(sequences)
 
-        var drive = EngineDrive(ScriptedRuntime(), EngineOptions(slotCount: 4, stepTokenBudget: 32))
+        let drive = EngineDrive(ScriptedRuntime(), EngineOptions(slotCount: 4, stepTokenBudget: 32))
         drive.run(sequences)
         let again = sequences.map { sequence in
             AdmittedSequence(
@@ -74,7 +74,7 @@ import Testing
         }
         let alone = Self.undisturbed(sequences)
 
-        var drive = EngineDrive(ScriptedRuntime(pageCount: 40), EngineOptions(slotCount: 12, stepTokenBudget: 48))
+        let drive = EngineDrive(ScriptedRuntime(pageCount: 40), EngineOptions(slotCount: 12, stepTokenBudget: 48))
         drive.run(sequences)
 
         #expect(drive.preemptionCount > 0, "the pool is too large to show anything")
@@ -92,7 +92,7 @@ import Testing
             var moved = sequence
             moved.tokens += whole.tokens.prefix(cut)
             moved.sampling.promptLogprobs = nil
-            var elsewhere = EngineDrive(
+            let elsewhere = EngineDrive(
                 ScriptedRuntime(pageTokenCount: 8), EngineOptions(slotCount: 4, stepTokenBudget: 5))
             elsewhere.run([moved])
 
@@ -111,7 +111,7 @@ import Testing
             sequences.filter { $0.id.rawValue % 3 != 0 }, sequences.filter { $0.id.rawValue % 3 == 0 }
         )
 
-        var drive = EngineDrive(ScriptedRuntime(pageCount: 80), EngineOptions(slotCount: 16, stepTokenBudget: 20))
+        let drive = EngineDrive(ScriptedRuntime(pageCount: 80), EngineOptions(slotCount: 16, stepTokenBudget: 20))
         for sequence in cancelled { drive.apply(.admit(sequence)) }
         for _ in 0..<Int.random(in: 0...6, using: &random) { drive.step() }
         for sequence in cancelled { drive.apply(.cancel(sequence.id)) }

@@ -34,7 +34,7 @@ import Testing
     /// Steps take a millisecond for each token they compute.
     @Test func `a long prompt is cut while others decode, and not when it is alone`() {
         let runtime = ScriptedRuntime(contextLength: 4096, pageCount: 1024, stepTokenMax: 512)
-        let loop = StepLoop(
+        var loop = StepLoop(
             runtime: runtime,
             options: EngineOptions(slotCount: 4, stepTokenBudget: 256, stepSecondsTarget: 0.1, prefillShare: 0.99))
         loop.register(router: 0)
@@ -66,7 +66,7 @@ import Testing
     @Test func `prompts of 8,000 tokens at most double the time between tokens of answers that run`() {
         let runtime = ScriptedRuntime(
             contextLength: 16_384, pageTokenCount: 32, pageCount: 4096, stepTokenMax: 512)
-        let loop = StepLoop(runtime: runtime, options: EngineOptions(slotCount: 32, prefixCacheEnabled: false))
+        var loop = StepLoop(runtime: runtime, options: EngineOptions(slotCount: 32, prefixCacheEnabled: false))
         loop.register(router: 0)
         var (now, ahead, answers) = (Instant(nanoseconds: 0), 0, 0)
         /// - Returns: seconds that the step took.

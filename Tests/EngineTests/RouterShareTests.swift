@@ -11,16 +11,16 @@ import Testing
             options: EngineOptions(servedName: "name", epoch: 3, slotCount: slots))
     }
 
-    static func step(_ loop: StepLoop) -> [RoutedEvent] { loop.step(clock: { Instant(nanoseconds: 5000) }) }
+    static func step(_ loop: inout StepLoop) -> [RoutedEvent] { loop.step(clock: { Instant(nanoseconds: 5000) }) }
 
     @Test func `a router is welcomed with its share and the index, and the others hear of theirs`() {
-        let loop = Self.loop(slots: 7)
+        var loop = Self.loop(slots: 7)
         loop.register(router: 10)
         loop.apply(.admit(.greedy(1, Array(1...9), maxTokens: 1)), from: 10, now: Instant(nanoseconds: 0))
-        _ = Self.step(loop)
+        _ = Self.step(&loop)
 
         loop.register(router: 20)
-        let events = Self.step(loop)
+        let events = Self.step(&loop)
 
         let chain = PrefixHash.chain(Array(1...9), pageTokenCount: 4, salt: 0)
         let welcome = WorkerDescription(
@@ -38,16 +38,16 @@ import Testing
     }
 
     @Test func `each router hears of every step, of its own sequences only, whatever ids others use`() {
-        let loop = Self.loop()
+        var loop = Self.loop()
         for router in [0, 1, 2] { loop.register(router: router) }
-        _ = Self.step(loop)
+        _ = Self.step(&loop)
         for router in [0, 1] {
             loop.apply(
                 .admit(.greedy(7, [TokenID(router + 4), 9], maxTokens: 3)), from: router, now: Instant(nanoseconds: 0))
         }
         loop.apply(.cancel(SequenceID(1)), from: 0, now: Instant(nanoseconds: 0))
 
-        let reports = Self.step(loop).compactMap { routed in
+        let reports = Self.step(&loop).compactMap { routed in
             if case .step(let report) = routed.event { (routed.router, report) } else { nil }
         }
 
@@ -61,7 +61,7 @@ import Testing
     }
 
     @Test func `no router takes more than its share of slots and pages`() {
-        let loop = Self.loop(slots: 4, pages: 16)
+        var loop = Self.loop(slots: 4, pages: 16)
         loop.register(router: 0)
         loop.register(router: 1)
         func admit(_ id: UInt64, _ count: Int) {
@@ -74,14 +74,14 @@ import Testing
         admit(3, 4)
         admit(4, 4)
 
-        let refused = Self.step(loop).compactMap { if case .refused(let id) = $0.event { id } else { nil } }
+        let refused = Self.step(&loop).compactMap { if case .refused(let id) = $0.event { id } else { nil } }
 
         #expect(refused == [SequenceID(2), SequenceID(4)])
     }
 
     /// A journal may be longer than a share that has shrunk since it was begun: with pages enough in the worker it goes on.
     @Test func `the only sequence of a router may be longer than its share, and others may not`() {
-        let loop = Self.loop(slots: 4, pages: 16)
+        var loop = Self.loop(slots: 4, pages: 16)
         loop.register(router: 0)
         loop.register(router: 1)
         func admit(_ id: UInt64, _ count: Int) {
@@ -90,7 +90,7 @@ import Testing
                 now: Instant(nanoseconds: 0))
         }
         func refused() -> [SequenceID] {
-            Self.step(loop).compactMap { if case .refused(let id) = $0.event { id } else { nil } }
+            Self.step(&loop).compactMap { if case .refused(let id) = $0.event { id } else { nil } }
         }
         admit(1, 40)
         #expect(refused() == [] && loop.runningCount == 1)
@@ -100,17 +100,17 @@ import Testing
     }
 
     @Test func `a router that goes takes its sequences along and leaves its share to the rest`() {
-        let loop = Self.loop()
+        var loop = Self.loop()
         loop.register(router: 0)
         loop.register(router: 1)
         for router in [0, 1] {
             loop.apply(.admit(.greedy(1, [1, 2, 3], maxTokens: 50)), from: router, now: Instant(nanoseconds: 0))
         }
-        _ = Self.step(loop)
+        _ = Self.step(&loop)
 
         loop.unregister(router: 0)
         loop.apply(.admit(.greedy(2, [1])), from: 0, now: Instant(nanoseconds: 0))
-        let events = Self.step(loop)
+        let events = Self.step(&loop)
 
         #expect(events.allSatisfy { $0.router == 1 })
         #expect(loop.runningCount == 1 && loop.invariantViolation() == nil)
@@ -120,13 +120,13 @@ import Testing
         let shares = events.compactMap { if case .credit(let slots, _, _, _) = $0.event { slots } else { nil } }
         #expect(shares == [8])
         loop.unregister(router: 1)
-        #expect(loop.runningCount == 0 && loop.statistics.usedPageCount == 0 && Self.step(loop).isEmpty)
+        #expect(loop.runningCount == 0 && loop.statistics.usedPageCount == 0 && Self.step(&loop).isEmpty)
     }
 
     /// A router keeps its picture of the prefix index by what it hears alone.
     @Test(arguments: [1, 2, 3, 4] as [UInt64]) func `snapshot and deltas add up to the index`(seed: UInt64) {
         var random = SeededRandom(seed: seed)
-        let loop = Self.loop(slots: 6, pages: 24)
+        var loop = Self.loop(slots: 6, pages: 24)
         var known: [Int: Set<UInt64>] = [:]
         var (id, connected): (UInt64, [Int]) = (0, [])
         for round in 0..<300 {
@@ -142,7 +142,7 @@ import Testing
                 }
                 loop.apply(.admit(.greedy(id, tokens, maxTokens: 6)), from: router, now: Instant(nanoseconds: 0))
             }
-            for (router, event) in Self.step(loop) {
+            for (router, event) in Self.step(&loop) {
                 guard case .prefix(let added, let removed, let isSnapshot) = event else { continue }
                 if isSnapshot { known[router] = [] }
                 #expect(known[router]?.isDisjoint(with: added) == true)
@@ -153,7 +153,7 @@ import Testing
             #expect(loop.invariantViolation() == nil)
         }
         loop.register(router: 999)
-        let snapshot = Self.step(loop).compactMap { routed -> Set<UInt64>? in
+        let snapshot = Self.step(&loop).compactMap { routed -> Set<UInt64>? in
             if routed.router == 999, case .prefix(let added, _, true) = routed.event { Set(added) } else { nil }
         }
         for router in connected { #expect(known[router] == snapshot.first) }

@@ -60,7 +60,7 @@ import Testing
             requests[0].sampling.stopTokens = []
             requests[0].sampling.maxTokens = 200
             func run(slots: Int, speculating: Bool) -> (outcomes: [SequenceID: Outcome], statistics: EngineStatistics) {
-                var drive = EngineDrive(
+                let drive = EngineDrive(
                     ScriptedRuntime(vocabularySize: vocabularySize, pageCount: 64),
                     EngineOptions(slotCount: slots, stepTokenBudget: 40, speculationEnabled: speculating))
                 drive.run(requests)
@@ -82,7 +82,7 @@ import Testing
 
     @Test func `a step of eight sequences, or one that holds a prompt, has no drafts`() {
         func drafts(sequences: Int, arriving: Int) -> Int {
-            var drive = EngineDrive(
+            let drive = EngineDrive(
                 ScriptedRuntime(vocabularySize: 2), EngineOptions(slotCount: 16, stepTokenBudget: 8))
             for id in 0..<sequences {
                 drive.apply(.admit(.greedy(UInt64(id), [0, 1, 0, 1, 0, 1, TokenID(id % 2)], maxTokens: 60)))

@@ -40,7 +40,7 @@ import Testing
     }
 
     @Test func `a step of 32 sequences, besides sampling`() {
-        let loop = StepLoop(runtime: InstantRuntime(vocabularySize: 16), options: EngineOptions(slotCount: 32))
+        var loop = StepLoop(runtime: InstantRuntime(vocabularySize: 16), options: EngineOptions(slotCount: 32))
         loop.register(router: 0)
         for id in 0..<32 {
             let prompt = (0..<300).map { TokenID((id * 7 + $0) % 16) }

@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct FinishTests {
     @Test func `a sequence ends with its stop token, which is its last`() {
-        var drive = EngineDrive()
+        let drive = EngineDrive()
         drive.run([.greedy(1, [5, 6, 7], maxTokens: 12)])
         let whole = drive.outcomes[SequenceID(1)]
         #expect(whole?.tokens.count == 12 && whole?.finish == .length)
@@ -25,14 +25,14 @@ import Testing
     }
 
     @Test func `the context's length ends a sequence`() {
-        var drive = EngineDrive(ScriptedRuntime(contextLength: 10))
+        let drive = EngineDrive(ScriptedRuntime(contextLength: 10))
         drive.run([.greedy(1, [5, 6, 7], maxTokens: 100)])
         #expect(drive.outcomes[SequenceID(1)]?.tokens.count == 7)
         #expect(drive.outcomes[SequenceID(1)]?.finish == .length)
     }
 
     @Test func `no output wanted: the prompt is computed and scored, and no token comes`() {
-        var drive = EngineDrive(ScriptedRuntime(contextLength: 8), EngineOptions(slotCount: 2, stepTokenBudget: 3))
+        let drive = EngineDrive(ScriptedRuntime(contextLength: 8), EngineOptions(slotCount: 2, stepTokenBudget: 3))
         var sequence = AdmittedSequence.greedy(1, [5, 6, 7, 8, 9, 10, 11, 12], maxTokens: 0)
         sequence.sampling.promptLogprobs = 2
         drive.run([sequence, .greedy(2, [5, 6], maxTokens: 0)])
@@ -45,7 +45,7 @@ import Testing
     }
 
     @Test func `a journal that is complete ends without a step`() {
-        var drive = EngineDrive(ScriptedRuntime(contextLength: 8))
+        let drive = EngineDrive(ScriptedRuntime(contextLength: 8))
         var full = AdmittedSequence.greedy(1, [5, 6, 7, 8], maxTokens: 2)
         full.promptTokenCount = 2
         var stopped = AdmittedSequence.greedy(2, [5, 6, 9], maxTokens: 9)
@@ -74,7 +74,7 @@ import Testing
     @Test(arguments: malformed) func `what cannot run fails with a sentence, and nothing is computed`(
         sequence: AdmittedSequence, fact: String
     ) {
-        var drive = EngineDrive(ScriptedRuntime(contextLength: 40, pageCount: 8))
+        let drive = EngineDrive(ScriptedRuntime(contextLength: 40, pageCount: 8))
         drive.run([sequence])
 
         guard case .failed(let sentence) = drive.outcomes[SequenceID(1)]?.finish else {
@@ -87,7 +87,7 @@ import Testing
     }
 
     @Test func `a sequence that outgrows all pages fails, having had all it could get`() {
-        var drive = EngineDrive(ScriptedRuntime(pageCount: 3))
+        let drive = EngineDrive(ScriptedRuntime(pageCount: 3))
         drive.run([.greedy(1, [5, 6, 7], maxTokens: 100)])
         #expect(drive.outcomes[SequenceID(1)]?.tokens.count == 10)
         guard case .failed(let sentence) = drive.outcomes[SequenceID(1)]?.finish else {
@@ -98,9 +98,9 @@ import Testing
     }
 
     @Test func `logits that are not numbers fail their own sequence only, and its pages are not shared`() {
-        var drive = EngineDrive()
+        let drive = EngineDrive()
         drive.runtime.poison = 77
-        var alone = EngineDrive()
+        let alone = EngineDrive()
         alone.run([.greedy(2, [5, 6, 7, 8, 9])])
         drive.run([.greedy(1, [5, 6, 7, 77]), .greedy(2, [5, 6, 7, 8, 9])])
 
@@ -118,7 +118,7 @@ import Testing
 
 @Suite struct CommandTests {
     @Test func `a cancelled sequence is gone at the next step with all its pages, and not a word is said of it`() {
-        var drive = EngineDrive()
+        let drive = EngineDrive()
         for id in 1...6 {
             drive.apply(.admit(.greedy(UInt64(id), Array(repeating: TokenID(id), count: 30), maxTokens: 90)))
         }
@@ -130,7 +130,7 @@ import Testing
         let events = drive.step()
 
         #expect(drive.loop.statistics.usedPageCount == 0 && drive.loop.runningCount == 0)
-        #expect(!drive.loop.hasWork)
+        #expect(drive.loop.hasWork == false)
         for (_, event) in events {
             guard case .credit(let slotCount, let pageCount, let load, let seen) = event else {
                 Issue.record("\(event)")
@@ -144,7 +144,7 @@ import Testing
     }
 
     @Test func `an unknown sequence can be cancelled and preempted without harm`() {
-        var drive = EngineDrive()
+        let drive = EngineDrive()
         drive.apply(.cancel(SequenceID(5)))
         drive.apply(.preempt(SequenceID(5)))
         drive.apply(.cancel(SequenceID(5)), router: 44)
@@ -152,7 +152,7 @@ import Testing
     }
 
     @Test func `a router may ask for a sequence back`() {
-        var drive = EngineDrive()
+        let drive = EngineDrive()
         drive.apply(.admit(.greedy(1, [5, 6, 7], maxTokens: 20)))
         drive.step()
         drive.loop.apply(.preempt(SequenceID(1)), from: 0, now: Instant(nanoseconds: 0))
@@ -162,7 +162,7 @@ import Testing
     }
 
     @Test func `without a slot or pages for its first chunk a sequence is refused and nothing changes`() {
-        var drive = EngineDrive(ScriptedRuntime(pageCount: 6), EngineOptions(slotCount: 2, stepTokenBudget: 64))
+        let drive = EngineDrive(ScriptedRuntime(pageCount: 6), EngineOptions(slotCount: 2, stepTokenBudget: 64))
         drive.apply(.admit(.greedy(1, Array(1...16), maxTokens: 4)))
         drive.step()
         let before = drive.loop.statistics
@@ -180,7 +180,7 @@ import Testing
     }
 
     @Test func `an id admitted twice ends in one failure, not in two streams`() {
-        var drive = EngineDrive()
+        let drive = EngineDrive()
         drive.apply(.admit(.greedy(1, [5], maxTokens: 50)))
         drive.step()
         drive.apply(.admit(.greedy(1, [5], maxTokens: 50)))
@@ -193,7 +193,7 @@ import Testing
     }
 
     @Test func `draining refuses what comes, lets run what runs, and gives the rest back at the deadline`() {
-        var drive = EngineDrive()
+        let drive = EngineDrive()
         drive.apply(.admit(.greedy(1, [5, 6], maxTokens: 3)))
         drive.apply(.admit(.greedy(2, [5, 6], maxTokens: 500)))
         drive.step()
@@ -214,7 +214,7 @@ import Testing
     }
 
     @Test(arguments: [Double.nan, -Double.infinity, -5]) func `a deadline that is none means now`(seconds: Double) {
-        var drive = EngineDrive()
+        let drive = EngineDrive()
         drive.apply(.admit(.greedy(1, [5, 6], maxTokens: 3)))
         drive.apply(.drain(deadlineSeconds: seconds))
         drive.step(after: 0)

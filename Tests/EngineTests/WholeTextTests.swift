@@ -49,7 +49,7 @@ final class TextRuntime: ModelRuntime {
 
     @Test func `a step holds whole texts within its budget, in order, and all of them come out`() {
         let runtime = TextRuntime()
-        var drive = EngineDrive(running: runtime, EngineOptions(slotCount: 16, stepTokenBudget: 40))
+        let drive = EngineDrive(running: runtime, EngineOptions(slotCount: 16, stepTokenBudget: 40))
         let lengths = [30, 20, 10, 38, 5, 40, 1]
         let texts = lengths.enumerated().map { Self.text(UInt64($0 + 1), Array(repeating: TokenID($0), count: $1)) }
 
@@ -71,7 +71,7 @@ final class TextRuntime: ModelRuntime {
 
     @Test func `a text longer than the budget has a step for itself`() {
         let runtime = TextRuntime()
-        var drive = EngineDrive(running: runtime, EngineOptions(slotCount: 4, stepTokenBudget: 8))
+        let drive = EngineDrive(running: runtime, EngineOptions(slotCount: 4, stepTokenBudget: 8))
         drive.run([Self.text(1, Array(repeating: 5, count: 40)), Self.text(2, [6]), Self.text(3, [7])])
 
         #expect(runtime.steps.map { $0.map(\.tokens.count) } == [[40], [1, 1]])
@@ -79,7 +79,7 @@ final class TextRuntime: ModelRuntime {
 
     @Test func `where the second of two texts begins reaches the runtime`() {
         let runtime = TextRuntime()
-        var drive = EngineDrive(running: runtime, EngineOptions())
+        let drive = EngineDrive(running: runtime, EngineOptions())
         drive.run([Self.text(1, [1, 2, 3, 4], secondStart: 2)])
 
         #expect(Self.entries(drive.events).map(\.pooled) == [TextRuntime.vector([1, 2, 3, 4], 2)])
@@ -88,7 +88,7 @@ final class TextRuntime: ModelRuntime {
     @Test func `numbers that are none fail the text and no other`() {
         let runtime = TextRuntime()
         runtime.poison = 9
-        var drive = EngineDrive(running: runtime, EngineOptions())
+        let drive = EngineDrive(running: runtime, EngineOptions())
         drive.run([Self.text(1, [9, 2]), Self.text(2, [8, 2])])
 
         let found = Self.entries(drive.events)
@@ -101,9 +101,9 @@ final class TextRuntime: ModelRuntime {
 
     @Test func `what the model does not do is refused in a sentence, and costs no step`() {
         let runtime = TextRuntime()
-        var drive = EngineDrive(running: runtime, EngineOptions())
+        let drive = EngineDrive(running: runtime, EngineOptions())
         drive.run([.greedy(1, [1, 2]), Self.text(2, Array(repeating: 1, count: 41)), Self.text(3, [1, 200])])
-        var generating = EngineDrive()
+        let generating = EngineDrive()
         generating.run([Self.text(4, [1, 2])])
 
         for outcome in [1, 2, 3].map({ drive.outcomes[SequenceID($0)] }) + [generating.outcomes[SequenceID(4)]] {
@@ -118,7 +118,7 @@ final class TextRuntime: ModelRuntime {
 
     @Test func `a text that is cancelled before its step is never read`() {
         let runtime = TextRuntime()
-        var drive = EngineDrive(running: runtime, EngineOptions(slotCount: 8, stepTokenBudget: 10))
+        let drive = EngineDrive(running: runtime, EngineOptions(slotCount: 8, stepTokenBudget: 10))
         for id in 1...3 as ClosedRange<UInt64> { drive.apply(.admit(Self.text(id, Array(repeating: 1, count: 10)))) }
         drive.step()
         drive.apply(.cancel(SequenceID(2)))
@@ -126,6 +126,6 @@ final class TextRuntime: ModelRuntime {
         drive.step()
 
         #expect(Self.entries(drive.events).map(\.sequence) == [SequenceID(1), SequenceID(3)])
-        #expect(!drive.loop.hasWork)
+        #expect(drive.loop.hasWork == false)
     }
 }

@@ -30,7 +30,7 @@ struct ConstraintBench {
         } else {
             runtime = try Transformer(path: path, options: options)
         }
-        let loop = StepLoop(
+        var loop = StepLoop(
             runtime: runtime, options: EngineOptions(slotCount: streams, speculationEnabled: false),
             vocabulary: TokenVocabulary(Tokenizer.textBytes(of: spec)))
         loop.register(router: 0)
@@ -54,8 +54,8 @@ struct ConstraintBench {
         ((held - plain) / held * 1e4).rounded() / 1e4
     }
 
-    private struct Run {
-        let loop: StepLoop
+    private struct Run: ~Copyable {
+        var loop: StepLoop
         let vocabularySize: Int
         let streams: Int
         var lastID: UInt64 = 0

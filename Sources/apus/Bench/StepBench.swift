@@ -30,7 +30,7 @@ struct StepBench {
         let length = promptTokens + Self.stepCount + 2
         let runtime = InstantRuntime(
             name: "instant", tokenizer: tokenizer, pageCount: sequences * (length / 16 + 1))
-        let loop = StepLoop(
+        var loop = StepLoop(
             runtime: runtime,
             options: EngineOptions(slotCount: sequences, stepTokenBudget: 8192, speculationEnabled: false))
         loop.register(router: 0)
