@@ -95,6 +95,7 @@ bench: $(APUS) model
 	$(BENCH)/models.py $(BENCH_MODELS)
 	$(BENCH)/machine.py
 	$(BENCH)/engine.py --rounds $(BENCH_ROUNDS) $(BENCH_MODELS)
+	$(BENCH)/contexts.py --rounds $(BENCH_ROUNDS)
 	$(BENCH)/steps.py --rounds $(BENCH_ROUNDS)
 	$(BENCH)/serving.py --rounds $(BENCH_ROUNDS)
 	$(BENCH)/speculation.py --rounds $(BENCH_ROUNDS)

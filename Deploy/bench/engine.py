@@ -12,7 +12,7 @@ import json
 import os
 import statistics
 
-from common import APUS, Neighbours, output, save
+from common import APUS, output, save, undisturbed
 from models import NAMES, layer_parameters, path_of
 from peers import CELLS, ENGINES
 
@@ -24,14 +24,13 @@ def measure(name, rounds, threads):
     for _ in range(rounds):
         limits = best(limits, json.loads(output(APUS, "bench", "--limits", "--threads", threads)))
         for engine, run in ENGINES.items():
-            with Neighbours() as neighbours:
-                rates = run(name, threads)
+            rates, share = undisturbed(lambda: run(name, threads))
             if not rates:
                 continue
             rows[engine].append(rates)
-            shares[engine].append(neighbours.share)
+            shares[engine].append(share)
             figures = ", ".join(f"{cell.name}: {rates[cell.name]:.0f}" for cell in CELLS if cell.name in rates)
-            print(f"{name} {engine}: {figures} (others took {neighbours.share:.0%} of the CPUs)", flush=True)
+            print(f"{name} {engine}: {figures} (others took {share:.0%} of the CPUs)", flush=True)
     return {
         "threads": threads, "rounds": rounds, "date": datetime.date.today().isoformat(),
         "limits": limits,

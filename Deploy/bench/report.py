@@ -37,6 +37,8 @@ def main():
     if engines:
         parts += engine_tables(engines) + limits_table(engines)
         draw(engines, [cell.name for cell in CELLS], list(ENGINES), PICTURE)
+    if contexts := load("contexts"):
+        parts += contexts_table(contexts)
     if steps := load("steps"):
         parts += steps_table(steps)
     if serving:
@@ -138,6 +140,19 @@ def limits_table(engines):
         table(
             ["file", "decode GB/s", "of memory's", "prefill GOPS", *(f"of {threads} cores' {isa}" for isa in gops)],
             rows, words=1)]
+
+
+def contexts_table(contexts):
+    rows = [
+        [row["context"], number(row["tokens_per_s"]), number(row["llama_cpp_tokens_per_s"]), f"{row['gb_per_s']:.1f}",
+         f"{row['read_gb_per_s']:.1f}", f"{row['gb_per_s'] / row['read_gb_per_s']:.0%}"]
+        for row in contexts["rows"]]
+    return [
+        "## Much context",
+        paragraph(f"""One stream of {contexts["model"]} with {contexts["threads"]} threads, {contexts["output"]} tokens
+        of output behind so many others. For each token all weights and the whole context's keys and values are read;
+        plain reads in the same round say what the memory gives."""),
+        table(["context", "Apus tokens/s", "llama.cpp", "GB/s", "plain reads", "of them"], rows, words=0)]
 
 
 def steps_table(steps):

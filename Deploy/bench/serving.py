@@ -15,7 +15,7 @@ import sys
 import time
 import urllib.request
 
-from common import APUS, LLAMA, Neighbours, output, save
+from common import APUS, LLAMA, output, save, undisturbed
 from models import NAMES, path_of, prepare
 
 PORT = 18000
@@ -75,18 +75,23 @@ def load(streams, requests):
         "--requests", requests, "--prompt-tokens", PROMPT, "--output-tokens", OUTPUT, "--seed", streams))
 
 
+def loads(server):
+    """What each number of streams gets from a server that runs for this alone."""
+    with server:
+        load(2, 4)
+        return {streams: load(streams, max(8, streams * 3)) for streams in STREAMS}
+
+
 def measure(name, rounds, threads):
     lines, shares = {}, {}
     for _ in range(rounds):
         for server, process in servers(name, threads).items():
             try:
-                with Neighbours() as neighbours, process:
-                    load(2, 4)
-                    for streams in STREAMS:
-                        line = load(streams, max(8, streams * 3))
-                        lines.setdefault((server, streams), []).append(line)
-                        print(f"{server:10}{streams} streams: {line['output_tokens_per_s']:.0f} tokens/s", flush=True)
-                shares.setdefault(server, []).append(neighbours.share)
+                measured, share = undisturbed(lambda: loads(process))
+                shares.setdefault(server, []).append(share)
+                for streams, line in measured.items():
+                    lines.setdefault((server, streams), []).append(line)
+                    print(f"{server:10}{streams} streams: {line['output_tokens_per_s']:.0f} tokens/s", flush=True)
             except Exception as error:  # whatever ails a peer
                 if server == "Apus":
                     raise
