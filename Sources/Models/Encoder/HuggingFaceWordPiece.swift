@@ -9,13 +9,7 @@ enum HuggingFaceWordPiece {
 
     static func read(_ folder: ModelFolder) throws(TokenizerError) -> TokenizerSpec {
         if let file = try folder.tokenizerFile("tokenizer.json") { return try tokenizer(file) }
-        let vocabulary: [UInt8]?
-        do throws(ModelFolderError) {
-            vocabulary = try folder.bytes(of: "vocab.txt")
-        } catch {
-            throw .malformed("\(error.path): \(error.reason)")
-        }
-        guard let vocabulary else {
+        guard let vocabulary = try folder.tokenizerBytes("vocab.txt") else {
             throw .malformed("the folder \(folder.path) has neither tokenizer.json nor vocab.txt")
         }
         return try tokenizer(vocabulary: vocabulary, config: try folder.tokenizerFile("tokenizer_config.json"))

@@ -19,12 +19,19 @@ extension JSONValue {
 extension ModelFolder {
     /// A file of one JSON object; nil when there is none.
     func tokenizerFile(_ name: String) throws(TokenizerError) -> JSONObject? {
-        let value: JSONValue?
-        do throws(ModelFolderError) { value = try json(name) } catch {
-            throw .malformed("\(error.path): \(error.reason)")
-        }
-        guard let value else { return nil }
+        guard let value = try translating({ () throws(ModelFolderError) in try json(name) }) else { return nil }
         guard let object = value.object else { throw .malformed("\(name) holds \(value.kind) and no object") }
         return object
+    }
+
+    /// A file as it is; nil when there is none.
+    func tokenizerBytes(_ name: String) throws(TokenizerError) -> [UInt8]? {
+        try translating { () throws(ModelFolderError) in try bytes(of: name) }
+    }
+
+    private func translating<T>(_ body: () throws(ModelFolderError) -> T) throws(TokenizerError) -> T {
+        do throws(ModelFolderError) { return try body() } catch {
+            throw .malformed("\(error.path): \(error.reason)")
+        }
     }
 }

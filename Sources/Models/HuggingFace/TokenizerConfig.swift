@@ -41,10 +41,10 @@ struct TokenizerConfig {
         guard let text = value.string ?? value.object?["content"]?.string else {
             throw .malformed("the \(name) of tokenizer_config.json is \(value.kind) and no token")
         }
-        guard let id = spec.tokens.firstIndex(where: { $0.utf8.elementsEqual(text.utf8) }), !text.isEmpty else {
+        guard let id = spec.tokens.id(of: text), !text.isEmpty else {
             throw .malformed("the \(name) of tokenizer_config.json, '\(text.prefix(40))', is not in the vocabulary")
         }
-        return TokenID(truncatingIfNeeded: id)
+        return id
     }
 
     /// Tokens that end an answer: one, or a list.
@@ -64,13 +64,7 @@ struct TokenizerConfig {
 
     /// chat_template.jinja, or what tokenizer_config.json has: one template, or several, of which "default" is meant.
     private func chatTemplate() throws(TokenizerError) -> String? {
-        let bytes: [UInt8]?
-        do throws(ModelFolderError) {
-            bytes = try folder.bytes(of: "chat_template.jinja")
-        } catch {
-            throw .malformed("\(error.path): \(error.reason)")
-        }
-        if let bytes {
+        if let bytes = try folder.tokenizerBytes("chat_template.jinja") {
             guard let text = String(validating: bytes, as: UTF8.self) else {
                 throw .malformed("chat_template.jinja is not UTF-8")
             }

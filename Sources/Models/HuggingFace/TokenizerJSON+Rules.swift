@@ -127,7 +127,8 @@ extension TokenizerJSON {
                         "the post_processor of tokenizer.json puts more around a text than one token in front")
                 }
                 guard single.count == 2 else { break }
-                guard let text = single[0].object?["SpecialToken"]?.object?["id"]?.string, let id = id(of: text) else {
+                guard let text = single[0].object?["SpecialToken"]?.object?["id"]?.string, let id = tokens.id(of: text)
+                else {
                     throw .malformed("the post_processor of tokenizer.json begins with a token that is not there")
                 }
                 begin = id

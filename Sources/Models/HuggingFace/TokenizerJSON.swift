@@ -53,7 +53,7 @@ struct TokenizerJSON {
             try put(member.name, at: id)
         }
         for value in file["added_tokens"]?.some?.array ?? [] { try add(value) }
-        if let unknown = model["unk_token"]?.some?.string, let id = id(of: unknown), kinds[Int(id)] == .control {
+        if let unknown = model["unk_token"]?.some?.string, let id = tokens.id(of: unknown), kinds[Int(id)] == .control {
             kinds[Int(id)] = .unknown
         }
     }
@@ -90,10 +90,6 @@ struct TokenizerJSON {
         if token["lstrip"] == .bool(true) { tokensTakingSpaceBefore.append(TokenID(truncatingIfNeeded: id)) }
     }
 
-    func id(of text: String) -> TokenID? {
-        tokens.firstIndex { $0.utf8.elementsEqual(text.utf8) }.map { TokenID(truncatingIfNeeded: $0) }
-    }
-
     private func spec() throws(TokenizerError) -> TokenizerSpec {
         let bos = try frame()
         let rules = try rules()
@@ -115,7 +111,7 @@ struct TokenizerJSON {
                 throw .malformed("tokenizer.json has neither fuse_unk nor a token for each byte")
             }
         }
-        spec.unknownToken = model["unk_token"]?.some?.string.flatMap(id)
+        spec.unknownToken = model["unk_token"]?.some?.string.flatMap(tokens.id)
         (spec.spaceTakingTokens, spec.tokensTakingSpaceBefore) = (spaceTakingTokens, tokensTakingSpaceBefore)
         (spec.bosToken, spec.addsBOS) = (bos, bos != nil)
         return spec
@@ -145,5 +141,12 @@ struct TokenizerJSON {
             }
         }
         return merges
+    }
+}
+
+extension [String] {
+    /// The token that is spelled with these very bytes.
+    func id(of text: String) -> TokenID? {
+        firstIndex { $0.utf8.elementsEqual(text.utf8) }.map { TokenID(truncatingIfNeeded: $0) }
     }
 }
