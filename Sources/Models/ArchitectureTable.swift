@@ -48,52 +48,58 @@ extension ModelSpec {
 
     /// - Parameter spelled: how the file spells one of GGUF's keys.
     func checkSizes(_ spelled: (String) -> String) throws(ModelError) {
-        func check(_ isGood: Bool, _ key: String, _ value: some Any, _ expected: String) throws(ModelError) {
-            guard isGood else { throw .badValue(key: spelled(key), value: "\(value)", expected: expected) }
-        }
-        try check(
-            width % 32 == 0 && (32...65_536).contains(width), "embedding_length", width,
+        try Self.check(
+            width % 32 == 0 && (32...65_536).contains(width), spelled("embedding_length"), width,
             "a multiple of 32 up to 65536")
         try checkFeedForward(spelled)
-        try check((1...1024).contains(layerCount), "block_count", layerCount, "1 to 1024")
-        try check((1...1024).contains(headCount), "attention.head_count", headCount, "1 to 1024")
-        try check(
-            (1...headCount).contains(kvHeadCount) && headCount % kvHeadCount == 0, "attention.head_count_kv",
+        try Self.check((1...1024).contains(layerCount), spelled("block_count"), layerCount, "1 to 1024")
+        try Self.check((1...1024).contains(headCount), spelled("attention.head_count"), headCount, "1 to 1024")
+        try Self.check(
+            (1...headCount).contains(kvHeadCount) && headCount % kvHeadCount == 0, spelled("attention.head_count_kv"),
             kvHeadCount, "a divisor of the \(headCount) heads")
-        try check(
+        try Self.check(
             headDimension % 16 == 0 && (16...256).contains(headDimension) && queryWidth % 32 == 0,
-            "attention.key_length", headDimension, "a multiple of 16 up to 256, and of 32 with all heads together")
-        try check((1...1_048_576).contains(contextLength), "context_length", contextLength, "1 to 1048576")
-        try check(
+            spelled("attention.key_length"), headDimension,
+            "a multiple of 16 up to 256, and of 32 with all heads together")
+        try Self.check(
+            (1...1_048_576).contains(contextLength), spelled("context_length"), contextLength, "1 to 1048576")
+        try Self.check(
             normEpsilon > 0 && normEpsilon < 1,
-            norm == .layer ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon", normEpsilon, "0 to 1")
+            spelled(norm == .layer ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon"), normEpsilon,
+            "0 to 1")
         for rope in ropes {
-            try check(
+            try Self.check(
                 rope.dimensionCount % 2 == 0 && (2...headDimension).contains(rope.dimensionCount),
-                "rope.dimension_count", rope.dimensionCount, "an even number up to the head's \(headDimension)")
-            try check(rope.base > 1 && rope.base < 1e12, "rope.freq_base", rope.base, "a number above 1")
-            try check(
-                rope.linearFactor >= 1e-3 && rope.linearFactor <= 1e6, "rope.scaling.factor", rope.linearFactor,
+                spelled("rope.dimension_count"), rope.dimensionCount, "an even number up to the head's \(headDimension)"
+            )
+            try Self.check(rope.base > 1 && rope.base < 1e12, spelled("rope.freq_base"), rope.base, "a number above 1")
+            try Self.check(
+                rope.linearFactor >= 1e-3 && rope.linearFactor <= 1e6, spelled("rope.scaling.factor"),
+                rope.linearFactor,
                 "0.001 to 1000000")
         }
     }
 
     private func checkFeedForward(_ spelled: (String) -> String) throws(ModelError) {
-        func check(_ isGood: Bool, _ key: String, _ value: some Any, _ expected: String) throws(ModelError) {
-            guard isGood else { throw .badValue(key: spelled(key), value: "\(value)", expected: expected) }
-        }
         let width = feedForward.width
         guard let experts = feedForward.experts else {
-            return try check(
-                width % 32 == 0 && (32...1_048_576).contains(width), "feed_forward_length", width,
+            return try Self.check(
+                width % 32 == 0 && (32...1_048_576).contains(width), spelled("feed_forward_length"), width,
                 "a multiple of 32 up to 1048576")
         }
-        try check(
-            width % 32 == 0 && (32...1_048_576).contains(width), "expert_feed_forward_length", width,
+        try Self.check(
+            width % 32 == 0 && (32...1_048_576).contains(width), spelled("expert_feed_forward_length"), width,
             "a multiple of 32 up to 1048576")
-        try check((1...1024).contains(experts.count), "expert_count", experts.count, "1 to 1024")
-        try check(
-            (1...min(experts.count, 64)).contains(experts.usedCount), "expert_used_count", experts.usedCount,
+        try Self.check((1...1024).contains(experts.count), spelled("expert_count"), experts.count, "1 to 1024")
+        try Self.check(
+            (1...min(experts.count, 64)).contains(experts.usedCount), spelled("expert_used_count"), experts.usedCount,
             "1 to \(min(experts.count, 64))")
+    }
+
+    /// - Parameter key: as the file spells it.
+    private static func check(
+        _ isGood: Bool, _ key: @autoclosure () -> String, _ value: some Any, _ expected: String
+    ) throws(ModelError) {
+        guard isGood else { throw .badValue(key: key(), value: "\(value)", expected: expected) }
     }
 }
