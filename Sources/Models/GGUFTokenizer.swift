@@ -1,3 +1,4 @@
+import Inference
 package import Text
 package import Weights
 
@@ -27,10 +28,7 @@ extension TokenizerSpec {
         }
         let isSentencePiece = kind == .sentencePiece
         let tokens = try keys.required("tokens", GGUFMetadata.strings)
-        // Files do not say that Phi 3's control tokens take the white space behind them: its family does.
-        let isPhi3 = try keys.read(path: "general.architecture", GGUFMetadata.string) == "phi3"
-        let preTokenizer =
-            isSentencePiece ? (isPhi3 ? "phi-3" : "") : try keys.read("pre", GGUFMetadata.string) ?? ""
+        let preTokenizer = isSentencePiece ? "" : try keys.read("pre", GGUFMetadata.string) ?? ""
         let beginsWithBOS = isSentencePiece || ["llama-bpe", "llama3", "llama-v3"].contains(preTokenizer)
 
         self.init(
@@ -49,6 +47,19 @@ extension TokenizerSpec {
             if let token = try keys.token(key, among: tokens.count, otherwise: nil) { endOfTurnTokens.append(token) }
         }
         infillTokens = try keys.infillTokens(among: tokens.count)
+        if isSentencePiece, try keys.read(path: "general.architecture", GGUFMetadata.string) == "phi3" {
+            spaceTakingTokens = spaceTakingTokensOfPhi3
+        }
+    }
+
+    /// Files do not say that Phi 3's control tokens take the white space behind them: its family does. Not those that begin
+    /// a text, end one, or stand for what is unknown.
+    private var spaceTakingTokensOfPhi3: [TokenID] {
+        zip(tokens, tokenKinds).enumerated().compactMap { index, token in
+            let id = TokenID(truncatingIfNeeded: index)
+            let isSpelled = [.control, .userDefined, .unknown].contains(token.1)
+            return isSpelled && id != bosToken && id != unknownToken && token.0 != "<|endoftext|>" ? id : nil
+        }
     }
 }
 

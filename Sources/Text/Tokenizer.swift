@@ -20,6 +20,8 @@ package final class Tokenizer: Sendable {
     private let tokenBytes: [[UInt8]]
     private let userDefined: SpecialTokens
     private let userDefinedAndControl: SpecialTokens
+    private let spaceTakingTokens: Set<TokenID>
+    private let tokensTakingSpaceBefore: Set<TokenID>
 
     /// - Throws: a sentence when the data cannot be a tokenizer's.
     package init(_ spec: TokenizerSpec) throws(TokenizerError) {
@@ -39,6 +41,8 @@ package final class Tokenizer: Sendable {
         }
         userDefined = SpecialTokens(entries([.userDefined]))
         userDefinedAndControl = SpecialTokens(entries([.userDefined, .control, .unknown]))
+        spaceTakingTokens = Set(spec.spaceTakingTokens)
+        tokensTakingSpaceBefore = Set(spec.tokensTakingSpaceBefore)
         endTokens = Self.endTokens(of: spec)
         infill = spec.infillTokens ?? InfillTokens(spelledIn: spec)
         infillEndTokens = infill?.ends(in: spec) ?? []
@@ -66,7 +70,7 @@ package final class Tokenizer: Sendable {
         var dropsSpace = false
         specials.split(Array(text.utf8)) { plain, next in
             var plain = dropsSpace ? Self.withoutLeadingSpace(plain) : plain
-            if let next, spec.tokensTakingSpaceBefore.contains(next) { plain = Self.withoutTrailingSpace(plain) }
+            if let next, tokensTakingSpaceBefore.contains(next) { plain = Self.withoutTrailingSpace(plain) }
             switch encoding {
             case .bytePair(let encoding): encoding.encode(composed(plain), into: &tokens)
             case .sentencePiece(let encoding): encoding.encode(Array(plain), at: place, into: &tokens)
@@ -76,7 +80,7 @@ package final class Tokenizer: Sendable {
         } special: { token in
             tokens.append(token)
             place = spec.tokenKinds[Int(token)] == .userDefined ? .inside : .afterControl
-            dropsSpace = takesSpaceBehind(token)
+            dropsSpace = spaceTakingTokens.contains(token)
         }
         return tokens
     }
@@ -100,14 +104,6 @@ package final class Tokenizer: Sendable {
         guard let last = text.last, last.isASCIISpace || last >= 0x80 else { return text }
         let scalars = String(decoding: text, as: UTF8.self).unicodeScalars.reversed()
         return text.dropLast(scalars.prefix { $0.properties.isWhitespace }.reduce(0) { $0 + UTF8.width($1) })
-    }
-
-    /// Those that the model's file names. Phi 3's do, whether or not it does, but for those that begin a text, end one, or
-    /// stand for what is unknown.
-    private func takesSpaceBehind(_ token: TokenID) -> Bool {
-        if spec.spaceTakingTokens.contains(token) { return true }
-        return spec.kind == .sentencePiece && spec.preTokenizer == "phi-3" && token != spec.bosToken
-            && token != spec.unknownToken && spec.tokens[Int(token)] != "<|endoftext|>"
     }
 
     /// BERT's frame around a text, whatever the text spells.

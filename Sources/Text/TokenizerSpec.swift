@@ -34,8 +34,7 @@ package struct TokenizerSpec: Equatable, Sendable {
     }
 
     package var kind: Kind
-    /// Name of the pre-tokenizer ("smollm", "gpt-2", "llama-bpe", "qwen2", …); empty for the others, or "phi-3":
-    /// tokens that are found as they are spelled take the white space behind them.
+    /// Name of byte-level BPE's pre-tokenizer ("smollm", "gpt-2", "llama-bpe", "qwen2", …); empty for the others.
     package var preTokenizer: String
     package var tokens: [String]
     package var tokenKinds: [TokenKind]

@@ -44,10 +44,9 @@ import Weights
         #expect(
             try spec(Self.bytePair, [("ggml.token_type", nil)]).tokenKinds == [.normal, .normal, .normal, .normal])
 
-        #expect(
-            try spec(Self.sentencePiece + [("general.architecture", .string("phi3"))]).preTokenizer == "phi-3")
+        #expect(try spec(Self.sentencePiece + [("general.architecture", .string("phi3"))]).spaceTakingTokens == [2])
         let sentencePiece = try spec(Self.sentencePiece)
-        #expect(sentencePiece.preTokenizer == "")
+        #expect(sentencePiece.preTokenizer == "" && sentencePiece.spaceTakingTokens.isEmpty)
         #expect(sentencePiece.kind == .sentencePiece)
         #expect(sentencePiece.addsBOS && !sentencePiece.addsEOS && sentencePiece.addsSpacePrefix)
         #expect(sentencePiece.bosToken == 1 && sentencePiece.eosToken == 2 && sentencePiece.unknownToken == 0)

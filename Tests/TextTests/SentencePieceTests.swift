@@ -82,17 +82,18 @@ import Text
         #expect(throws: TokenizerError.malformed("the tokenizer has 560 tokens and 559 scores")) { try Tokenizer(spec) }
     }
 
-    /// As `AddedToken(rstrip=True)` does in the library of tokenizers, which Phi 3's own has for these.
-    @Test func `Phi 3's control tokens take the white space behind them`() throws {
+    /// As `AddedToken(rstrip=True)` does in the library of tokenizers.
+    @Test func `tokens that take space take the white space behind them`() throws {
         let tokens = ["<unk>", "<s>", "</s>", "<|user|>", "<|end|>", "<|endoftext|>", "▁", "▁a", "a", "\n"]
         let spec = TokenizerSpec(
-            kind: .sentencePiece, preTokenizer: "phi-3", tokens: tokens,
+            kind: .sentencePiece, preTokenizer: "", tokens: tokens,
             tokenKinds: [.unknown, .control, .control, .control, .control, .control]
                 + .init(repeating: .normal, count: 4),
-            scores: [Float](repeating: 0, count: tokens.count), bosToken: 1, eosToken: 5, unknownToken: 0, addsBOS: true
-        )
+            scores: [Float](repeating: 0, count: tokens.count), bosToken: 1, eosToken: 5, unknownToken: 0,
+            addsBOS: true,
+            spaceTakingTokens: [3, 4])
         var plain = spec
-        plain.preTokenizer = ""
+        plain.spaceTakingTokens = []
         func ids(_ spec: TokenizerSpec, _ text: String) throws -> [TokenID] {
             try Tokenizer(spec).encode(text, parsesSpecialTokens: true, addsBOS: false)
         }

@@ -50,7 +50,7 @@ enum TokenizerTarget {
 
     private static let phi3: TokenizerSpec = {
         var spec = sentencePiece
-        spec.preTokenizer = "phi-3"
+        spec.spaceTakingTokens = [2, TokenID(spec.tokens.count - 1)]
         return spec
     }()
 
