@@ -84,10 +84,35 @@ import Text
         #expect(answer.status == 400 && answer.text.contains("about 65536 bytes in all"), "\(answer.text)")
     }
 
-    @Test(arguments: ["/v1/responses", "/v1/messages"]) func `other dialects refuse them`(path: String) {
-        let body =
-            #"{"model":"tiny","max_tokens":4,"input":"Hi","messages":[{"role":"user","content":"Hi"}],"chat_template_kwargs":{"a":1}}"#
-        let answer = Desk().post(path, body)
-        #expect(answer.status == 400 && answer.text.contains("chat_template_kwargs is not supported"), "\(answer.text)")
+    static let everyDialect =
+        #""max_tokens":4,"input":"Hi","messages":[{"role":"user","content":"Hi"}]"#
+
+    @Test(arguments: ["/v1/chat/completions", "/v1/responses", "/v1/messages"])
+    func `variables mean the same in every dialect`(path: String) throws {
+        let variables = #""chat_template_kwargs":{"x":[1,"a"]}"#
+        #expect(try Self.prompt("{{ x[0] }}{{ x[1] }}", "\(Self.everyDialect),\(variables)", path: path) == "1a")
+    }
+
+    @Test func `tokens of a message are counted with its variables`() throws {
+        let desk = Desk(models: [try Self.model("{{ x }}")])
+        let answer = desk.post(
+            "/v1/messages/count_tokens",
+            #"{"model":"tiny",\#(Self.everyDialect),"chat_template_kwargs":{"x":"abc"}}"#)
+        #expect(answer.text == #"{"input_tokens":3}"#)
+    }
+
+    static let refusals: [(field: String, says: String)] = [
+        (#""chat_template_kwargs":{"messages":[]}"#, "chat_template_kwargs.messages is set by the server"),
+        (#""chat_template_kwargs":5"#, "chat_template_kwargs must be an object"),
+        (#""add_generation_prompt":false"#, "add_generation_prompt is not supported"),
+        (#""continue_final_message":true"#, "continue_final_message is not supported"),
+        (#""chat_template":"x""#, "chat_template is not supported"),
+        (#""documents":[{}]"#, "documents is not supported"),
+    ]
+
+    @Test(arguments: ["/v1/responses", "/v1/messages"], refusals.indices)
+    func `other fields of templates are refused where every answer is a turn of its own`(path: String, row: Int) {
+        let answer = Desk().post(path, #"{"model":"tiny",\#(Self.everyDialect),\#(Self.refusals[row].field)}"#)
+        #expect(answer.status == 400 && answer.text.contains(Self.refusals[row].says), "\(answer.text)")
     }
 }

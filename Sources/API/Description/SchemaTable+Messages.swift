@@ -47,6 +47,7 @@ extension SchemaTable {
         ),
         ("stop_sequences", stops), ("tools", Schema.list(Schema.object, 0...128)),
         ("tool_choice", Schema.object), ("metadata", Schema.object), ("output_config", Schema.object),
+        ("chat_template_kwargs", Schema.object),
     ]
 
     static let ollama: [Schema.Property] = [

@@ -59,6 +59,7 @@ extension SchemaTable {
                     ("tool_choice", Schema.either(Schema.words("none", "auto", "required"), Schema.object)),
                     ("parallel_tool_calls", Schema.boolean), ("metadata", Schema.object),
                     ("text", Schema.object([("format", format)])), ("store", Schema.boolean), ("stop", stop),
+                    ("chat_template_kwargs", Schema.object),
                 ] + sampling)
         ),
         (

@@ -18,7 +18,9 @@ enum MessagesRequest {
         var shared = try SamplingFields(fields, model: model, preparation: preparation)
         shared.stopStrings += try SamplingFields.stopStrings(fields, "stop_sequences", preparation.options)
         try shared.constrain(try constraint(fields), "output_config.format")
-        return ChatTurn(model: model, messages: messages, tools: tools, shared: shared)
+        var turn = ChatTurn(model: model, messages: messages, tools: tools, shared: shared)
+        turn.template = try TemplateFields(variablesOf: fields)
+        return turn
     }
 
     /// `system`: a text, or a list of blocks.
@@ -75,7 +77,7 @@ enum MessagesRequest {
     }
 
     private static let refused = RefusedFields.Table(
-        RefusedFields.common + [
+        RefusedFields.wholeTurns + [
             .init("container", .nothing, "no code is run here"), .init("mcp_servers", .empty, "use tools"),
             .init("context_management", .empty, "a conversation is what its messages say"),
             .init("output_format", .nothing, "use output_config.format"),
@@ -84,8 +86,6 @@ enum MessagesRequest {
             .init("logprobs", .isFalse, "use /v1/chat/completions"),
             .init("prompt_logprobs", .nothing, "use /v1/chat/completions"),
             .init("n", .number(1), "a message is one answer"),
-            .init("chat_template_kwargs", .empty, "use /v1/chat/completions"),
-            .init("continue_final_message", .isFalse, "use /v1/chat/completions"),
         ])
 
     private static let refusedOfThinking = RefusedFields.Table([

@@ -83,13 +83,25 @@ struct RefusedFields {
         .init("lora", .empty, "adapters are not loaded by requests"),
     ]
 
-    static let chat = Table(
+    /// For all dialects whose messages go through a template.
+    static let templated: [RefusedFields] =
         common + [
+            .init("chat_template", .nothing, "the template is the model's own"),
+            .init("documents", .empty, "put documents into the messages"),
+        ]
+
+    /// For dialects in which every answer is a turn of its own.
+    static let wholeTurns: [RefusedFields] =
+        templated + [
+            .init("add_generation_prompt", .isTrue, "use /v1/chat/completions"),
+            .init("continue_final_message", .isFalse, "use /v1/chat/completions"),
+        ]
+
+    static let chat = Table(
+        templated + [
             .init("functions", .empty, "use tools"), .init("function_call", .word(["none"]), "use tool_choice"),
             .init("audio", .nothing, "output is text"), .init("modalities", .textOnly, "output is text"),
             .init("web_search_options", .nothing, "the model has no web access"),
-            .init("chat_template", .nothing, "the template is the model's own"),
-            .init("documents", .empty, "put documents into the messages"),
             .init("echo", .isFalse, "a chat's prompt is not repeated"),
             .init("best_of", .number(1), "use n"),
         ])

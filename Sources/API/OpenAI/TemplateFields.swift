@@ -35,6 +35,11 @@ struct TemplateFields {
         try readVariables(fields)
     }
 
+    /// `chat_template_kwargs` alone, for dialects in which every answer is a turn of its own.
+    init(variablesOf fields: FieldReader) throws(APIError) {
+        try readVariables(fields)
+    }
+
     private mutating func readVariables(_ fields: FieldReader) throws(APIError) {
         let field = "chat_template_kwargs"
         guard let members = try fields.object(field)?.object.members else { return }

@@ -29,6 +29,7 @@ struct PreparedResponse: PreparedRequest {
         var turn = ChatTurn(model: model, messages: messages, tools: tools, shared: shared)
         turn.wantedTokenCount = echo.maxOutputTokens
         turn.promptField = "input"
+        turn.template = try TemplateFields(variablesOf: fields)
         generation = try turn.prepare(limits: fields, options: options)
     }
 
@@ -61,7 +62,7 @@ struct PreparedResponse: PreparedRequest {
     private static let notStored = "responses are not stored: send the conversation as input"
 
     private static let refused = RefusedFields.Table(
-        RefusedFields.common + [
+        RefusedFields.wholeTurns + [
             .init("previous_response_id", .nothing, notStored), .init("conversation", .nothing, notStored),
             .init("prompt", .nothing, "prompts are not stored: send instructions and input"),
             .init("background", .isFalse, "an answer belongs to its connection"),
@@ -71,8 +72,6 @@ struct PreparedResponse: PreparedRequest {
             .init("prompt_logprobs", .nothing, "use /v1/chat/completions"),
             .init("n", .number(1), "a response is one answer"), .init("context_management", .empty, notStored),
             .init("modalities", .textOnly, "output is text"),
-            .init("chat_template_kwargs", .empty, "use /v1/chat/completions"),
-            .init("continue_final_message", .isFalse, "use /v1/chat/completions"),
         ])
 
     private static let refusedOfStream = RefusedFields.Table([
