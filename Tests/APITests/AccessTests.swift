@@ -164,7 +164,7 @@ import Testing
             call.end()
             return call.status?.code
         }
-        for method in ["ModelReady", "ModelInfer", "ModelStreamInfer", "RepositoryIndex", "ModelMetadata"] {
+        for method in ["ModelReady", "ModelInfer", "ModelStreamInfer", "ModelMetadata"] {
             #expect(status(method, []) == .unauthenticated, "\(method)")
             #expect(status(method, Self.bearer("guess")) == .unauthenticated, "\(method)")
             #expect(status(method, Self.bearer("read")) == .permissionDenied, "\(method)")

@@ -45,14 +45,6 @@ import Testing
         try JSONDecoder().decode(Exchange.self, from: Data(contentsOf: folder.appending(path: name)))
     }
 
-    static func model(_ kind: String?) -> ServedModel {
-        switch kind {
-        case "vectors": .tiny(pooledOutput: .vector(size: 2))
-        case "scores": .tiny(pooledOutput: .score)
-        default: .tiny(hasTools: kind == "tools", fillsIn: kind == "infill")
-        }
-    }
-
     @Test(arguments: names) func `an endpoint answers as it did`(name: String) throws {
         var exchange = try Self.load(name)
         let answered = try Self.answer(exchange)
@@ -66,40 +58,16 @@ import Testing
     }
 
     private static func answer(_ exchange: Exchange) throws -> Exchange.Response {
-        let desk = Desk(models: [model(exchange.model)])
+        let desk = Desk(models: [.recorded(exchange.model)])
         let request = exchange.request
         let headers = (request.headers ?? [:]).sorted { $0.key < $1.key }.map { HTTPField($0.key, $0.value) }
         let recorded = desk.send(
             request.method, request.path,
             headers: (request.body == nil ? [] : [HTTPField("content-type", "application/json")]) + headers,
             body: .success(Array((request.body ?? "").utf8)))
-        if let asked = desk.service.submitted.last { speak(exchange.says ?? [], to: asked, desk) }
+        desk.service.say(exchange.says ?? [])
         return Exchange.Response(
             status: recorded.status ?? 0, type: recorded.header("content-type"), body: recorded.text)
-    }
-
-    /// Each choice says the same; each piece is a token, with a log-probability and an alternative where they are wanted.
-    private static func speak(_ says: [String], to request: GenerationRequest, _ desk: Desk) {
-        var spoken = 0
-        for choice in 0..<request.prompts.count * request.choiceCount {
-            desk.service.produce(.admitted(choice: choice, numericsID: "0123456789abcdef"))
-            guard request.pooling == nil else {
-                desk.service.produce(.pooled(choice: choice, [Float(choice) + 0.5, -0.25]))
-                continue
-            }
-            for text in says {
-                let logprobs = request.sampling.logprobs == nil ? [] : [logged(text, -0.5, (text, -0.5), ("x", -2))]
-                desk.service.produce(
-                    .delta(choice: choice, text: text, tokens: [TokenID(text.utf8.first ?? 0)], logprobs: logprobs))
-                spoken += 1
-            }
-            desk.service.produce(.choiceFinished(choice: choice, .stop(nil)))
-        }
-        desk.service.produce(
-            .finished(
-                Usage(
-                    promptTokens: request.prompts.reduce(0) { $0 + $1.count }, completionTokens: spoken,
-                    cachedTokens: 0)))
     }
 
     @Test func `every route of the public port has a recorded exchange`() throws {
@@ -129,11 +97,11 @@ import Testing
             ] {
                 exchange.request.body = body
                 exchange.request.headers = ["content-type": type]
-                let desk = Desk(models: [Self.model(exchange.model)])
+                let desk = Desk(models: [.recorded(exchange.model)])
                 let answer = desk.send(
                     exchange.request.method, exchange.request.path, headers: [HTTPField("content-type", type)],
                     body: .success(Array(body.utf8)))
-                if let asked = desk.service.submitted.last { Self.speak(["a"], to: asked, desk) }
+                desk.service.say(["a"])
                 #expect(statuses.contains(answer.status ?? 0), "\(name) \(body.prefix(20)) \(type): \(answer.text)")
                 guard let status = answer.status, status >= 400 else { continue }
                 let json = try JSONSerialization.jsonObject(with: Data(answer.text.utf8)) as? [String: Any]

@@ -145,10 +145,10 @@ enum DescriptionTable {
         .probe("/v2/models/{id}/ready", "Whether a model can take work.", .json("ModelReady"), failures: [404]),
         .get("/v2/models/{id}/config", "A model's configuration.", .json("ModelConfiguration"), failures: [404, 503]),
         .get("/v2/models/{id}/stats", "Counts and times of a model.", .json("Statistics"), failures: [404, 503]),
-        .get("/v2/models/{id}/trace/setting", traces, .json("TraceSettings")),
+        .get("/v2/models/{id}/trace/setting", traces, .json("TraceSettings"), failures: [404, 503]),
         .post(
             "/v2/models/{id}/trace/setting", traces, takes: .json("TraceSettings"), gives: [.json("TraceSettings")],
-            failures: [429, 501]),
+            failures: [404, 429, 501, 503]),
         .get("/v2/models/{id}", "A model's tensors.", .json("ModelMetadata"), failures: [404, 503]),
         RouteDescription(
             method: "POST", pattern: "/v2/repository/index", summary: "Lists the models and their states.",

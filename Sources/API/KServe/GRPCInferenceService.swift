@@ -55,6 +55,10 @@ package final class GRPCInferenceService {
             }
         }
         unary("TraceSetting", in: dispatcher) { (request: WireTraceSettingRequest) throws(APIError) in
+            // Of the server, or of a model: they are the same.
+            if !request.modelName.isEmpty {
+                _ = try ModelVersion(request.modelName, "").find(in: core.directory, core.options)
+            }
             for (name, setting) in request.settings where name != "trace_level" || !["", "OFF"].contains(setting.text) {
                 throw .unimplemented(ServerFacts.noTraces)
             }

@@ -7,7 +7,7 @@ import SwiftProtobuf
 extension GRPCInferenceService {
     func registerRepository(in dispatcher: GRPCDispatcher) {
         let core = core
-        unary("RepositoryIndex", in: dispatcher) { (request: WireRepositoryIndexRequest) in
+        unary("RepositoryIndex", .both, in: dispatcher) { (request: WireRepositoryIndexRequest) in
             WireRepositoryIndexResponse.with { response in
                 response.models = core.repositoryIndex(onlyReady: request.ready).map { row in
                     .with {

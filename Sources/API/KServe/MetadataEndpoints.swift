@@ -144,7 +144,8 @@ enum MetadataEndpoints {
         body.writeStaticString("},\"batch_stats\":[]}")
     }
 
-    private static func find(_ call: APICall) -> ServedModel? {
+    /// The model that the path names; nil when there is none, and the call is answered.
+    fileprivate static func find(_ call: APICall) -> ServedModel? {
         do throws(APIError) {
             return try ModelVersion(path: call.id).find(in: call.core.directory, call.core.options)
         } catch {
@@ -156,7 +157,9 @@ enum MetadataEndpoints {
 
 /// Triton's trace and logging extensions.
 enum ServerSettingEndpoints {
+    /// Of the server, or of a model that the path names: they are the same.
     static func traceSettings(_ call: APICall) {
+        guard call.id.isEmpty || MetadataEndpoints.find(call) != nil else { return }
         call.respond { $0.writeStaticString("{\"trace_level\":[\"OFF\"]}") }
     }
 

@@ -8,8 +8,7 @@ enum RepositoryChange {
     case load, unload
 
     /// Neither names a file nor brings one: what can be loaded is the operator's list.
-    static let noOverrides =
-        "parameters cannot change how a model is loaded: that is what the server's list of models says."
+    static let noOverrides = "how a model is loaded is what the server's list of models says"
 
     /// - Parameter done: called once on the event loop, perhaps from inside this call.
     func carryOut(_ model: String, by core: APICore, done: @escaping (APIError?) -> Void) {

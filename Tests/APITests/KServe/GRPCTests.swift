@@ -142,6 +142,73 @@ import Testing
             $0.rawInputContents = []
         },
         Refusal(.invalidArgument, #""logits" is no output"#) { $0.outputs = [.with { $0.name = "logits" }] },
+        Refusal(.invalidArgument, #""words" is no input"#) { $0.inputs[0].name = "words" },
+        Refusal(.invalidArgument, "text_input must be BYTES") { $0.inputs[0].datatype = "FP32" },
+        Refusal(.invalidArgument, "1 to 8 dimensions") { $0.inputs[0].shape = [] },
+        Refusal(.invalidArgument, "every dimension must be at least 1") { $0.inputs[0].shape = [-1] },
+        Refusal(.invalidArgument, "their product a number") { $0.inputs[0].shape = [.max, .max] },
+        Refusal(.invalidArgument, "must have the shape [n] or [n,1]") { $0.inputs[0].shape = [1, 1, 1] },
+        Refusal(.invalidArgument, "text_input is given twice") {
+            $0.inputs.append($0.inputs[0])
+            $0.rawInputContents.append($0.rawInputContents[0])
+        },
+        Refusal(.invalidArgument, "must not both be given") {
+            $0.inputs.append(
+                .with {
+                    $0.name = "input_ids"
+                    $0.datatype = "INT32"
+                    $0.shape = [1]
+                })
+            $0.rawInputContents.append(Data([1, 0, 0, 0]))
+        },
+        Refusal(.invalidArgument, "input_ids[0] must be between 0 and 258") {
+            $0.inputs[0] = .with {
+                $0.name = "input_ids"
+                $0.datatype = "INT32"
+                $0.shape = [1]
+            }
+            $0.rawInputContents = [Data([0, 2, 0, 0])]
+        },
+        Refusal(.invalidArgument, "sampling_parameters is not valid JSON") {
+            $0.inputs.append(
+                .with {
+                    $0.name = "sampling_parameters"
+                    $0.datatype = "BYTES"
+                    $0.shape = [1]
+                })
+            $0.rawInputContents.append(Data([1, 0, 0, 0, 0x7b]))
+        },
+        Refusal(.invalidArgument, "outputs may have") { $0.outputs = Array(repeating: .init(), count: 20) },
+        Refusal(.invalidArgument, "id may have 1024 bytes") { $0.id = String(repeating: "x", count: 1_025) },
+        Refusal(.invalidArgument, "classification") {
+            $0.outputs = [
+                .with {
+                    $0.name = "text_output"
+                    $0.parameters["classification"] = .with { $0.int64Param = 3 }
+                }
+            ]
+        },
+        Refusal(.invalidArgument, "stream must be false here") {
+            $0.parameters["stream"] = .with { $0.boolParam = true }
+        },
+        Refusal(.invalidArgument, "temperature must be between 0 and 2") {
+            $0.parameters["temperature"] = .with { $0.doubleParam = 7 }
+        },
+        Refusal(.invalidArgument, "max_tokens must be") {
+            $0.parameters["max_tokens"] = .with { $0.stringParam = "many" }
+        },
+        Refusal(.invalidArgument, "context holds 256") { $0.parameters["max_tokens"] = .with { $0.int64Param = 300 } },
+        Refusal(.invalidArgument, "best_of") { $0.parameters["best_of"] = .with { $0.int64Param = 2 } },
+        Refusal(.invalidArgument, "priority is not supported") {
+            $0.parameters["priority"] = .with { $0.int64Param = 1 }
+        },
+        Refusal(.invalidArgument, "sequence_id is not supported") {
+            $0.parameters["sequence_id"] = .with { $0.stringParam = "a" }
+        },
+        Refusal(.invalidArgument, "triton_x is not supported") {
+            $0.parameters["triton_x"] = .with { $0.boolParam = true }
+        },
+        Refusal(.invalidArgument, "timeout must be") { $0.parameters["timeout"] = .with { $0.int64Param = -1 } },
     ]
 
     @Test(arguments: refusals.indices) func `a mistake ends the call with its code and names the input`(row: Int) {
@@ -369,10 +436,7 @@ import Testing
 
     @Test func `each method that reflection tells of is answered`() throws {
         let desk = GRPCDesk()
-        let found = try #require(ask(desk) { $0.fileByFilename = "inference/inference.proto" }.first)
-        let file = try Google_Protobuf_FileDescriptorProto(
-            serializedBytes: Array(try #require(found.fileDescriptorResponse.fileDescriptorProto.first)))
-        let methods = file.service.flatMap { $0.method.map(\.name) }
+        let methods = try GRPCDesk.inferenceMethods()
         #expect(methods.count == 14)
         for method in methods {
             let status = desk.call(method, WireModelInferRequest()).status

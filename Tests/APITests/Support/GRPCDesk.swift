@@ -1,4 +1,6 @@
+import FoundationEssentials
 import HTTP
+import InferenceProtocol
 import NIOCore
 import NIOEmbedded
 import Serving
@@ -45,11 +47,30 @@ final class GRPCDesk {
 
     /// A unary call of the inference service, as far as it goes by itself.
     @discardableResult
-    func call(_ method: String, _ request: some Message, timeout: String? = nil) -> GRPCExchange {
-        let call = open("/inference.GRPCInferenceService/\(method)", timeout: timeout)
-        call.send(request)
+    func call(
+        _ method: String, _ request: some Message, timeout: String? = nil, fields: [HTTPField] = []
+    ) -> GRPCExchange {
+        call(method, bytes: (try? request.serializedBytes()) ?? [], timeout: timeout, fields: fields)
+    }
+
+    @discardableResult
+    func call(
+        _ method: String, bytes: [UInt8], timeout: String? = nil, fields: [HTTPField] = []
+    ) -> GRPCExchange {
+        let call = open("/inference.GRPCInferenceService/\(method)", timeout: timeout, fields: fields)
+        call.send(bytes: bytes)
         call.end()
         return call
+    }
+
+    /// The methods of the inference service that reflection tells of.
+    static func inferenceMethods() throws -> [String] {
+        let call = GRPCDesk().open("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")
+        call.send(WireServerReflectionRequest.with { $0.fileByFilename = "inference/inference.proto" })
+        call.end()
+        let bytes = call.responses(WireServerReflectionResponse.self).first?.fileDescriptorResponse.fileDescriptorProto
+        let file = try Google_Protobuf_FileDescriptorProto(serializedBytes: Array(bytes?.first ?? Data()))
+        return file.service.flatMap { $0.method.map(\.name) }
     }
 }
 
@@ -69,15 +90,20 @@ struct GRPCExchange {
 
     func end() { exchange.receive?(nil) }
 
-    /// What has been answered so far.
-    func responses<Response: Message>(_: Response.Type = Response.self) -> [Response] {
-        var (rest, responses) = (ByteBuffer(bytes: exchange.written), [Response]())
+    /// The bytes of each message that has been answered so far.
+    var messages: [[UInt8]] {
+        var (rest, messages) = (ByteBuffer(bytes: exchange.written), [[UInt8]]())
         while let length = rest.getInteger(at: rest.readerIndex + 1, as: UInt32.self) {
             rest.moveReaderIndex(forwardBy: 5)
             guard let bytes = rest.readBytes(length: Int(length)) else { break }
-            if let response = try? Response(serializedBytes: bytes) { responses.append(response) }
+            messages.append(bytes)
         }
-        return responses
+        return messages
+    }
+
+    /// What has been answered so far.
+    func responses<Response: Message>(_: Response.Type = Response.self) -> [Response] {
+        messages.compactMap { try? Response(serializedBytes: $0) }
     }
 
     /// The status that ended the call; nil while it runs.
