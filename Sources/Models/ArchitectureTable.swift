@@ -14,6 +14,9 @@ enum ArchitectureTable {
         "qwen3moe": Qwen3.specOfExperts,
     ]
 
+    /// Families whose rows of Q and K GGUF files have in interleaved pairs.
+    static let interleaved: Set = ["llama"]
+
     /// `model_type` in config.json → how to read its spec, and how its tensors are called.
     static let huggingFace: [String: HuggingFaceFamily] = [
         "gemma2": HuggingFaceFamily(read: Gemma2.spec, names: .gemma),

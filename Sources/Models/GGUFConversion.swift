@@ -1,5 +1,4 @@
 import Kernels
-import Synchronization
 package import Weights
 
 /// A GGUF file with its matrices in another type. Goes through the file piece by piece, so that it needs little memory
@@ -71,14 +70,10 @@ package struct GGUFConversion {
         }
         let team = ThreadTeam(threads: min(max(1, threads), 256))
         for tensor in file.tensors {
-            let isChanged = type(of: tensor) != tensor.type
-            for piece in pieces(of: tensor, threads: isChanged ? team.threadCount : 1) {
+            let type = type(of: tensor)
+            for piece in pieces(of: tensor, threads: type == tensor.type ? 1 : team.threadCount) {
                 if isStopped() { return nil }
-                if isChanged {
-                    try convert(piece, of: tensor, team, writer)
-                } else {
-                    try translating { () throws(GGUFError) in try writer.write(bytes(piece, of: tensor)) }
-                }
+                try writer.write(bytes(piece, of: tensor), of: tensor.name, as: tensor.type, in: type, team: team)
             }
         }
         try translating { () throws(GGUFError) in try writer.finish() }
@@ -87,9 +82,7 @@ package struct GGUFConversion {
 
     private func metadata() throws(GGUFError) -> GGUFEntries {
         var entries = try GGUFEntries(copying: file.metadata)
-        entries.set("general.file_type", to: target.fileType)
-        // Quantized files must say in which version of the formats: the second is the one that all speak today.
-        if target.type.blockElementCount > 1 { entries.set("general.quantization_version", to: 2) }
+        entries.set(target)
         return entries
     }
 
@@ -105,34 +98,39 @@ package struct GGUFConversion {
         return UnsafeRawBufferPointer(rebasing: file.bytes(of: tensor)[start..<start + count])
     }
 
-    private func convert(
-        _ numbers: Range<Int>, of tensor: GGUFTensor, _ team: ThreadTeam, _ writer: GGUFFileWriter
-    ) throws(ModelError) {
-        let type = type(of: tensor)
-        let stored = bytes(numbers, of: tensor)
-        let converted = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: NumberConversion.byteCount(numbers.count, type), alignment: 64)
-        defer { converted.deallocate() }
-        guard let source = stored.baseAddress?.assumingMemoryBound(to: UInt8.self),
-            let target = converted.baseAddress?.assumingMemoryBound(to: UInt8.self)
-        else { return }
-        let isHeld = Atomic<Bool>(true)
-        team.run { member in
-            // SAFETY: members have different blocks of both memories, whose sizes come from the same count.
-            let own = member.share((numbers.count + 255) / 256)
-            let (first, end) = (own.lowerBound * 256, min(numbers.count, own.upperBound * 256))
-            guard first < end else { return }
-            var conversion = NumberConversion(from: tensor.type, to: type)
-            let fits = conversion.convert(
-                source + NumberConversion.byteCount(first, tensor.type), count: end - first,
-                into: target + NumberConversion.byteCount(first, type))
-            if !fits { isHeld.store(false, ordering: .relaxed) }
-        }
-        guard isHeld.load(ordering: .relaxed) else { throw .unholdable(tensor: tensor.name, type: type) }
-        try translating { () throws(GGUFError) in try writer.write(UnsafeRawBufferPointer(converted)) }
-    }
-
     private func translating<T>(_ body: () throws(GGUFError) -> T) throws(ModelError) -> T {
         do throws(GGUFError) { return try body() } catch { throw .file(error) }
+    }
+}
+
+extension GGUFFileWriter {
+    /// Writes numbers of a tensor, perhaps in another type.
+    /// - Parameter stored: whole blocks of both types.
+    func write(
+        _ stored: UnsafeRawBufferPointer, of tensor: String, as source: GGUFTensorType, in target: GGUFTensorType,
+        team: ThreadTeam
+    ) throws(ModelError) {
+        guard source != target else { return try write(own: stored) }
+        let count = stored.count / source.blockByteCount * source.blockElementCount
+        let converted = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: NumberConversion.byteCount(count, target), alignment: 64)
+        defer { converted.deallocate() }
+        let isHeld = NumberConversion.convert(
+            stored, from: source, to: target, count: count, into: converted, team: team)
+        guard isHeld else { throw .unholdable(tensor: tensor, type: target) }
+        try write(own: UnsafeRawBufferPointer(converted))
+    }
+
+    private func write(own bytes: UnsafeRawBufferPointer) throws(ModelError) {
+        do throws(GGUFError) { try write(bytes) } catch { throw .file(error) }
+    }
+}
+
+extension GGUFEntries {
+    /// Keys that tell the types of a file's tensors.
+    mutating func set(_ target: GGUFConversion.Target) {
+        set("general.file_type", to: target.fileType)
+        // Quantized files must say in which version of the formats: the second is the one that all speak today.
+        if target.type.blockElementCount > 1 { set("general.quantization_version", to: 2) }
     }
 }

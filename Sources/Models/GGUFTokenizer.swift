@@ -1,4 +1,5 @@
 import Inference
+import JSON
 package import Text
 package import Weights
 
@@ -28,6 +29,10 @@ extension TokenizerSpec {
         }
         let isSentencePiece = kind == .sentencePiece
         let tokens = try keys.required("tokens", GGUFMetadata.strings)
+        if let json = try keys.read(path: Self.huggingFaceKey, GGUFMetadata.string) {
+            try self.init(huggingFace: json, keys, vocabularySize: tokens.count)
+            return
+        }
         let preTokenizer = isSentencePiece ? "" : try keys.read("pre", GGUFMetadata.string) ?? ""
         let beginsWithBOS = isSentencePiece || ["llama-bpe", "llama3", "llama-v3"].contains(preTokenizer)
 
@@ -43,13 +48,35 @@ extension TokenizerSpec {
             addsEOS: try keys.read("add_eos_token", GGUFMetadata.bool) ?? false,
             addsSpacePrefix: try keys.read("add_space_prefix", GGUFMetadata.bool) ?? isSentencePiece,
             chatTemplate: try keys.read(path: "tokenizer.chat_template", GGUFMetadata.string))
+        try readEnds(keys)
+        if isSentencePiece, try keys.read(path: "general.architecture", GGUFMetadata.string) == "phi3" {
+            spaceTakingTokens = spaceTakingTokensOfPhi3
+        }
+    }
+
+    /// From a tokenizer.json in the file, with what the other keys say of its tokens: they need not be guessed at.
+    private init(huggingFace json: String, _ keys: TokenizerKeys, vocabularySize: Int) throws(TokenizerError) {
+        let value: JSONValue
+        do throws(JSONError) { value = try ModelFolder.parse(Array(json.utf8)) } catch {
+            throw .malformed("the model file's \(Self.huggingFaceKey) is not valid JSON: \(error.cause)")
+        }
+        guard let object = value.object else {
+            throw .malformed("the model file's \(Self.huggingFaceKey) is \(value.kind) and no object")
+        }
+        self = try TokenizerJSON(object, vocabularySize: vocabularySize).spec()
+        bosToken = try keys.token("bos_token_id", among: vocabularySize, otherwise: nil) ?? bosToken
+        eosToken = try keys.token("eos_token_id", among: vocabularySize, otherwise: nil)
+        addsBOS = try keys.read("add_bos_token", GGUFMetadata.bool) ?? addsBOS
+        chatTemplate = try keys.read(path: "tokenizer.chat_template", GGUFMetadata.string)
+        try readEnds(keys)
+    }
+
+    /// Tokens that end a turn, and those for filling in.
+    private mutating func readEnds(_ keys: TokenizerKeys) throws(TokenizerError) {
         for key in ["eot_token_id", "eom_token_id"] {
             if let token = try keys.token(key, among: tokens.count, otherwise: nil) { endOfTurnTokens.append(token) }
         }
         infillTokens = try keys.infillTokens(among: tokens.count)
-        if isSentencePiece, try keys.read(path: "general.architecture", GGUFMetadata.string) == "phi3" {
-            spaceTakingTokens = spaceTakingTokensOfPhi3
-        }
     }
 
     /// Files do not say that Phi 3's control tokens take the white space behind them: its family does. Not those that begin

@@ -1,4 +1,5 @@
 import Kernels
+import Synchronization
 import Weights
 
 /// Turns stored numbers into another type, by way of floats, a piece after the other.
@@ -37,5 +38,36 @@ struct NumberConversion {
             isHeld = isHeld && fits
         }
         return isHeld
+    }
+}
+
+extension NumberConversion {
+    /// Converts with all threads of a team.
+    /// - Parameters:
+    ///   - stored: `count` numbers, whole blocks of both types.
+    ///   - converted: overwritten; as large as so many numbers are.
+    /// - Returns: whether the target holds every number.
+    static func convert(
+        _ stored: UnsafeRawBufferPointer, from source: GGUFTensorType, to target: GGUFTensorType, count: Int,
+        into converted: UnsafeMutableRawBufferPointer, team: ThreadTeam
+    ) -> Bool {
+        precondition(
+            stored.count == byteCount(count, source) && converted.count == byteCount(count, target),
+            "\(stored.count) and \(converted.count) bytes for \(count) numbers")
+        guard let from = stored.baseAddress?.assumingMemoryBound(to: UInt8.self),
+            let into = converted.baseAddress?.assumingMemoryBound(to: UInt8.self)
+        else { return true }
+        let isHeld = Atomic<Bool>(true)
+        team.run { member in
+            // SAFETY: members have different blocks of both memories, whose sizes are checked above.
+            let own = member.share((count + 255) / 256)
+            let (first, end) = (own.lowerBound * 256, min(count, own.upperBound * 256))
+            guard first < end else { return }
+            var conversion = NumberConversion(from: source, to: target)
+            let fits = conversion.convert(
+                from + byteCount(first, source), count: end - first, into: into + byteCount(first, target))
+            if !fits { isHeld.store(false, ordering: .relaxed) }
+        }
+        return isHeld.load(ordering: .relaxed)
     }
 }

@@ -20,7 +20,7 @@ extension ModelSpec {
     }
 
     /// What GGUF files hold of rotations beside their keys.
-    private var rotationShapes: [TensorShape] {
+    var rotationShapes: [TensorShape] {
         guard let rope = ropes.first else { return [] }
         let half = rope.dimensionCount / 2
         guard rope.longFactors == nil else {

@@ -2,8 +2,8 @@
 /// overflow, before it touches or allocates anything.
 struct GGUFCursor {
     static let keyByteMax = 65_535
-    /// Longest string value. Chat templates are the longest in practice, some ten thousand bytes.
-    static let stringByteMax = 1 << 20
+    /// Longest string value. The longest in practice is a tokenizer.json of 35 MB.
+    static let stringByteMax = 64 << 20
 
     let bytes: UnsafeRawBufferPointer
     private(set) var offset = 0

@@ -22,8 +22,9 @@ package final class GGUFFileWriter {
     package let path: String
     /// Of the whole file.
     package let fileByteCount: Int
+    /// Where the file grows, of its full size from the beginning.
+    package let temporaryPath: String
 
-    private let temporaryPath: String
     private let descriptor: Int32
     private let alignment: Int
     private let byteCounts: [Int]
@@ -180,8 +181,5 @@ private struct HeaderBytes {
 
     private mutating func append(_ number: some FixedWidthInteger) { bytes.append(littleEndian: number) }
 
-    private mutating func append(_ text: String) {
-        append(UInt64(text.utf8.count))
-        bytes += text.utf8
-    }
+    private mutating func append(_ text: String) { bytes.append(text: text) }
 }

@@ -47,14 +47,17 @@ package struct ModelFolder: Sendable {
     /// A file of JSON; nil when there is none.
     package func json(_ name: String) throws(ModelFolderError) -> JSONValue? {
         guard let bytes = try bytes(of: name) else { return nil }
+        do throws(JSONError) { return try Self.parse(bytes) } catch {
+            throw ModelFolderError(path: path(of: name), reason: "the file is not valid JSON: \(error.cause)")
+        }
+    }
+
+    /// JSON as large as that of a vocabulary.
+    package static func parse(_ bytes: [UInt8]) throws(JSONError) -> JSONValue {
         var limits = JSONParser.Limits()
         limits.memberCountMax = 4_194_304
         limits.valueCountMax = 16_777_216
-        do throws(JSONError) {
-            return try JSONParser.parse(bytes, limits: limits)
-        } catch {
-            throw ModelFolderError(path: path(of: name), reason: "the file is not valid JSON: \(error.cause)")
-        }
+        return try JSONParser.parse(bytes, limits: limits)
     }
 }
 

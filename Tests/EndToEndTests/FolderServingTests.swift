@@ -83,21 +83,31 @@ import Testing
         #expect(try cluster.metric("apus_sequence_moves_total", label: "worker_lost") > before)
     }
 
-    @Test func `a folder is quantized when it is loaded, inspected and evaluated`() throws {
+    @Test func `a folder is quantized when it is loaded, inspected and evaluated, or once and for all`() throws {
         let folder = try Self.folder()
-        let cluster = try Cluster(workers: 1, model: folder.path, flags: ["--threads", "1", "--quantize", "q8_0"])
-        let answer = try cluster.request(
-            "/v1/completions", body: #"{"model":"smollm2","prompt":"The fox","max_tokens":12,"ignore_eos":true}"#)
+        let file = folder.url.appending(path: "model.gguf").path
+        let (writeStatus, report) = try ApusProcess.outcome(["quantize", folder.path, file, "--to", "q8_0"])
+        let (badStatus, refusal) = try ApusProcess.outcome(
+            ["quantize", folder.path, folder.url.appending(path: "model-1.safetensors").path, "--to", "q8_0"])
+        func answer(_ model: String, _ flags: [String] = []) throws -> Answer {
+            let cluster = try Cluster(workers: 1, model: model, flags: ["--threads", "1"] + flags)
+            return try cluster.request(
+                "/v1/chat/completions",
+                body: #"{"model":"smollm2","messages":[{"role":"user","content":"The fox"}],"max_tokens":32,"#
+                    + #""seed":5,"ignore_eos":true}"#)
+        }
+        let (loaded, written) = (try answer(folder.path, ["--quantize", "q8_0"]), try answer(file))
         let (status, text) = try ApusProcess.outcome(["inspect", folder.path])
-        let (badStatus, refusal) = try ApusProcess.outcome(["quantize", folder.path, "/tmp/no.gguf", "--to", "q8_0"])
         let license = ApusProcess.repository.appending(path: "LICENSE").path
         let (evalStatus, line) = try ApusProcess.outcome(
             ["eval", folder.path, license, "--context", "128", "--tokens", "300", "--quantize", "q4_0"])
 
-        #expect(answer.status == 200, "\(answer.body)")
-        #expect((answer.json["usage"] as? [String: Any])?["completion_tokens"] as? Int == 12)
+        #expect(loaded.status == 200, "\(loaded.body)")
+        #expect((loaded.json["usage"] as? [String: Any])?["completion_tokens"] as? Int == 32)
+        #expect(writeStatus == 0 && report.contains("15 of 26 tensors are Q8_0"), "\(report)")
+        #expect(!loaded.text().isEmpty && loaded.text() == written.text())
         #expect(status == 0 && text.contains("26 tensors") && text.contains("model-1.safetensors"), "\(text)")
         #expect(evalStatus == 0 && line.contains("mean_nll"), "\(line)")
-        #expect(badStatus != 0 && refusal.contains("--quantize"), "\(refusal)")
+        #expect(badStatus != 0 && refusal.contains("is a file to be read"), "\(refusal)")
     }
 }

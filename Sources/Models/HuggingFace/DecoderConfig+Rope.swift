@@ -135,10 +135,12 @@ extension DecoderConfig {
         rope.frequencyFactors = try factors("short_factor")
         rope.longFactors = RopeSpec.LongFactors(factors: try factors("long_factor"), originalContextLength: original)
         let factor = try positive(scaling, "factor", otherwise: Double(most) / Double(original))
-        rope.magnitude =
+        let magnitude =
             if scaling.value("attention_factor") != nil { try positive(scaling, "attention_factor") } else {
                 factor <= 1
                     ? 1 : (1 + FixedMath.log(factor) / FixedMath.log(Double(original))).squareRoot()
             }
+        // As GGUF files hold it.
+        rope.magnitude = Double(Float(magnitude))
     }
 }

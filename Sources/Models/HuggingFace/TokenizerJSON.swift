@@ -90,7 +90,8 @@ struct TokenizerJSON {
         if token["lstrip"] == .bool(true) { tokensTakingSpaceBefore.append(TokenID(truncatingIfNeeded: id)) }
     }
 
-    private func spec() throws(TokenizerError) -> TokenizerSpec {
+    /// Without what the files beside it say.
+    func spec() throws(TokenizerError) -> TokenizerSpec {
         let bos = try frame()
         let rules = try rules()
         var spec: TokenizerSpec

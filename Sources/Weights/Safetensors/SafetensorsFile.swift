@@ -38,6 +38,9 @@ package final class SafetensorsFile: TensorFile {
         return UnsafeRawBufferPointer(rebasing: mapping.bytes[tensor.offset..<tensor.offset + tensor.byteCount])
     }
 
+    /// Whether `path` leads to this very file, by whatever name.
+    func isFile(at path: String) -> Bool { mapping.isFile(at: path) }
+
     package func contentDigest() -> ContentDigest {
         mapping.willReadAll()
         return ContentDigest(of: mapping.bytes)

@@ -91,6 +91,9 @@ package final class SafetensorsShards: TensorFile {
         return files[place].bytes(of: tensor)
     }
 
+    /// Whether `path` leads to one of these very files, by whatever name.
+    package func isFile(at path: String) -> Bool { files.contains { $0.isFile(at: path) } }
+
     package func contentDigest() -> ContentDigest {
         guard files.count > 1 else { return files[0].contentDigest() }
         let digests = files.map { $0.contentDigest().description }.joined(separator: " ")
