@@ -109,4 +109,37 @@ import Testing
             }
         }
     }
+
+    /// As the peers have it, and Docs/dialects.md. Settings of traces are refused: one that is not honoured would be believed.
+    @Test func `a field that nobody knows changes no answer`() throws {
+        var count = 0
+        for name in Self.names {
+            let exchange = try Self.load(name)
+            guard exchange.response?.status == 200, !exchange.request.path.hasSuffix("/trace/setting"),
+                let answered = try Self.answer(exchange, with: #""x_unheard_of":{"a":[1,null]}"#)
+            else { continue }
+            #expect(answered == exchange.response, "\(name)")
+            count += 1
+        }
+        #expect(count > 30)
+    }
+
+    /// Fields that promise nothing about the answer.
+    @Test(arguments: ["chat.json", "chat_stream.json", "completion.json", "message.json"])
+    func `hints change no answer`(name: String) throws {
+        let exchange = try Self.load(name)
+        let hints =
+            #""user":"u","metadata":{"a":"b"},"store":true,"service_tier":"auto","prompt_cache_key":"k","#
+            + #""safety_identifier":"s","verbosity":"low","reasoning_effort":"low""#
+        #expect(try Self.answer(exchange, with: hints) == exchange.response)
+    }
+
+    /// - Returns: nil where the body is no object.
+    private static func answer(_ exchange: Exchange, with fields: String) throws -> Exchange.Response? {
+        guard let body = exchange.request.body, body.hasPrefix("{") else { return nil }
+        let rest = body.dropFirst().drop { $0 == " " }
+        var changed = exchange
+        changed.request.body = "{\(fields)\(rest == "}" ? "" : ",")\(rest)"
+        return try answer(changed)
+    }
 }

@@ -79,6 +79,7 @@ import Testing
         let outcome = try servers.pull(["hf:org/repo@v1/model.gguf", "--to", folder.path])
         #expect(outcome.status == 0, "\(outcome.text)")
         #expect(outcome.text.contains("3000000 bytes, sha256 \(servers.digest)"), "\(outcome.text)")
+        #expect(outcome.text.contains("model.gguf: 2 MiB of 2 MiB\n"), "\(outcome.text)")
         #expect(try digest("model.gguf") == servers.digest && left == ["model.gguf"])
 
         let asked = try servers.requests()

@@ -241,6 +241,14 @@ import Testing
         }
     }
 
+    @Test func `a parameter that nobody knows changes nothing`() {
+        let desk = GRPCDesk()
+        desk.call("ModelInfer", Self.request { $0.parameters["x_unheard_of"] = .with { $0.stringParam = "x" } })
+        desk.call("ModelInfer", Self.request())
+        let asked = desk.service.submitted
+        #expect(asked.count == 2 && asked.first?.sampling == asked.last?.sampling)
+    }
+
     @Test func `the client's deadline is the request's, and its leaving cancels`() throws {
         let desk = GRPCDesk()
         let call = desk.call("ModelInfer", Self.request(), timeout: "1500m")

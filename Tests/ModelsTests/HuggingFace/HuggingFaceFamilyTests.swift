@@ -133,19 +133,25 @@ import Weights
             stride(from: 0, to: all[row].count, by: 9).map { Double(all[row][$0]) }
         }
 
-        /// Root mean square of the difference over that of the logits, of the worst row.
-        func worst(_ wanted: [[Double]]) -> Double {
-            guard found.count == wanted.count else { return 1 }
-            return zip(found, wanted).map { found, wanted in
-                let difference = zip(found, wanted).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
-                return (difference / wanted.reduce(0) { $0 + $1 * $1 }).squareRoot()
-            }.max() ?? 1
-        }
-        // Pages hold keys and values as f16, which is nearly all of the difference: 2e-4 to 2e-3. With those rounded it is
-        // 1e-6 to 3e-4, where a number lies between two of f16 and falls to the other side.
-        let (rounded, exact) = (worst(reference.rounded), worst(reference.logits))
+        // Pages hold keys and values as f16, which is nearly all of the difference to exact logits: transformers' own differ
+        // as much when it holds them so. From those ours differ where a number lies between two of f16 and falls to the
+        // other side.
+        let rounded = Self.worst(found, reference.rounded)
+        let exact = Self.worst(found, reference.logits)
+        let ofCache = Self.worst(reference.rounded, reference.logits)
+        print(
+            "\(reference.name): \(rounded) beside the same cache, \(exact) beside none, of which the cache \(ofCache)")
         #expect(rounded <= 1e-3)
-        #expect(exact <= 0.004)
+        #expect(exact <= max(1e-3, 1.25 * ofCache))
+    }
+
+    /// Root mean square of the difference over that of the logits, of the worst row.
+    private static func worst(_ found: [[Double]], _ wanted: [[Double]]) -> Double {
+        guard found.count == wanted.count else { return 1 }
+        return zip(found, wanted).map { found, wanted in
+            let difference = zip(found, wanted).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+            return (difference / wanted.reduce(0) { $0 + $1 * $1 }).squareRoot()
+        }.max() ?? 1
     }
 
     static let twins = cases.filter { !$0.storesBF16 && !$0.testDescription.contains("-") }
