@@ -4,9 +4,9 @@ package import NIOCore
 package struct HTTPClientOptions: Sendable {
     /// TCP and TLS each.
     package var connectTimeout = TimeAmount.seconds(1)
-    /// Bytes of ours wait and none moves: the stream ends as `.timedOut`, or the connection is lost.
     /// A tunnel through it is made for each connection.
     package var proxy: HTTPProxy?
+    /// Bytes of ours wait and none moves: the stream ends as `.timedOut`, or the connection is lost.
     package var sendProgress = TimeAmount.seconds(30)
     package var sweepInterval = TimeAmount.seconds(1)
     package var head = HTTPHeadLimits()
