@@ -1,7 +1,7 @@
 import Glibc
 
 /// What tells one content of a path from another without reading it. Follows links: Kubernetes swaps a link to a folder.
-package struct FileStamp: Equatable, Sendable {
+struct FileStamp: Equatable, Sendable {
     private let device: UInt
     private let inode: UInt
     private let size: Int
@@ -9,7 +9,7 @@ package struct FileStamp: Equatable, Sendable {
     private let nanoseconds: Int
 
     /// nil when there is no such file.
-    package init?(_ path: String) {
+    init?(_ path: String) {
         var status = stat()
         guard stat(path, &status) == 0 else { return nil }
         device = UInt(status.st_dev)

@@ -3,21 +3,16 @@ import Synchronization
 
 /// The certificates of a listener or a client, which are read again when their files change while connections live.
 package final class TLSContextBox: Sendable {
-    private struct State: Sendable {
-        var context: TLSContext
-        /// Of the files as they were read last, whether they could be used or not.
-        var stamps: [FileStamp?]
-    }
-
     private let side: TLSContext.Side
     private let options: TLSOptions
-    private let state: Mutex<State>
+    private let files: FileWatch
+    private let context: Mutex<TLSContext>
 
     private init(side: TLSContext.Side, options: TLSOptions) throws(TLSError) {
         self.side = side
         self.options = options
-        let stamps = Self.stamps(options)
-        state = Mutex(State(context: try TLSContext(side: side, options: options), stamps: stamps))
+        files = FileWatch([options.certificateFile, options.keyFile, options.authorityFile].compactMap(\.self))
+        context = Mutex(try TLSContext(side: side, options: options))
     }
 
     package static func server(_ options: TLSOptions) throws(TLSError) -> TLSContextBox {
@@ -33,14 +28,8 @@ package final class TLSContextBox: Sendable {
     /// - Returns: whether they were read.
     @discardableResult
     package func reloadIfChanged() throws(TLSError) -> Bool {
-        let stamps = Self.stamps(options)
-        let isNew = state.withLock { state in
-            defer { state.stamps = stamps }
-            return state.stamps != stamps
-        }
-        guard isNew else { return false }
-        let fresh = try TLSContext(side: side, options: options)
-        state.withLock { $0.context = fresh }
+        guard files.sawChange() else { return false }
+        try reload()
         return true
     }
 
@@ -51,18 +40,20 @@ package final class TLSContextBox: Sendable {
         on eventLoop: any EventLoop, every interval: TimeAmount = .seconds(1),
         report: @escaping @Sendable (TLSError?) -> Void
     ) -> RepeatedTask {
-        eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
+        files.follow(on: eventLoop, every: interval) {
             do throws(TLSError) {
-                if try self.reloadIfChanged() { report(nil) }
+                try self.reload()
+                report(nil)
             } catch {
                 report(error)
             }
         }
     }
 
-    var current: TLSContext { state.withLock { $0.context } }
+    var current: TLSContext { context.withLock { $0 } }
 
-    private static func stamps(_ options: TLSOptions) -> [FileStamp?] {
-        [options.certificateFile, options.keyFile, options.authorityFile].map { $0.flatMap(FileStamp.init) }
+    private func reload() throws(TLSError) {
+        let fresh = try TLSContext(side: side, options: options)
+        context.withLock { $0 = fresh }
     }
 }

@@ -147,11 +147,7 @@ final class RouterProcess: Sendable {
     private static func follow(
         _ path: String, _ eventLoop: any EventLoop, _ access: NIOLoopBound<AccessControl?>, _ logger: Logger
     ) {
-        let stamp = NIOLoopBoundBox.makeBoxSendingValue(FileStamp(path), eventLoop: eventLoop)
-        eventLoop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in
-            let now = FileStamp(path)
-            guard now != stamp.value else { return }
-            stamp.value = now
+        FileWatch([path]).follow(on: eventLoop) {
             do {
                 access.value?.replace(try AccessKeys.read(path))
                 logger.info("keys read again")
