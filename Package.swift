@@ -38,6 +38,7 @@ let package = Package(
         .systemLibrary(name: "CNGHTTP2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CResolver"),
+        .systemLibrary(name: "CSandbox"),
         .target(
             name: "CKernels",
             exclude: ["README.md"],
@@ -51,6 +52,7 @@ let package = Package(
         .target(name: "Text", dependencies: ["Inference", collections("OrderedCollections")], swiftSettings: safe),
         .target(name: "Grammar", dependencies: ["Inference", "JSON"], swiftSettings: safe),
         .target(name: "Weights", dependencies: ["JSON"], swiftSettings: ours),
+        .target(name: "Sandbox", dependencies: ["CSandbox"], swiftSettings: ours),
         .target(name: "Telemetry", dependencies: ["Inference", logging], swiftSettings: safe),
         .target(name: "Configuration", dependencies: ["Yams"], swiftSettings: ours),
         .target(
@@ -105,13 +107,16 @@ let package = Package(
         .executableTarget(
             name: "apus",
             dependencies: [
-                "Inference", "Text", "Weights", "Telemetry", "Configuration", "HTTP", "Tracing", "Kernels", "Models",
-                "Engine", "Grammar", "Worker", "Scheduling", "Simulation", "Router", "API", nio, nioPosix, logging,
+                "Inference", "Text", "Weights", "Sandbox", "Telemetry", "Configuration", "HTTP", "Tracing", "Kernels",
+                "Models", "Engine", "Grammar", "Worker", "Scheduling", "Simulation", "Router", "API", nio, nioPosix,
+                logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: ours),
 
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: ours),
+        .executableTarget(
+            name: "SandboxProbe", dependencies: ["Sandbox"], path: "Tests/SandboxProbe", swiftSettings: ours),
         .target(
             name: "FuzzTargets",
             dependencies: [
@@ -126,6 +131,7 @@ let package = Package(
         test("Text", []),
         test("Grammar", ["Inference", "JSON"]),
         test("Weights", []),
+        test("Sandbox", ["CSandbox", "SandboxProbe"]),
         test("Telemetry", ["Inference", "JSON", logging]),
         test("Tracing", ["Inference", "Telemetry", "HTTP", nio, nioPosix, logging]),
         test("Configuration", []),

@@ -42,12 +42,19 @@ package enum WorkerKeys {
     package static let chatTemplate = Key<String>.text(
         "chat-template", "File with a chat template (Jinja) in place of the model's own.", "FILE")
 
+    package static let sandbox = Key<String>.choice(
+        "sandbox",
+        "Whether a worker gives up, before it loads its model, what it does not need: writing files, other programs, most "
+            + "files and ports. auto: as far as the kernel can; required: all of it, or it does not start.",
+        of: ["auto", "off", "required"], default: "auto")
+
     package static let computing = [
         threads.name, slots.name, kvMemory.name, kvType.name, stepTokenBudget.name, stepTimeTarget.name,
         prefillShare.name, contextLength.name, prefixCache.name, speculation.name, quantize.name, chatTemplate.name,
     ]
     package static let names =
-        [model.name, name.name, host.name, port.name, metricsPort.name] + computing + LinkTLSKeys.names
+        [model.name, name.name, host.name, port.name, metricsPort.name, sandbox.name] + computing
+        + LinkTLSKeys.names
         + [TraceKeys.endpoint.name] + CommonKeys.names
 }
 
@@ -61,7 +68,8 @@ package enum ServeKeys {
         "workers", "Worker processes to start for each model; without it, one.", default: 1, in: 1...64)
 
     package static let names =
-        [WorkerKeys.model.name, WorkerKeys.name.name, models.name, workers.name] + RouterKeys.listening
+        [WorkerKeys.model.name, WorkerKeys.name.name, models.name, workers.name, WorkerKeys.sandbox.name]
+        + RouterKeys.listening
         + RouterKeys.serving
         + WorkerKeys.computing + CommonKeys.names
 }

@@ -1,6 +1,7 @@
 import Glibc
 package import Grammar
 package import Inference
+import Kernels
 package import Models
 import Synchronization
 
@@ -143,7 +144,7 @@ private final class EngineThreadBody {
     }
 
     func run() {
-        nameThread("apus-engine")
+        ThreadName.set("apus-engine")
         var loop = StepLoop(runtime: runtime, options: options, vocabulary: vocabulary)
         var hasDrained = false
         while let messages = mailbox.take(waits: !loop.hasWork) {
@@ -161,14 +162,6 @@ private final class EngineThreadBody {
                 observer.drained()
             }
         }
-    }
-
-    /// For `top -H` and debuggers; a system without /proc goes without. Glibc's own call is not visible to Swift.
-    private func nameThread(_ name: StaticString) {
-        let file = open("/proc/thread-self/comm", O_WRONLY)
-        guard file >= 0 else { return }
-        _ = write(file, name.utf8Start, name.utf8CodeUnitCount)
-        close(file)
     }
 
     private func apply(_ message: EngineMessage, to loop: inout StepLoop) {

@@ -14,9 +14,18 @@ enum Program {
     /// on standard error.
     /// - Parameter failed: told the line.
     static func run(_ prepare: () throws -> Body, failed: (String) -> Void = { _ in }) throws {
-        let signals = StopSignals()
+        try run(alone: {}, { _ in try prepare() }, failed: failed)
+    }
+
+    /// The same.
+    /// - Parameter alone: called first, while the process has one thread.
+    static func run<Start>(
+        alone: () throws -> Start, _ prepare: (Start) throws -> Body, failed: (String) -> Void = { _ in }
+    ) throws {
         do {
-            let body = try prepare()
+            let start = try alone()
+            let signals = StopSignals()
+            let body = try prepare(start)
             let outcome = Mutex<String?>(nil)
             let done = DispatchSemaphore(value: 0)
             let report = Report(outcome: outcome, done: done)

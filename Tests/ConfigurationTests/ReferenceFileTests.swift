@@ -41,7 +41,7 @@ import Testing
         for key in numbers { #expect(try given.value(key) == none.value(key), "\(key.name)") }
         let texts = [
             RouterKeys.host, RouterKeys.serviceAccount, CommonKeys.logLevel, CommonKeys.logFormat, WorkerKeys.kvType,
-            WorkerKeys.quantize,
+            WorkerKeys.quantize, WorkerKeys.sandbox,
         ]
         for key in texts { #expect(try given.value(key) == none.value(key), "\(key.name)") }
         for key in [

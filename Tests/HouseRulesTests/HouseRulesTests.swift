@@ -79,7 +79,7 @@ import Testing
 
     /// Where pointers live.
     static let unsafeRooms: Set = [
-        "CKernels", "Kernels", "Weights", "Models", "Engine", "HTTP", "Worker", "Router", "apus",
+        "CKernels", "Kernels", "Weights", "Models", "Engine", "HTTP", "Worker", "Router", "Sandbox", "apus",
     ]
 
     /// Files that tell the compiler to trust them about threads. A new one needs a place here.

@@ -17,6 +17,7 @@ struct Serve: ParsableCommand {
     @Option(WorkerKeys.name) var name: String?
     @Option(ServeKeys.models) var models: String?
     @Option(ServeKeys.workers) var workers: String?
+    @Option(WorkerKeys.sandbox) var sandbox: String?
     @OptionGroup(title: "Listening") var listening: ListeningFlags
     @OptionGroup(title: "Computing, for each worker") var computing: ComputingFlags
     @OptionGroup(title: "Serving") var serving: ServingFlags
@@ -30,12 +31,13 @@ struct Serve: ParsableCommand {
             let files = try ServedModelFiles.read(settings, self)
             let logger = try Program.logger(settings, common, label: "serve")
             let logFormat = try settings.value(CommonKeys.logFormat, flag: common.logFormat)
+            let sandbox = try settings.value(WorkerKeys.sandbox, flag: sandbox)
             let shares = try MachineShares(files)
             let models = files.map { file in
                 LocalModel(name: file.name, workerCount: file.workers) {
                     try file.checkDigest()
                     return file.arguments(
-                        try shares.settings(of: file), drainSeconds: front.drainSeconds,
+                        try shares.settings(of: file), sandbox: sandbox, drainSeconds: front.drainSeconds,
                         logLevel: logger.logLevel.rawValue, logFormat: logFormat, traceEndpoint: front.tracing?.endpoint
                     )
                 }

@@ -8,6 +8,7 @@ import Logging
 import Models
 import NIOCore
 import NIOPosix
+import Sandbox
 import Telemetry
 import Text
 import Worker
@@ -25,6 +26,7 @@ struct WorkerCommand: ParsableCommand {
     @Option(WorkerKeys.host) var host: String?
     @Option(WorkerKeys.port) var port: String?
     @Option(WorkerKeys.metricsPort) var metricsPort: String?
+    @Option(WorkerKeys.sandbox) var sandbox: String?
     @OptionGroup(title: "Computing") var computing: ComputingFlags
     @OptionGroup(title: "TLS to routers") var linkTLS: LinkTLSFlags
     @Option(TraceKeys.endpoint) var traceEndpoint: String?
@@ -34,41 +36,28 @@ struct WorkerCommand: ParsableCommand {
 
     func run() throws {
         if diesWithParent, !ProcessTies.dieWithParent(announceDescriptor: announceDescriptor) { return }
-        try Program.run {
+        try Program.run(alone: {
             let settings = try Settings.ofProcess(configFlag: common.config, known: WorkerKeys.names)
-            let model = try settings.value(WorkerKeys.model, flag: model)
-            let compute = try ComputeSettings(settings, computing)
-            var options = WorkerOptions()
-            options.servedName = try ModelName.of(settings.optional(WorkerKeys.name, flag: name), path: model)
-            options.host = try settings.value(WorkerKeys.host, flag: host)
-            options.port = try settings.value(WorkerKeys.port, flag: port)
-            options.metricsPort = try settings.value(WorkerKeys.metricsPort, flag: metricsPort)
-            options.slotCount = compute.slots
-            options.stepTokenBudget = compute.stepTokenBudget
-            options.stepSecondsTarget = compute.stepTimeTarget
-            options.prefillShare = Double(compute.prefillShare) / 100
-            options.prefixCacheEnabled = compute.prefixCache
-            options.speculationEnabled = compute.speculation
-            options.epoch = UInt64(max(0, Date().timeIntervalSince1970) * 1e9)
-            options.drainSeconds = try settings.value(CommonKeys.drainTimeout, flag: common.drainTimeout)
-            options.linkTLS = try LinkTLS.options(settings, linkTLS)
-            options.announceDescriptor = announceDescriptor
-            let tracing = try TraceSettings.read(settings, endpoint: traceEndpoint)
+            let worker = try WorkerSettings(settings, self)
+            return (settings, worker, try Sandbox.enter(worker.sandboxRules, worker.sandbox))
+        }) { settings, worker, force in
             let logger = try Program.logger(settings, common, label: "worker")
-            let transformer = compute.transformer(name: options.servedName)
-            let template = try compute.chatTemplate.map { try ChatTemplateFile.read($0) }
-            let started = options
+            logger.info("sandbox", metadata: Self.metadata(force))
+            let template = try worker.compute.chatTemplate.map { try ChatTemplateFile.read($0) }
+            let transformer = worker.compute.transformer(name: worker.options.servedName)
             return { (signals: StopSignals) async throws in
                 let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
                 let eventLoop = group.next()
                 let registry = MetricRegistry(engine: "worker")
-                let export = try tracing.map { try TraceExport($0, service: "apus-worker", eventLoop: eventLoop) }
-                let worker = try await signals.whileLoading {
+                let export = try worker.tracing.map {
+                    try TraceExport($0, service: "apus-worker", eventLoop: eventLoop)
+                }
+                let service = try await signals.whileLoading {
                     try await WorkerService.start(
-                        started, eventLoop: eventLoop, registry: registry, logger: logger,
+                        worker.options, eventLoop: eventLoop, registry: registry, logger: logger,
                         makeTracer: { export?.tracer(metrics: registry, logger: logger) }
                     ) {
-                        let file = try ModelFile(path: model)
+                        let file = try ModelFile(path: worker.model)
                         var tokenizer = try file.tokenizer()
                         tokenizer.chatTemplate = template ?? tokenizer.chatTemplate
                         let limits = MachineLimits.current()
@@ -79,9 +68,9 @@ struct WorkerCommand: ParsableCommand {
                 }
                 logger.info(
                     "worker is ready",
-                    metadata: ["port": "\(worker.port)", "metrics_port": "\(worker.metricsPort)"])
-                await Program.stop(signals, gently: { await worker.drain() }, atOnce: { await worker.stop() }) {
-                    await worker.waitUntilStopped()
+                    metadata: ["port": "\(service.port)", "metrics_port": "\(service.metricsPort)"])
+                await Program.stop(signals, gently: { await service.drain() }, atOnce: { await service.stop() }) {
+                    await service.waitUntilStopped()
                 }
                 await export?.close()
                 try? await group.shutdownGracefully()
@@ -90,6 +79,18 @@ struct WorkerCommand: ParsableCommand {
             // All that can fail is before the worker is ready.
             if let announceDescriptor { ProcessTies.announceFailure(sentence, to: announceDescriptor) }
         }
+    }
+
+    /// What the worker has given up.
+    private static func metadata(_ force: SandboxForce) -> Logger.Metadata {
+        var metadata: Logger.Metadata = [
+            "landlock": "\(force.landlockVersion.map { "version \($0)" } ?? "no")",
+            "seccomp": "\(force.filtersCalls ? "yes" : "no")",
+        ]
+        if !force.missing.isEmpty {
+            metadata["why"] = "\(force.missing.map(\.description).joined(separator: "; "))"
+        }
+        return metadata
     }
 
     /// What the worker took of what it found.

@@ -27,11 +27,11 @@ struct ServedModelFile: Sendable {
 
     /// What a worker is started with; `computing` is its share of the machine.
     func arguments(
-        _ computing: ComputeSettings, drainSeconds: Double, logLevel: String, logFormat: String,
+        _ computing: ComputeSettings, sandbox: String, drainSeconds: Double, logLevel: String, logFormat: String,
         traceEndpoint: String?
     ) -> [String] {
         ["worker", path, "--name", name, "--host", "127.0.0.1", "--port", "0", "--metrics-port", "0"]
-            + ["--dies-with-parent"] + computing.flags + ["--drain-timeout", "\(drainSeconds)"]
+            + ["--dies-with-parent", "--sandbox", sandbox] + computing.flags + ["--drain-timeout", "\(drainSeconds)"]
             + ["--log-level", logLevel, "--log-format", logFormat]
             + (traceEndpoint.map { ["--\(TraceKeys.endpoint.name)", $0] } ?? [])
     }
