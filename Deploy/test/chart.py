@@ -22,6 +22,7 @@ COMPONENTS = {
     "mtls": ["mtls.enabled=true"],
     "networkpolicy": ["networkPolicy.enabled=true"],
     "podmonitor": ["podMonitor.enabled=true"],
+    "tls-admin": ["adminTLS.enabled=true"],
     "traces": ["traces.enabled=true"],
 }
 

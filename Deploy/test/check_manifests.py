@@ -79,7 +79,9 @@ def with_component(resources: list[dict], folder: pathlib.Path) -> list[dict]:
     for each in component.get("patches", []):
         target = each["target"]
         found = [one for one in changed if (one["kind"], one["metadata"]["name"]) == (target["kind"], target["name"])]
-        expect(len(found) == 1, f"{folder.name}: {len(found)} resources are {target}")
+        # Monitors are there where their component is.
+        wanted = {0, 1} if target["kind"] == "PodMonitor" else {1}
+        expect(len(found) in wanted, f"{folder.name}: {len(found)} resources are {target}")
         for document in found:
             patch(document, yaml.safe_load((folder / each["path"]).read_text()), folder.name)
     for name in component["resources"]:
@@ -154,6 +156,8 @@ def check_pod(name: str, pod: dict, apus: str, claims: set[str]) -> None:
             request = container.get(probe, {}).get("httpGet", {})
             expect(request.get("port") in ports, f"{name}: {probe} asks no port of the container")
             expect(request.get("path") in ("/livez", "/readyz"), f"{name}: {probe} asks {request.get('path')}")
+            scheme = "HTTPS" if "--admin-tls-cert" in flags else "HTTP"
+            expect(request.get("scheme", "HTTP") == scheme, f"{name}: {probe} asks by another scheme than {scheme}")
         sleep = container["lifecycle"]["preStop"]["sleep"]["seconds"]
         stop = sleep + float(flags["--drain-timeout"]) + 5
         expect(pod["terminationGracePeriodSeconds"] >= stop, f"{name}: is killed before {stop} s")
@@ -196,6 +200,10 @@ def check_links(resources: list[dict], pods: dict[str, tuple[dict, dict]]) -> No
             targets = selected(spec["selector"]["matchLabels"])
             named = {port["name"] for pod in targets for each in pod["containers"] for port in each["ports"]}
             expect({each["port"] for each in spec["podMetricsEndpoints"]} <= named, f"{name}: no pod has its ports")
+            flags = [flag for pod in targets for each in pod["containers"] for flag in each["args"]]
+            scheme = "https" if any(flag.startswith("--admin-tls-cert=") for flag in flags) else "http"
+            for each in spec["podMetricsEndpoints"]:
+                expect(each.get("scheme", "http") == scheme, f"{name}: asks by another scheme than {scheme}")
         elif resource["kind"] == "PodDisruptionBudget":
             expect(len(selected(spec["selector"]["matchLabels"])) == 1, f"{name}: selects no pods")
         elif resource["kind"] == "StatefulSet":
@@ -229,13 +237,19 @@ def check_route(name: str, route: dict, resources: list[dict], services: dict[st
 
 
 def check_certificates(name: str, pod: dict, secrets: dict[str, dict]) -> None:
-    """What the link's flags name is mounted from a secret that some certificate fills, and roles are each other's."""
+    """What flags of TLS name is mounted from a secret that some certificate fills, and the link's roles are each other's."""
     container = pod["containers"][0]
-    flags = dict(each[2:].split("=", 1) for each in container["args"] if each.startswith("--link-tls-"))
+    flags = dict(each[2:].split("=", 1) for each in container["args"] if "-tls-" in each)
     if not flags:
         return
     names = {volume["name"]: volume["secret"]["secretName"] for volume in pod["volumes"] if "secret" in volume}
     folders = {mount["mountPath"]: names[mount["name"]] for mount in container["volumeMounts"] if mount["name"] in names}
+    for flag, path in flags.items():
+        if path.startswith("/"):
+            secret = folders.get(path.rsplit("/", 1)[0])
+            expect(secret in secrets, f"{name}: --{flag} is {path}, and no certificate fills it")
+    if "link-tls-cert" not in flags:
+        return
     used = {flags[flag].rsplit("/", 1)[0] for flag in ("link-tls-cert", "link-tls-key", "link-tls-ca")}
     expect(len(used) == 1 and used <= set(folders), f"{name}: nothing is mounted at {sorted(used)}")
     mine = [uri for folder in used for uri in secrets.get(folders.get(folder), {}).get("uris", [])]
@@ -315,6 +329,9 @@ def check_chart(helm: str, apus: str, version: str, resources: list[dict]) -> No
         helms = chart.rendered(helm, sets)
         chart.expect_equal(with_component(resources, folder), helms, f"chart with {folder.name}")
         check(helms, apus)
+    monitored = with_component(with_component(resources, COMPONENTS / "podmonitor"), COMPONENTS / "tls-admin")
+    sets = chart.COMPONENTS["podmonitor"] + chart.COMPONENTS["tls-admin"]
+    chart.expect_equal(monitored, chart.rendered(helm, sets), "chart with podmonitor and tls-admin")
     everything = [each for folder in folders if folder.name not in ALTERNATIVES for each in chart.COMPONENTS[folder.name]]
     other = ["model.name=llama", "model.file=llama/q4.gguf", "drainSeconds=60", "worker.flags={--slots=16}"]
     check(chart.rendered(helm, everything + other, release="second", namespace="elsewhere"), apus)

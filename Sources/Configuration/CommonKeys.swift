@@ -12,6 +12,21 @@ package enum CommonKeys {
     package static let names = [logLevel.name, logFormat.name, drainTimeout.name]
 }
 
+/// Settings of TLS on the port of metrics and health. The first two together turn it on.
+package enum AdminTLSKeys {
+    package static let certificate = Key<String>.text(
+        "admin-tls-cert", "PEM file with the certificate chain of the port of metrics and health; turns TLS on there.",
+        "FILE")
+    package static let key = Key<String>.text(
+        "admin-tls-key", "PEM file with that certificate's private key.", "FILE")
+    package static let authority = Key<String>.text(
+        "admin-tls-ca",
+        "PEM file with the authorities that whoever asks there must have a certificate from, probes too. Without it none is "
+            + "asked for.", "FILE")
+
+    package static let names = [certificate.name, key.name, authority.name]
+}
+
 /// Settings of TLS between routers and workers. All three together turn it on, on both sides.
 package enum LinkTLSKeys {
     package static let certificate = Key<String>.text(

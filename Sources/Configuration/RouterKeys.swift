@@ -74,7 +74,7 @@ package enum RouterKeys {
         "tls-cert", "PEM file with the certificate chain of the API; turns TLS on.", "FILE")
     package static let tlsKey = Key<String>.text("tls-key", "PEM file with the certificate's private key.", "FILE")
 
-    package static let listening = [host.name, httpPort.name, grpcPort.name, adminPort.name]
+    package static let listening = [host.name, httpPort.name, grpcPort.name, adminPort.name] + AdminTLSKeys.names
     package static let serving =
         [
             modelAlias.name, modelShadow.name, queueLimit.name, queueWait.name, queueTokenLimit.name,

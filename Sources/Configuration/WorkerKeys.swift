@@ -53,7 +53,7 @@ package enum WorkerKeys {
         prefillShare.name, contextLength.name, prefixCache.name, speculation.name, quantize.name, chatTemplate.name,
     ]
     package static let names =
-        [model.name, name.name, host.name, port.name, metricsPort.name, sandbox.name] + computing
+        [model.name, name.name, host.name, port.name, metricsPort.name, sandbox.name] + AdminTLSKeys.names + computing
         + LinkTLSKeys.names
         + [TraceKeys.endpoint.name] + CommonKeys.names
 }

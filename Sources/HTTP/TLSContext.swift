@@ -89,7 +89,9 @@ final class TLSContext: @unchecked Sendable {
         } else if side == .client {
             SSL_CTX_set_default_verify_paths(pointer)
         }
-        if side == .client { SSL_CTX_set_verify(pointer, SSL_VERIFY_PEER, nil) }
+        if side == .client {
+            SSL_CTX_set_verify(pointer, options.trustsAnyone ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, nil)
+        }
     }
 
     /// A client that offers ALPN with none of ours is refused; one without ALPN is taken for HTTP/1.1.

@@ -19,6 +19,8 @@ package struct TLSOptions: Sendable, Equatable {
     /// A URI that the peer's certificate must name, exactly. A client that has it does not look at the host's name, which
     /// certificates of pods cannot carry. Source: SPIFFE X.509-SVID, section 2.
     package var peerURI: String?
+    /// Clients: any server is good, as for one that asks a process of its own machine whether it lives.
+    package var trustsAnyone = false
     /// Clients: the name the server's certificate must carry, when it is not the host dialled.
     package var serverName: String?
 

@@ -23,6 +23,8 @@ package struct WorkerOptions: Sendable {
     package var stallSeconds = 30.0
     /// Turns TLS on for the link, with certificates asked of both sides.
     package var linkTLS: TLSOptions?
+    /// Turns TLS on for metrics and health.
+    package var metricsTLS: TLSOptions?
     /// Where to write "PORT METRICSPORT\n" once the worker is ready, and then close.
     package var announceDescriptor: Int32?
 

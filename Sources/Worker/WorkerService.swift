@@ -86,7 +86,7 @@ package final class WorkerService: Sendable {
         clock: @escaping @Sendable () -> Instant, makeTracer: @escaping @Sendable () -> Tracer?
     ) async throws(WorkerStartError) -> WorkerService {
         let health = WorkerHealth(rules: HealthRules(stallSeconds: options.stallSeconds), clock: clock)
-        let tls = try tlsContext(options)
+        let (tls, metricsTLS) = (try tlsContext(options.linkTLS), try tlsContext(options.metricsTLS))
         do {
             let desk = try await eventLoop.submit {
                 NIOLoopBound(
@@ -97,12 +97,14 @@ package final class WorkerService: Sendable {
             ) { _ in desk.value.handler() }
             do {
                 let metricsListener = try await HTTPListener.bind(
-                    host: options.host, port: options.metricsPort, group: eventLoop
+                    host: options.host, port: options.metricsPort, group: eventLoop, tls: metricsTLS
                 ) { _ in MetricsHandler(registry: registry, health: health) }
-                tls?.follow(on: eventLoop) { error in
-                    logger.log(
-                        level: error == nil ? .info : .warning, "link certificates read again",
-                        metadata: error.map { ["why": "\($0)"] } ?? [:])
+                for (name, box) in [("link", tls), ("metrics port", metricsTLS)] {
+                    box?.follow(on: eventLoop) { error in
+                        logger.log(
+                            level: error == nil ? .info : .warning, "certificates read again",
+                            metadata: error.map { ["of": "\(name)", "why": "\($0)"] } ?? ["of": "\(name)"])
+                    }
                 }
                 return WorkerService(
                     options: options, logger: logger, eventLoop: eventLoop, health: health, listener: listener,
@@ -116,10 +118,10 @@ package final class WorkerService: Sendable {
         }
     }
 
-    private static func tlsContext(_ options: WorkerOptions) throws(WorkerStartError) -> TLSContextBox? {
-        guard let link = options.linkTLS else { return nil }
+    private static func tlsContext(_ options: TLSOptions?) throws(WorkerStartError) -> TLSContextBox? {
+        guard let options else { return nil }
         do throws(TLSError) {
-            return try TLSContextBox.server(link)
+            return try TLSContextBox.server(options)
         } catch {
             throw .tls(error.description)
         }

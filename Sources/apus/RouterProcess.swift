@@ -50,6 +50,7 @@ final class RouterProcess: Sendable {
         failure = .makeBoxSendingValue(nil, eventLoop: eventLoop)
         let pool = pool
         let tls = try front.tls.map { try TLSContextBox.server($0) }
+        let adminTLS = try front.adminTLS.map { try TLSContextBox.server($0) }
         let dialTLS = try linkTLS.map { try TLSContextBox.client($0) }
         let export = try front.tracing.map { try TraceExport($0, service: "apus-router", eventLoop: eventLoop) }
         self.export = export
@@ -111,7 +112,8 @@ final class RouterProcess: Sendable {
                     return dispatcher
                 })
             bound.append(
-                try await HTTPListener.bind(host: front.host, port: front.adminPort, group: eventLoop) { _ in
+                try await HTTPListener.bind(host: front.host, port: front.adminPort, group: eventLoop, tls: adminTLS) {
+                    _ in
                     AdminHandler(
                         service: state.value.router, metrics: metrics, options: front.api, access: access.value,
                         repository: state.value.local)
@@ -125,7 +127,7 @@ final class RouterProcess: Sendable {
         listeners = bound
         health.setServing("", false)
         health.setServing(GRPCInferenceService.name, false)
-        for (name, box) in [("API", tls), ("link", dialTLS)] {
+        for (name, box) in [("API", tls), ("admin port", adminTLS), ("link", dialTLS)] {
             box?.follow(on: eventLoop) { error in
                 logger.log(
                     level: error == nil ? .info : .warning, "certificates read again",

@@ -41,9 +41,12 @@ enum HTTPRequestTask {
     }
 
     /// Collects the whole answer.
-    static func send(_ url: URLParts, method: String, path: String, body: ByteBuffer?) async throws -> Answer {
+    /// - Parameter tls: for https.
+    static func send(
+        _ url: URLParts, method: String, path: String, body: ByteBuffer?, tls: TLSOptions = TLSOptions()
+    ) async throws -> Answer {
         var answer = Answer()
-        for try await piece in stream(url, method: method, path: path, body: body) {
+        for try await piece in stream(url, method: method, path: path, body: body, tls: tls) {
             switch piece {
             case .head(let status): answer.status = status
             case .body(var bytes): answer.body.writeBuffer(&bytes)
@@ -59,13 +62,15 @@ enum HTTPRequestTask {
 
     /// The answer as it comes.
     static func stream(
-        _ url: URLParts, method: String, path: String, body: ByteBuffer?
+        _ url: URLParts, method: String, path: String, body: ByteBuffer?, tls options: TLSOptions = TLSOptions()
     ) -> AsyncThrowingStream<Piece, any Error> {
         let (stream, continuation) = AsyncThrowingStream.makeStream(of: Piece.self)
         let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
+        var options = options
+        options.protocols = ["http/1.1"]
         let tls: TLSContextBox?
         do {
-            tls = try url.isSecure ? TLSContextBox.client(TLSOptions()) : nil
+            tls = try url.isSecure ? TLSContextBox.client(options) : nil
         } catch {
             continuation.finish(throwing: error)
             return stream

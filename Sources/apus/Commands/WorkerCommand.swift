@@ -27,6 +27,7 @@ struct WorkerCommand: ParsableCommand {
     @Option(WorkerKeys.port) var port: String?
     @Option(WorkerKeys.metricsPort) var metricsPort: String?
     @Option(WorkerKeys.sandbox) var sandbox: String?
+    @OptionGroup(title: "TLS of metrics and health") var adminTLS: AdminTLSFlags
     @OptionGroup(title: "Computing") var computing: ComputingFlags
     @OptionGroup(title: "TLS to routers") var linkTLS: LinkTLSFlags
     @Option(TraceKeys.endpoint) var traceEndpoint: String?

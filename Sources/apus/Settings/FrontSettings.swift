@@ -15,7 +15,10 @@ struct FrontSettings: Sendable {
     var drainSeconds: Double
     var router = RouterOptions()
     var api = APIOptions()
+    /// Of the API; nil: none.
     var tls: TLSOptions?
+    /// Of metrics and health.
+    var adminTLS: TLSOptions?
     /// nil: anyone may ask.
     var accessKeys: [AccessKey]?
     var accessKeyFile: String?
@@ -67,15 +70,8 @@ struct FrontSettings: Sendable {
         let keyFile = try settings.optional(RouterKeys.resumeKeyFile, flag: serving.resumeKeyFile)
         api.resumeSeconds = Int64(window)
         api.resumeKey = window > 0 ? try ResumeKey.read(keyFile) : nil
-        let certificate = try settings.optional(RouterKeys.tlsCertificate, flag: serving.tlsCertificate)
-        let key = try settings.optional(RouterKeys.tlsKey, flag: serving.tlsKey)
-        switch (certificate, key) {
-        case (nil, nil): tls = nil
-        case (let certificate?, let key?):
-            tls = TLSOptions(certificateFile: certificate, keyFile: key)
-        case (_?, nil): throw ConfigurationError.missing(RouterKeys.tlsKey.name)
-        case (nil, _?): throw ConfigurationError.missing(RouterKeys.tlsCertificate.name)
-        }
+        tls = try ServerTLS.api(settings, serving)
+        adminTLS = try ServerTLS.admin(settings, listening.adminTLS)
     }
 }
 

@@ -49,6 +49,14 @@ struct ListeningFlags: ParsableArguments {
     @Option(RouterKeys.httpPort) var httpPort: String?
     @Option(RouterKeys.grpcPort) var grpcPort: String?
     @Option(RouterKeys.adminPort) var adminPort: String?
+    @OptionGroup var adminTLS: AdminTLSFlags
+}
+
+/// TLS on the port of metrics and health.
+struct AdminTLSFlags: ParsableArguments {
+    @Option(AdminTLSKeys.certificate) var certificate: String?
+    @Option(AdminTLSKeys.key) var key: String?
+    @Option(AdminTLSKeys.authority) var authority: String?
 }
 
 /// Where a router looks for workers.

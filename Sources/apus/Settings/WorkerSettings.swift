@@ -32,6 +32,7 @@ struct WorkerSettings: Sendable {
         options.epoch = UInt64(max(0, Date().timeIntervalSince1970) * 1e9)
         options.drainSeconds = try settings.value(CommonKeys.drainTimeout, flag: flags.common.drainTimeout)
         options.linkTLS = try LinkTLS.options(settings, flags.linkTLS)
+        options.metricsTLS = try ServerTLS.admin(settings, flags.adminTLS)
         options.announceDescriptor = flags.announceDescriptor
         tracing = try TraceSettings.read(settings, endpoint: flags.traceEndpoint)
         // The key allows no other names than the modes have.
@@ -43,7 +44,7 @@ struct WorkerSettings: Sendable {
         var readable = SystemFiles.paths + modelPaths
         if let template = compute.chatTemplate { readable.append(template) }
         let variables = ["SSL_CERT_FILE", "SSL_CERT_DIR"].compactMap { ProcessInfo.processInfo.environment[$0] }
-        let certificates = [options.linkTLS, tracing?.tls].compactMap(\.self).flatMap {
+        let certificates = [options.linkTLS, options.metricsTLS, tracing?.tls].compactMap(\.self).flatMap {
             [$0.certificateFile, $0.keyFile, $0.authorityFile].compactMap(\.self)
         }
         for file in certificates + variables { readable += Self.folders(of: file) }

@@ -54,14 +54,25 @@ capabilities:
   drop: [ALL]
 {{- end }}
 
+{{/* Where probes ask, and by which scheme. */}}
+{{- define "apus.probePort" -}}
+port: metrics{{ if .Values.adminTLS.enabled }}, scheme: HTTPS{{ end }}
+{{- end }}
+
+{{/* Flags of the certificate of metrics and health. */}}
+{{- define "apus.adminFlags" -}}
+- --admin-tls-cert=/etc/apus/admin/tls.crt
+- --admin-tls-key=/etc/apus/admin/tls.key
+{{- end }}
+
 {{/* Liveness is forward progress of the step loop, never an inference. */}}
 {{- define "apus.probes" -}}
 livenessProbe:
-  httpGet: {path: /livez, port: metrics}
+  httpGet: {path: /livez, {{ include "apus.probePort" . }}}
   periodSeconds: 10
   timeoutSeconds: 2
 readinessProbe:
-  httpGet: {path: /readyz, port: metrics}
+  httpGet: {path: /readyz, {{ include "apus.probePort" . }}}
   periodSeconds: 2
   timeoutSeconds: 2
 lifecycle:
