@@ -13,6 +13,9 @@ FOLDER = pathlib.Path(__file__).parent / "dashboards"
 ROUTER = 'model_name=~"$model",engine="router"'
 WORKER = 'model_name=~"$model",engine="worker"'
 OURS = 'model_name=~"$model"'
+TENANT = 'tenant=~"$tenant"'
+# OpenMetrics writes 1.0 where the older format has 1.
+WITHIN_SECOND = TENANT + ',le=~"1(.0)?"'
 
 
 def rate(metric: str, labels: str, by: str = "model_name") -> str:
@@ -86,6 +89,30 @@ DASHBOARDS = {
             (quantile(0.9, "vllm:request_generation_tokens", ROUTER), "{{model_name}} output"),
         ]),
     ]),
+    "tenants": ("Apus: tenants", [
+        ("Requests accepted", "reqps", [(rate("apus_tenant_requests_total", TENANT, "tenant"), "{{tenant}}")]),
+        ("Output tokens", "short", [
+            (rate("apus_tenant_tokens_total", f'{TENANT},kind="output"', "tenant"), "{{tenant}}"),
+        ]),
+        ("Prompt tokens", "short", [
+            (rate("apus_tenant_tokens_total", f'{TENANT},kind="prompt"', "tenant"), "{{tenant}}"),
+        ]),
+        ("Share of all tokens", "percentunit", [
+            (f"{rate('apus_tenant_tokens_total', TENANT, 'tenant')} "
+             "/ on () group_left () sum(rate(apus_tenant_tokens_total[$__rate_interval]))", "{{tenant}}"),
+        ]),
+        ("Refused: queue or limit", "reqps", [
+            (rate("apus_tenant_refused_total", TENANT, "tenant, reason"), "{{tenant}} {{reason}}"),
+        ]),
+        ("In the queue, mean", "s", [
+            (f"{rate('apus_tenant_queue_seconds_sum', TENANT, 'tenant')} / "
+             f"{rate('apus_tenant_queue_seconds_count', TENANT, 'tenant')}", "{{tenant}}"),
+        ]),
+        ("Waited more than a second", "percentunit", [
+            (f"1 - {rate('apus_tenant_queue_seconds_bucket', WITHIN_SECOND, 'tenant')} / "
+             f"{rate('apus_tenant_queue_seconds_count', TENANT, 'tenant')}", "{{tenant}}"),
+        ]),
+    ]),
     "workers": ("Apus: workers", [
         ("Batch slots", "short", [
             (f"sum by (instance, state) (apus_batch_slots{{{OURS}}})", "{{instance}} {{state}}"),
@@ -117,6 +144,10 @@ DASHBOARDS = {
     ]),
 }
 
+# What each dashboard can be narrowed to: name, label, and the query that lists the values.
+MODEL_VARIABLE = ("model", "Model", "label_values(vllm:num_requests_running, model_name)")
+VARIABLES = {"tenants": ("tenant", "Tenant", "label_values(apus_tenant_requests_total, tenant)")}
+
 SOURCE = {"type": "prometheus", "uid": "${source}"}
 
 
@@ -138,6 +169,7 @@ def panel(number: int, title: str, unit: str, queries: list[tuple[str, str]]) ->
 
 def dashboard(name: str) -> dict:
     title, panels = DASHBOARDS[name]
+    variable, label, values = VARIABLES.get(name, MODEL_VARIABLE)
     return {
         "uid": f"apus-{name}",
         "title": title,
@@ -148,9 +180,8 @@ def dashboard(name: str) -> dict:
         "time": {"from": "now-1h", "to": "now"},
         "templating": {"list": [
             {"name": "source", "label": "Prometheus", "type": "datasource", "query": "prometheus"},
-            {"name": "model", "label": "Model", "type": "query", "datasource": SOURCE, "refresh": 2, "multi": True,
-             "includeAll": True, "allValue": ".*", "current": {"text": "All", "value": "$__all"},
-             "query": "label_values(vllm:num_requests_running, model_name)"},
+            {"name": variable, "label": label, "type": "query", "datasource": SOURCE, "refresh": 2, "multi": True,
+             "includeAll": True, "allValue": ".*", "current": {"text": "All", "value": "$__all"}, "query": values},
         ]},
         "panels": [panel(number, *each) for number, each in enumerate(panels)],
     }

@@ -83,7 +83,7 @@ def load(api: str, count: int) -> dict[str, int]:
                 "model": "m", "prompt": f"Story {number}: once upon a time, once upon a time, " * 4, "max_tokens": 12,
                 "seed": turn, "temperature": 0,
             }
-            usage = json.loads(get(f"{api}/v1/completions", body))["usage"]
+            usage = json.loads(get(f"{api}/v1/completions", body, {"x-tenant": f"t{number % 2}"}))["usage"]
             with lock:
                 got["requests"] += 1
                 got["prompt"] += usage["prompt_tokens"]
@@ -109,6 +109,11 @@ def check_counters(prometheus: Prometheus, got: dict[str, int]) -> None:
         ('vllm:prompt_tokens_total{engine="worker"}', got["prompt"]),
         ('vllm:generation_tokens_total{engine="router"}', got["output"]),
         ('vllm:generation_tokens_total{engine="worker"}', got["output"]),
+        ("apus_tenant_requests_total", got["requests"]),
+        ('apus_tenant_requests_total{tenant="t0"}', got["requests"] // 2),
+        ('apus_tenant_tokens_total{kind="prompt"}', got["prompt"]),
+        ('apus_tenant_tokens_total{kind="output"}', got["output"]),
+        ("apus_tenant_queue_seconds_count", got["requests"]),
         ("apus_slo_requests_total", got["requests"]),
         ('vllm:time_to_first_token_seconds_count{engine="router"}', got["requests"]),
         ('apus_http_requests_total{route="/v1/completions",status="200"}', got["requests"]),
@@ -123,7 +128,7 @@ def check_dashboards(prometheus: Prometheus) -> None:
     for file in sorted((FOLDER / "dashboards").glob("*.json")):
         for panel in json.loads(file.read_text())["panels"]:
             for target in panel["targets"]:
-                query = target["expr"].replace("$__rate_interval", "1m").replace("$model", ".*")
+                query = target["expr"].replace("$__rate_interval", "1m").replace("$model", ".*").replace("$tenant", ".*")
                 values = prometheus.query(query)
                 expect(any(value == value for value in values), f"{file.name}: {panel['title']}: no data: {query}")
 
@@ -155,7 +160,7 @@ def main() -> None:
         for port, measured in zip(link, metrics):
             start(apus, "worker", model, "--name=m", f"--port={port}", f"--metrics-port={measured}")
         start(
-            apus, "router", f"--http-port={api}", "--grpc-port=0", f"--admin-port={admin}",
+            apus, "router", f"--http-port={api}", "--grpc-port=0", f"--admin-port={admin}", "--tenant-header=x-tenant",
             "--worker-address=" + ",".join(f"127.0.0.1:{port}" for port in link))
         targets = ",".join(f"'127.0.0.1:{port}'" for port in [admin, *metrics])
         (folder / "prometheus.yaml").write_text(

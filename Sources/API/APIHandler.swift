@@ -113,6 +113,7 @@ final class APICore {
     private var answered: [AnsweredKey: Counter] = [:]
     private var ended: [AnsweredKey: Counter] = [:]
     private var refusals: [String: Counter] = [:]
+    private var limited: [String: Counter] = [:]
     private var salts = TenantSalts()
 
     private struct AnsweredKey: Hashable {
@@ -217,8 +218,13 @@ final class APICore {
     /// Makes a request its caller's: in the caller's name, within the caller's limits, and with prefixes that only the
     /// caller's requests find in caches.
     func assign(_ request: inout GenerationRequest, to caller: Caller) throws(APIError) {
-        try caller.meter?.take(
-            promptTokens: request.prompts.reduce(0) { $0 + $1.count }, now: surroundings.unixSeconds())
+        do throws(APIError) {
+            try caller.meter?.take(
+                promptTokens: request.prompts.reduce(0) { $0 + $1.count }, now: surroundings.unixSeconds())
+        } catch {
+            overLimit(caller.tenant)
+            throw error
+        }
         guard !caller.tenant.isEmpty else { return }
         request.tenant = caller.tenant
         request.salt = salts.salt(request.salt, of: caller.tenant)
@@ -245,6 +251,13 @@ final class APICore {
     func refused(code: String?) {
         let code = code ?? "other"
         Self.count(code, in: &refusals) { metrics.counter(.requestsRejected, labels: [code]) }
+    }
+
+    /// Counts a request over its tenant's limits. Tenants with limits are those of the operator's file.
+    private func overLimit(_ tenant: String) {
+        Self.count(tenant, in: &limited) {
+            metrics.counter(.tenantRefusals, labels: [metrics.tenants.label(of: tenant), "rate_limit_exceeded"])
+        }
     }
 
     private static func count<Key>(_ key: Key, in counters: inout [Key: Counter], _ make: () -> Counter) {

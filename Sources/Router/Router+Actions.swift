@@ -42,8 +42,10 @@ extension Router {
         guard request.admittedAt == nil else { return }
         let now = surroundings.now()
         request.admittedAt = now
-        request.series.queueTime.observe(now.seconds(since: request.submittedAt), trace: request.spans?.traceID)
-        request.series.promptTokens.add(request.usage.promptTokens)
+        let (waited, promptTokens) = (now.seconds(since: request.submittedAt), request.usage.promptTokens)
+        request.series.queueTime.observe(waited, trace: request.spans?.traceID)
+        request.series.promptTokens.add(promptTokens)
+        request.tenant?.admitted(promptTokens: promptTokens, afterSeconds: waited)
     }
 
     private func moved(_ id: ChoiceID, _ cause: MoveCause) {

@@ -48,6 +48,7 @@ extension Router {
         if !entry.pooled.isEmpty { series.textsRead.add() }
         guard !entry.tokens.isEmpty else { return }
         series.generationTokens.add(entry.tokens.count)
+        request.tenant?.outputTokens.add(entry.tokens.count)
         if request.firstTokenAt == nil {
             request.firstTokenAt = now
             series.timeToFirstToken.observe(now.seconds(since: request.submittedAt), trace: request.spans?.traceID)

@@ -126,6 +126,7 @@ package final class Router: GenerationService {
         } catch {
             if !request.isCopy {
                 metrics.rejected(error)
+                metrics.tenant(request.tenant)?.refused(error)
                 if let tracer { RequestSpans(request, tracer, now: surroundings.now())?.refused(error) }
             }
             throw error
@@ -158,10 +159,13 @@ package final class Router: GenerationService {
             now: now)
         lastRequestID += 1
         let series = metrics.model(model.name)
-        let opened = OpenRequest(id: id, request, model: model, series: series, receiver: receiver, submittedAt: now)
+        let tenant = request.isCopy ? nil : metrics.tenant(request.tenant)
+        let opened = OpenRequest(
+            id: id, request, model: model, series: series, tenant: tenant, receiver: receiver, submittedAt: now)
         opened.spans = tracer.flatMap { RequestSpans(request, $0, now: now) }
         requests[id] = opened
         series.accepted(request)
+        tenant?.accepted()
         perform(actions)
         tellSoon()
         return id

@@ -142,6 +142,8 @@ final class RouterMetrics {
     private let registry: MetricRegistry
     private let objective: ServiceObjective
     private var models: [String: ModelMetrics] = [:]
+    /// By label.
+    private var tenants: [String: TenantSeries] = [:]
     /// By model: tokens of a KV page and pages of all workers, as they were told last.
     private var cacheShapes: [String: [String]] = [:]
     private let workers: [WorkerState: Gauge]
@@ -169,6 +171,16 @@ final class RouterMetrics {
         if let known = models[name] { return known }
         let made = ModelMetrics(registry, model: name, objective: objective)
         models[name] = made
+        return made
+    }
+
+    /// - Returns: nil where nobody says who asks.
+    func tenant(_ name: String) -> TenantSeries? {
+        guard !name.isEmpty else { return nil }
+        let label = registry.tenants.label(of: name)
+        if let known = tenants[label] { return known }
+        let made = TenantSeries(registry, label: label)
+        tenants[label] = made
         return made
     }
 

@@ -15,6 +15,8 @@ enum Buckets {
         1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100_000,
     ]
     static let stepTokens: [Double] = [1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384]
+    /// Few: they are there once for each tenant.
+    static let tenantQueue: [Double] = [0.1, 1, 10]
     static let choices: [Double] = [1, 2, 5, 10]
     /// Triton's.
     static let firstResponseMilliseconds: [Double] = [100, 500, 2000, 5000]

@@ -21,6 +21,9 @@ package final class MetricRegistry: Sendable {
 
     private let engine: String?
 
+    /// Who may be a value of the label `tenant`.
+    package let tenants = TenantNames()
+
     /// - Parameter engine: value of the label `engine` on every `vllm:` series. Routers and workers count the same tokens:
     ///   who sums over both must be able to tell them apart.
     package init(engine: String? = nil) { self.engine = engine }

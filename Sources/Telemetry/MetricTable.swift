@@ -110,6 +110,19 @@ extension Metric {
         "apus_requests_rejected_total", "Requests refused before the queue, by reason.", labels: ["reason"])
     package static let requestsFailed = counter(
         "apus_requests_failed_total", "Requests that ended without a full answer, by reason.", labels: ["reason"])
+    package static let tenantRequests = counter(
+        "apus_tenant_requests_total",
+        "Requests accepted into the queue, by tenant; the first hundred tenants have names, the rest are other.",
+        labels: ["tenant"])
+    package static let tenantTokens = counter(
+        "apus_tenant_tokens_total", "Tokens of prompts admitted and of answers, by tenant.", labels: ["tenant", "kind"])
+    package static let tenantQueueTime = histogram(
+        "apus_tenant_queue_seconds", "From submission to first admission, by tenant.", buckets: Buckets.tenantQueue,
+        labels: ["tenant"])
+    package static let tenantRefusals = counter(
+        "apus_tenant_refused_total",
+        "Requests refused because the queue was full or slow, or the tenant's limit used up.",
+        labels: ["tenant", "reason"])
     package static let sequenceMoves = counter(
         "apus_sequence_moves_total", "Running sequences continued on another worker, by cause.", labels: ["cause"])
     package static let textsRead = counter(

@@ -121,6 +121,8 @@ import Testing
         desk.clock.seconds += 1
         #expect(ask().status == nil)
         #expect(desk.service.submitted.count == 3)
+        let metrics = desk.send("GET", "/metrics", body: .success([]), toAdmin: true).text
+        #expect(metrics.contains(#"apus_tenant_refused_total{tenant="c",reason="rate_limit_exceeded"} 2"#))
     }
 
     @Test func `a limit of tokens counts prompts and answers, also of those who leave`() {

@@ -254,6 +254,38 @@ import Text
         #expect(many.count { $0.isAdmitted } <= 4)
     }
 
+    @Test func `what tenants ask for is counted by tenant, copies and nobody's requests are not`() throws {
+        var options = RouterOptions()
+        options.scheduling.queueRequestsMax = 1
+        let bench = RouterBench(workers: 1, slots: 2, options: options)
+        func submit(_ tenant: String, isCopy: Bool = false) throws -> RecordingReceiver {
+            var request = GenerationRequest.sample(max: 4)
+            request.tenant = tenant
+            request.isCopy = isCopy
+            return try bench.submit(request)
+        }
+        let asked = try [submit("a"), submit("")]
+        bench.run { asked.allSatisfy(\.isOver) }
+        let copy = try submit("a", isCopy: true)
+        bench.run { copy.isOver }
+        let running = try [submit("b"), submit("b"), submit("b")]
+        #expect(throws: ServeError.self) { try submit("b") }
+        bench.run { running.allSatisfy(\.isOver) }
+
+        let text = bench.metrics.render()
+        let promptCount = GenerationRequest.sample(max: 4).prompts[0].count
+        let outputCount = try #require(asked[0].usage).completionTokens
+        for line in [
+            #"apus_tenant_requests_total{tenant="a"} 1"#, #"apus_tenant_requests_total{tenant="b"} 3"#,
+            #"apus_tenant_tokens_total{tenant="a",kind="prompt"} \#(promptCount)"#,
+            #"apus_tenant_tokens_total{tenant="a",kind="output"} \#(outputCount)"#,
+            #"apus_tenant_queue_seconds_count{tenant="b"} 3"#,
+            #"apus_tenant_refused_total{tenant="b",reason="queue_full"} 1"#,
+            #"apus_tenant_refused_total{tenant="a",reason="queue_full"} 0"#,
+        ] { #expect(text.contains(line + "\n"), "\(line)") }
+        #expect(!text.contains(#"tenant="""#))
+    }
+
     @Test func `a poison request is out after two workers, the others go on`() throws {
         let bench = RouterBench(workers: 3, slots: 4)
         for link in bench.links { link.prefillBudget = 8 }

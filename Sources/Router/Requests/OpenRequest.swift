@@ -7,6 +7,8 @@ final class OpenRequest {
     let request: GenerationRequest
     let model: ServedModel
     let series: ModelMetrics
+    /// nil where nobody says who asks, and for copies.
+    let tenant: TenantSeries?
     let receiver: any GenerationReceiver
     let submittedAt: Instant
     var choices: [ChoiceJournal]
@@ -23,13 +25,14 @@ final class OpenRequest {
     var isSilent = false
 
     init(
-        id: RequestID, _ request: GenerationRequest, model: ServedModel, series: ModelMetrics,
+        id: RequestID, _ request: GenerationRequest, model: ServedModel, series: ModelMetrics, tenant: TenantSeries?,
         receiver: any GenerationReceiver, submittedAt: Instant
     ) {
         self.id = id
         self.request = request
         self.model = model
         self.series = series
+        self.tenant = tenant
         self.receiver = receiver
         self.submittedAt = submittedAt
         choices = (0..<request.prompts.count * request.choiceCount).map {
