@@ -28,6 +28,8 @@ SECTIONS = [
     ("Heads of requests", "", "HTTP/HTTPListenerOptions.swift", "HTTPHeadLimits"),
     ("HTTP/2", "Of a public connection; the link between routers and workers has larger ones.",
      "HTTP/HTTPListenerOptions.swift", "HTTP2Limits"),
+    ("Addresses that break HTTP/2's rules", "Of public listeners, over all connections of an address.",
+     "HTTP/HTTPListenerOptions.swift", "HTTPOffenderLimits"),
     ("The link", "What routers and workers believe of each other.", "WorkerProtocol/WireLimits.swift", "WireLimits"),
     ("Traces", "Of the queue to the collector.", "Tracing/SpanQueue.swift", "Limits"),
 ]
@@ -35,7 +37,7 @@ SECTIONS = [
 LEFT_OUT = {
     "version", "defaultTemperature", "defaultTopP", "defaultTopK", "defaultCompletionTokens", "resumeKey", "tenantHeader",
     "aliases", "servesMetricsPublicly", "traceSampling", "tenantWeights", "timeouts", "http2", "refusalBody",
-    "encodedSlashesBelow", "peerSilence",
+    "encodedSlashesBelow", "peerSilence", "offenders",
 }
 DECLARATION = re.compile(r"(?:package )?(?:static let|var) (\w+)(?:: [\w<>?\[\]: ]+)? = (.+)$")
 

@@ -82,9 +82,7 @@ enum HTTP2Callbacks {
             stream.received(
                 name: UnsafeBufferPointer(start: name, count: nameLength),
                 value: UnsafeBufferPointer(start: value, count: valueLength))
-            // A byte may stand for a field of 4 KB, which nghttp2 looks through each time: who sends so many is no client.
-            let isBomb = stream.excessFieldCount > 100
-            return isBomb ? NGHTTP2_ERR_CALLBACK_FAILURE.rawValue : 0
+            return stream.isHeadBomb ? NGHTTP2_ERR_CALLBACK_FAILURE.rawValue : 0
         }
         nghttp2_session_callbacks_set_on_data_chunk_recv_callback(table) { session, _, id, bytes, length, _ in
             guard let stream = HTTP2Callbacks.stream(session, id) else {
@@ -125,7 +123,9 @@ enum HTTP2Callbacks {
         nghttp2_session_callbacks_set_on_frame_send_callback(table) { session, frame, userData in
             guard let frame else { return 0 }
             let header = frame.pointee.hd
-            if UInt32(header.type) == NGHTTP2_RST_STREAM.rawValue {
+            if UInt32(header.type) == NGHTTP2_GOAWAY.rawValue {
+                HTTP2Callbacks.owner(userData)?.goAwaySent(code: frame.pointee.goaway.error_code)
+            } else if UInt32(header.type) == NGHTTP2_RST_STREAM.rawValue {
                 HTTP2Callbacks.owner(userData)?.resetSent(code: frame.pointee.rst_stream.error_code)
             } else if header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0, header.stream_id != 0 {
                 HTTP2Callbacks.stream(session, header.stream_id)?.endSent()

@@ -44,6 +44,11 @@ final class HTTP2ServerSession: HTTP2Session, ConnectionStage {
         if streams.isEmpty { endSoon() }
     }
 
+    override func peerOffended() {
+        connection.onOffence?()
+        connection.onOffence = nil
+    }
+
     override func gone() {
         connection.stage = nil
     }

@@ -50,6 +50,8 @@ class HTTP2Session: ChannelDuplexHandler {
     func streamsChanged() {}
     func goAwayArrived() {}
     func endingBegan() {}
+    /// The peer broke the protocol's rules, and the connection ends for it.
+    func peerOffended() {}
     /// The connection is lost; streams are closed already.
     func gone() {}
 
@@ -131,6 +133,7 @@ class HTTP2Session: ChannelDuplexHandler {
         if taken == Int(NGHTTP2_ERR_FLOODED.rawValue) {
             calm()
         } else if taken < 0 {
+            peerOffended()
             endSoon()
         } else if nghttp2_session_get_outbound_queue_size(session) > limits.outboundQueueMax || guards.isFlooded {
             calm()
@@ -286,6 +289,9 @@ class HTTP2Session: ChannelDuplexHandler {
     func paddingArrived() { guards.emptyFrame(now: now) }
     func invalidFrameArrived() { guards.provoked(now: now) }
     func dataFrameSent() { guards.dataFrameSent() }
+    func goAwaySent(code: UInt32) {
+        if code != UInt32(NGHTTP2_NO_ERROR.rawValue) { peerOffended() }
+    }
     func resetSent(code: UInt32) {
         if code != UInt32(NGHTTP2_NO_ERROR.rawValue) { guards.provoked(now: now) }
     }

@@ -13,8 +13,6 @@ class HTTP2Stream {
     // Receiving
     private(set) var fields: [HTTPField] = []
     private(set) var pseudo = HTTP2PseudoFields()
-    /// Fields that came after a head had grown too large; they are not kept.
-    private(set) var excessFieldCount = 0
     private var fieldsByteCount = 0
     private(set) var isHeadTooLarge = false
     let openedAt: NIODeadline
@@ -48,11 +46,9 @@ class HTTP2Stream {
     /// One field of a head or of trailers, as it is decoded.
     func received(name: UnsafeBufferPointer<UInt8>, value: UnsafeBufferPointer<UInt8>) {
         guard let limits = session?.headLimits else { return }
-        guard !isHeadTooLarge else {
-            excessFieldCount += 1
-            return
-        }
         fieldsByteCount += name.count + value.count + 32
+        // Over the limit only how much came is kept.
+        guard !isHeadTooLarge else { return }
         guard fieldsByteCount <= limits.byteCountMax, fields.count < limits.fieldCountMax else {
             isHeadTooLarge = true
             fields = []
@@ -66,11 +62,19 @@ class HTTP2Stream {
         }
     }
 
+    /// A byte may stand for a field of 4 KB, which nghttp2 looks through each time: who sends so many is no client.
+    var isHeadBomb: Bool {
+        guard isHeadTooLarge, let limits = session?.headLimits else { return false }
+        return fieldsByteCount > Self.bombFactor * limits.byteCountMax
+    }
+
+    /// A client that has gathered too many cookies is told so; one that is so far beyond, is not.
+    private static let bombFactor = 4
+
     /// Takes what `received(name:value:)` gathered.
     func takeFields() -> [HTTPField] {
         defer {
             fields = []
-            excessFieldCount = 0
             fieldsByteCount = 0
         }
         return fields

@@ -42,6 +42,7 @@ package final class HTTPListener: Sendable {
                 loops.append(try await loop.get())
             }
             let counter = ConnectionCounter(max: options.connectionCountMax)
+            let offenders = options.offenders.map { OffenderBook($0) }
             let bound = loops
             let channel = try await ServerBootstrap(group: group)
                 .serverChannelOption(.backlog, value: options.backlog)
@@ -52,9 +53,14 @@ package final class HTTPListener: Sendable {
                     .writeBufferWaterMark, value: .init(low: 64 << 10, high: 256 << 10)
                 )
                 .childChannelInitializer { child in
-                    child.eventLoop.makeCompletedFuture {
-                        try Self.adopt(child, loops: bound, counter: counter, tls: tls?.current)
+                    let adopt: @Sendable () throws -> Void = {
+                        try Self.adopt(child, loops: bound, counter: counter, offenders: offenders, tls: tls?.current)
                     }
+                    guard let delay = offenders?.delay(for: child.remoteAddress, now: .now()) else {
+                        return child.eventLoop.makeCompletedFuture(withResultOf: adopt)
+                    }
+                    // Nothing is read from it before this is done.
+                    return child.eventLoop.scheduleTask(in: delay, adopt).futureResult
                 }
                 .bind(host: host, port: port).get()
             return HTTPListener(
@@ -68,12 +74,17 @@ package final class HTTPListener: Sendable {
     package var connectionCount: Int { counter.count }
 
     private static func adopt(
-        _ child: any Channel, loops: [NIOLoopBound<ServerLoop>], counter: ConnectionCounter, tls: TLSContext?
+        _ child: any Channel, loops: [NIOLoopBound<ServerLoop>], counter: ConnectionCounter,
+        offenders: OffenderBook?, tls: TLSContext?
     ) throws {
         guard let loop = loops.first(where: { $0.eventLoop === child.eventLoop })?.value, counter.enter() else {
             throw ChannelError.operationUnsupported
         }
         let connection = ServerConnection(loop: loop)
+        if let offenders {
+            let address = child.remoteAddress
+            connection.onOffence = { offenders.offended(address, now: .now()) }
+        }
         // Whoever waits for the loop to be empty may count connections then.
         child.closeFuture.assumeIsolated().whenComplete { _ in
             counter.leave()

@@ -8,6 +8,8 @@ package struct HTTPListenerOptions: Sendable {
     package var timeouts = HTTPTimeouts()
     package var head = HTTPHeadLimits()
     package var http2 = HTTP2Limits()
+    /// nil: whoever connects is heard at once.
+    package var offenders: HTTPOffenderLimits? = HTTPOffenderLimits()
     /// Response bytes that may wait for one slow reader; over it the exchange is given up.
     package var unsentByteCountMax = 32 << 20
     /// After a response that leaves request bytes unread, these many are discarded before the connection closes, so that
@@ -26,6 +28,7 @@ package struct HTTPListenerOptions: Sendable {
     package static var internalLink: HTTPListenerOptions {
         var options = HTTPListenerOptions()
         options.http2 = .internalLink
+        options.offenders = nil
         options.timeouts.idle = nil
         options.timeouts.peerSilence = .seconds(3)
         return options
@@ -99,6 +102,21 @@ package struct HTTP2Limits: Sendable {
         limits.controlFrames = TokenBucketLimit(burst: 100_000, perSecond: 20_000)
         return limits
     }
+}
+
+/// How a listener treats addresses whose connections break HTTP/2's rules again and again. Others behind the same address
+/// are served too, so it makes them wait and refuses nobody.
+package struct HTTPOffenderLimits: Sendable {
+    /// Connections thrown out with an error of the protocol.
+    package var offences = TokenBucketLimit(burst: 10, perSecond: 1)
+    /// Over that, each further connection waits so long before it is heard.
+    package var delay = TimeAmount.milliseconds(200)
+    /// For so long after the last offence.
+    package var memory = TimeAmount.seconds(5)
+    /// Addresses that are remembered.
+    package var addressCountMax = 4096
+
+    package init() {}
 }
 
 package struct TokenBucketLimit: Sendable, Equatable {

@@ -87,6 +87,8 @@ final class ServerLoop {
 final class ServerConnection {
     let loop: ServerLoop
     var stage: (any ConnectionStage)?
+    /// Called when it is thrown out for breaking its protocol's rules.
+    var onOffence: (() -> Void)?
 
     init(loop: ServerLoop) {
         self.loop = loop
