@@ -174,7 +174,7 @@ class Crowd:
     def attack(port, attack, count, cpus):
         # Attackers have machines of their own: here they take what the others leave.
         os.sched_setaffinity(0, cpus)
-        os.nice(19)
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
         while True:
             with contextlib.suppress(OSError):
                 flood(port, attack)
