@@ -23,11 +23,11 @@ extension ClusterScheduler {
 
     /// Puts a choice that is `.waiting` into its line.
     mutating func enqueue(_ id: ChoiceID, now: Instant) {
-        guard let model = requests[id.request]?.model,
-            let choice = requests[id.request]?.nowWaits(id.index, since: now)
-        else { return }
+        let change = requests.with(id.request) { ($0.model, $0.nowWaits(id.index, since: now)) }
+        guard case (let model, let choice?)? = change else { return }
         if let numericsID = choice.numericsID {
-            models[model]?.groups[numericsID, default: NumericsGroup()].line.set(id, choice.place)
+            models[model]?.groups.make(numericsID)
+            models[model]?.groups[numericsID]?.line.set(id, choice.place)
         } else {
             models[model]?.line.insert(id, choice.place, of: choice.tenant)
         }
@@ -41,17 +41,18 @@ extension ClusterScheduler {
     /// - Returns: what that takes off the queue.
     @discardableResult
     private mutating func dequeue(_ id: ChoiceID, now: Instant) -> QueueLoad {
-        guard let model = requests[id.request]?.model,
-            let choice = requests[id.request]?.waitsNoLonger(id.index)
-        else { return QueueLoad() }
+        let change = requests.with(id.request) { ($0.model, $0.waitsNoLonger(id.index)) }
+        guard case (let model, let choice?)? = change else { return QueueLoad() }
         if let numericsID = choice.numericsID {
             models[model]?.groups[numericsID]?.line.remove(id)
             forgetEmptyGroup(numericsID, of: model)
         } else {
             models[model]?.line.remove(id, choice.place, of: choice.tenant)
         }
-        models[model]?.waitingTokens -= choice.load.tokens
-        if models[model]?.waitingCount == 0 { models[model]?.speed.ends(at: now) }
+        models.with(model) { queue in
+            queue.waitingTokens -= choice.load.tokens
+            if queue.waitingCount == 0 { queue.speed.ends(at: now) }
+        }
         queue -= choice.load
         tenants.waitsNoLonger(choice.tenant, choice.load)
         return choice.load
@@ -65,13 +66,15 @@ extension ClusterScheduler {
 
     /// A request waits against the clock while none of its choices runs.
     mutating func updateQueueDeadline(of id: RequestID, now: Instant) {
-        guard requests[id]?.runningCount == 0 else {
+        let waiting = requests.with(id) { request in
+            (runsNothing: request.runningCount == 0, timeout: request.spec.queueTimeoutSeconds)
+        }
+        guard let waiting, waiting.runsNothing else {
             queueDeadlines.remove(id)
             return
         }
         guard !queueDeadlines.contains(id) else { return }
-        let timeout = requests[id]?.spec.queueTimeoutSeconds ?? limits.queueTimeoutSeconds
-        queueDeadlines.set(id, now.advanced(bySeconds: timeout))
+        queueDeadlines.set(id, now.advanced(bySeconds: waiting.timeout ?? limits.queueTimeoutSeconds))
     }
 
     // MARK: - Into a worker
@@ -79,37 +82,64 @@ extension ClusterScheduler {
     mutating func admit(
         _ id: ChoiceID, to worker: WorkerID, cachedTokens: Int, now: Instant, into actions: inout [SchedulingAction]
     ) {
-        guard let model = requests[id.request]?.model, let maxTokens = requests[id.request]?.spec.maxTokens,
-            let tenant = requests[id.request]?.tenant, let isCopy = requests[id.request]?.spec.isCopy,
-            let choice = record(of: id), let host = workers[worker]
+        guard let choice = requests.with(id.request, { $0.admission(of: id.index) }) ?? nil,
+            let place = seat(for: choice, on: worker)
         else { return }
-        let output = OutputDemand(
-            expected: models[model]?.outputs.expected ?? 0, made: choice.outputCount, max: maxTokens)
-        let target = choice.promptCount + output.target(margin: host.description.pageTokenCount)
-        let growth = host.pages(forTokens: target) - host.pages(forTokens: choice.tokenCount)
-        if host.assigned.isEmpty { watch.set(worker, now.advanced(bySeconds: host.patience(limits))) }
+        let model = choice.model
+        if place.isFirst { watch.set(worker, now.advanced(bySeconds: place.patience)) }
         models[model]?.speed.left(at: now)
         let load = dequeue(id, now: now)
-        if !isCopy { drainRate.count(load, at: now) }
+        if !choice.isCopy { drainRate.count(load, at: now) }
         clearReservation(of: id)
-        if !choice.hasRun, !isCopy { chargePrompt(choice.promptCount, cached: cachedTokens, to: tenant, model) }
+        if !choice.hasRun, !choice.isCopy {
+            chargePrompt(choice.promptCount, cached: cachedTokens, to: choice.tenant, model)
+        }
         let sequence = SequenceID(
             sequences.insert(
                 RunningSequence(
-                    choice: id, worker: worker, model: model, tenant: isCopy ? nil : tenant,
-                    command: host.commandsSent + 1,
-                    admittedAt: now, tokenCount: choice.tokenCount, cachedTokenCount: choice.hasRun ? 0 : cachedTokens,
-                    targetTokens: target, growth: growth,
-                    reviewTokenCount: host.reviewTokenCount(after: choice.tokenCount, target: target))))
-        workers[worker]?.admitted(
-            sequence, tokenCount: choice.tokenCount, prefillTokens: max(0, choice.tokenCount - cachedTokens),
-            reserving: growth, at: now)
-        if choice.isOnTrial { workers[worker]?.trial = sequence }
+                    choice: id, worker: worker, model: model, tenant: choice.isCopy ? nil : choice.tenant,
+                    command: place.command, admittedAt: now, tokenCount: choice.tokenCount,
+                    cachedTokenCount: choice.hasRun ? 0 : cachedTokens, targetTokens: place.target,
+                    growth: place.growth, reviewTokenCount: place.reviewTokenCount)))
+        workers.with(worker) { host in
+            host.admitted(
+                sequence, tokenCount: choice.tokenCount, prefillTokens: max(0, choice.tokenCount - cachedTokens),
+                reserving: place.growth, at: now)
+            if choice.isOnTrial { host.trial = sequence }
+        }
         requests[id.request]?.nowRuns(id.index, as: sequence)
         models[model]?.runningCount += 1
         queueDeadlines.remove(id.request)
         refresh(worker)
         actions.append(.admit(id, as: sequence, on: worker))
+    }
+
+    /// What a worker will hold of a choice, and how it stands before it has it.
+    private struct Seat {
+        /// Tokens that pages are reserved for, and the pages of those that are not there yet.
+        var target: Int
+        var growth: Int
+        var reviewTokenCount: Int
+        /// The number of the command that admits it.
+        var command: UInt64
+        /// Nothing else runs there.
+        var isFirst: Bool
+        /// Seconds that the worker may be silent.
+        var patience: Double
+    }
+
+    private mutating func seat(for choice: RequestRecord.Admission, on worker: WorkerID) -> Seat? {
+        let output = OutputDemand(
+            expected: models.with(choice.model) { $0.outputs.expected } ?? 0, made: choice.outputCount,
+            max: choice.maxTokens)
+        let limits = limits
+        return workers.with(worker) { host in
+            let target = choice.promptCount + output.target(margin: host.description.pageTokenCount)
+            return Seat(
+                target: target, growth: host.pages(forTokens: target) - host.pages(forTokens: choice.tokenCount),
+                reviewTokenCount: host.reviewTokenCount(after: choice.tokenCount, target: target),
+                command: host.commandsSent + 1, isFirst: host.assigned.isEmpty, patience: host.patience(limits))
+        }
     }
 
     // MARK: - Out of a worker
@@ -118,11 +148,16 @@ extension ClusterScheduler {
     private mutating func unassign(_ sequence: SequenceID) -> RunningSequence? {
         chargeOutput(sequence)
         guard let running = sequences.remove(sequence.rawValue) else { return nil }
-        workers[running.worker]?.released(sequence, reserved: running.growth)
-        if workers[running.worker]?.assigned.isEmpty == true { watch.remove(running.worker) }
-        let request = running.choice.request
-        requests[request]?.runningCount -= 1
-        if let model = requests[request]?.model {
+        let isIdle = workers.with(running.worker) { host in
+            host.released(sequence, reserved: running.growth)
+            return host.assigned.isEmpty
+        }
+        if isIdle == true { watch.remove(running.worker) }
+        let model = requests.with(running.choice.request) { request in
+            request.runningCount -= 1
+            return request.model
+        }
+        if let model {
             models[model]?.runningCount -= 1
             if running.isAskedBack { models[model]?.askedBackCount -= 1 }
         }
@@ -151,19 +186,27 @@ extension ClusterScheduler {
 
     /// Ends a choice, and its request with the last one.
     mutating func end(_ id: ChoiceID, learns: Bool, now: Instant) {
-        guard let choice = record(of: id) else { return }
-        var outputCount = choice.outputCount
-        switch choice.state {
+        let found = requests.with(id.request) { request in
+            request.choices.indices.contains(id.index)
+                ? (request.choices[id.index].state, request.choices[id.index].outputCount) : nil
+        }
+        guard let (state, settledCount) = found ?? nil else { return }
+        var madeCount: Int?
+        switch state {
         case .ended: return
         case .waiting: dequeue(id, now: now)
-        case .running(let sequence):
-            if let running = unassign(sequence) { outputCount = running.tokenCount - choice.promptCount }
+        case .running(let sequence): madeCount = unassign(sequence)?.tokenCount
         }
         clearReservation(of: id)
-        requests[id.request]?.choices[id.index].state = .ended
-        requests[id.request]?.openCount -= 1
-        if learns, let model = requests[id.request]?.model { models[model]?.outputs.add(outputCount) }
-        if requests[id.request]?.openCount == 0 {
+        let left = requests.with(id.request) { request in
+            request.choices[id.index].state = .ended
+            request.openCount -= 1
+            let outputCount = madeCount.map { $0 - request.choices[id.index].promptCount } ?? settledCount
+            return (model: request.model, openCount: request.openCount, outputCount: outputCount)
+        }
+        guard let left else { return }
+        if learns { models[left.model]?.outputs.add(left.outputCount) }
+        if left.openCount == 0 {
             forget(id.request, now: now)
         } else {
             updateQueueDeadline(of: id.request, now: now)
@@ -187,8 +230,10 @@ extension ClusterScheduler {
     }
 
     private mutating func forget(_ id: RequestID, now: Instant) {
-        if let tenant = requests[id]?.tenant { tenants.closed(tenant, now: now) }
-        if requests[id]?.spec.isCopy == true, let model = requests[id]?.model { models[model]?.copies.remove(id) }
+        if let (tenant, isCopy, model) = requests.with(id, { ($0.tenant, $0.spec.isCopy, $0.model) }) {
+            tenants.closed(tenant, now: now)
+            if isCopy { models[model]?.copies.remove(id) }
+        }
         requests.remove(id)
         queueDeadlines.remove(id)
         requestDeadlines.remove(id)

@@ -15,7 +15,7 @@ extension ClusterScheduler {
     /// Ends copies of a model, the latest first, as long as something of it waits: mostly all, since workers tell of the room
     /// in their next reports only.
     mutating func giveWay(_ model: ModelID, now: Instant, into actions: inout [SchedulingAction]) {
-        while let last = models[model]?.copies.max(), models[model]?.waitingCount != 0 {
+        while let last = models.with(model, { $0.copies.max() }) ?? nil, models[model]?.waitingCount != 0 {
             fail(last, .unavailable("The copy made room for a request that waited."), now: now, into: &actions)
             admitWaiting(model, now: now, into: &actions)
         }

@@ -17,7 +17,8 @@ extension ClusterScheduler {
                 }
             }
             if let wrong = queue.line.violation() { return "the line of \(name): \(wrong)" }
-            for (numericsID, group) in queue.groups {
+            for numericsID in queue.groups.ids {
+                guard let group = queue.groups[numericsID] else { return "\(name)/\(numericsID) is no group" }
                 for id in group.line.ids {
                     guard let choice = record(of: id), choice.state == .waiting, choice.numericsID == numericsID else {
                         return "\(id) is in the line of \(name)/\(numericsID) and should not be"

@@ -56,18 +56,21 @@ extension ClusterScheduler {
         }
     }
 
-    private func isAmongFirst(_ id: ChoiceID, _ model: ModelID) -> Bool {
-        guard let request = requests[id.request], let queue = models[model] else { return false }
-        if let bound = record(of: id)?.numericsID {
-            return queue.groups[bound]?.line.isAmongFirst(id, limits.lookahead + 1) == true
+    private mutating func isAmongFirst(_ id: ChoiceID, _ model: ModelID) -> Bool {
+        let limit = limits.lookahead + 1
+        let place = requests.with(id.request) { request in
+            request.choices.indices.contains(id.index)
+                ? (bound: request.choices[id.index].numericsID, priority: request.spec.priority, tenant: request.tenant)
+                : nil
         }
-        return queue.line.isAmongFirst(
-            id, priority: request.spec.priority, of: request.tenant, limits.lookahead + 1)
+        guard let place = place ?? nil else { return false }
+        return models.with(model) { queue in
+            if let bound = place.bound { return queue.groups.with(bound) { $0.line.isAmongFirst(id, limit) } == true }
+            return queue.line.isAmongFirst(id, priority: place.priority, of: place.tenant, limit)
+        } == true
     }
 
-    private func hasRoom(_ model: ModelID) -> Bool {
-        (models[model]?.availableCount ?? 0) > 0
-    }
+    private mutating func hasRoom(_ model: ModelID) -> Bool { models.with(model) { $0.availableCount > 0 } == true }
 
     private func heads(_ line: Line, of model: ModelID, limit: Int) -> [ChoiceID] {
         switch line {
@@ -76,22 +79,25 @@ extension ClusterScheduler {
         }
     }
 
-    private func firstHead(_ model: ModelID, except blocked: Set<Line>) -> (Line, ChoiceID)? {
-        var best: (line: Line, id: ChoiceID, place: LinePlace)?
-        if let head = models[model]?.line.first, !blocked.contains(.unbound) { best = (.unbound, head.id, head.key) }
-        for (id, group) in models[model]?.groups ?? [:] where !group.available.isEmpty {
-            guard let head = group.line.first, !blocked.contains(.group(id)) else { continue }
-            if let found = best, found.place < head.key { continue }
-            best = (.group(id), head.id, head.key)
-        }
-        return best.map { ($0.line, $0.id) }
+    private mutating func firstHead(_ model: ModelID, except blocked: Set<Line>) -> (Line, ChoiceID)? {
+        models.with(model) { queue in
+            var best: (line: Line, id: ChoiceID, place: LinePlace)?
+            if let head = queue.line.first, !blocked.contains(.unbound) { best = (.unbound, head.id, head.key) }
+            for id in queue.groups.ids {
+                let first = queue.groups.with(id) { $0.available.isEmpty ? nil : $0.line.first }
+                guard let head = first ?? nil, !blocked.contains(.group(id)) else { continue }
+                if let found = best, found.place < head.key { continue }
+                best = (.group(id), head.id, head.key)
+            }
+            return best.map { ($0.line, $0.id) }
+        } ?? nil
     }
 
     // MARK: - One choice
 
-    private func demand(of id: ChoiceID) -> Demand? {
-        guard var demand = requests[id.request]?.demand(of: id) else { return nil }
-        demand.output.expected = models[demand.model]?.outputs.expected ?? 0
+    private mutating func demand(of id: ChoiceID) -> Demand? {
+        guard var demand = requests.with(id.request, { $0.demand(of: id) }) ?? nil else { return nil }
+        demand.output.expected = models.with(demand.model) { $0.outputs.expected } ?? 0
         return demand
     }
 
@@ -100,13 +106,14 @@ extension ClusterScheduler {
         guard let demand = demand(of: id) else { return nil }
         var best: (rank: WorkerRank, place: Place)?
         for numericsID in numericsIDs(for: demand) {
-            guard let group = models[demand.model]?.groups[numericsID], let some = group.available.first?.id,
-                let size = workers[some]?.description.pageTokenCount
+            guard let group = models.with(demand.model, { $0.groups[numericsID] }) ?? nil,
+                let some = group.available.first?.id,
+                let size = workers.with(some, { $0.description.pageTokenCount })
             else { continue }
             let idle = group.available.smallest(limits.idleCandidatesMax)
-            buildChain(of: id, pageTokenCount: size)
             let hosts = siblingHosts(of: id)
-            let chain = prefixes(of: id)
+            requests.with(id.request) { $0.buildChain(of: id.index, pageTokenCount: size) }
+            let chain = requests.with(id.request) { $0.prefixes(of: id.index) } ?? []
             var lists = [idle]
             // Where few have room, those are all.
             if group.available.count > idle.count {
@@ -136,11 +143,13 @@ extension ClusterScheduler {
     }
 
     private func numericsIDs(for demand: Demand) -> [String] {
-        demand.numericsID.map { [$0] } ?? models[demand.model]?.groups.keys.sorted() ?? []
+        if let id = demand.numericsID { return [id] }
+        return models[demand.model]?.groups.ids ?? []
     }
 
-    private func mayTake(_ worker: WorkerRecord, _ choice: ChoiceID, now: Instant) -> Bool {
-        demand(of: choice).map { mayTake(worker, $0, now: now) } ?? false
+    private mutating func mayTake(_ worker: WorkerRecord, _ choice: ChoiceID, now: Instant) -> Bool {
+        guard let demand = demand(of: choice) else { return false }
+        return mayTake(worker, demand, now: now)
     }
 
     /// Whether a worker has a slot and pages for a choice, and may take it at all.

@@ -14,11 +14,11 @@ extension ClusterScheduler {
         guard nextJudgement.map({ $0 <= now }) ?? true else { return }
         nextJudgement = now.advanced(bySeconds: limits.paceCheckSeconds)
         for model in models.inOrder {
-            let groups = models[model]?.groups.mapValues { $0.workers.sorted() } ?? [:]
-            let all = groups.values.flatMap { $0 }.sorted()
+            let groups = models[model]?.groups.values.map { $0.workers.sorted() } ?? []
+            let all = groups.flatMap { $0 }.sorted()
             let paces = all.compactMap { freshPace(of: $0, now) }
-            for numericsID in groups.keys.sorted() {
-                let usable = (groups[numericsID] ?? []).filter { isUsable($0) }
+            for group in groups {
+                let usable = group.filter { isUsable($0) }
                 var slowCount = usable.count { workers[$0]?.state == .slow }
                 for id in usable {
                     let wasSlow = workers[id]?.state == .slow

@@ -32,7 +32,7 @@ extension ClusterScheduler {
     /// as the workers have slots may wait whatever their speed: what runs may be about to end. Where there are no
     /// workers, they may be about to come.
     mutating func waitRefusal(from tenant: TenantID, _ model: ModelID, now: Instant) -> ServeError? {
-        guard let waiting = models[model]?.waitingCount, waiting > 0 else { return nil }
+        guard let waiting = models.with(model, { $0.waitingCount }), waiting > 0 else { return nil }
         let own = tenants[tenant]?.waiting.requests ?? 0
         let ahead = min(waiting, own * max(1, tenants.waitingTenantCount))
         guard let rate = models[model]?.speed.perSecond(at: now), ahead > 0,

@@ -82,9 +82,10 @@ extension ClusterScheduler {
     }
 
     private func hasReadyWorker(for choice: ChoiceRecord, _ model: ModelID) -> Bool {
-        (models[model]?.groups ?? [:]).contains { numericsID, group in
+        guard let groups = models[model]?.groups else { return false }
+        return groups.ids.contains { numericsID in
             (choice.numericsID == nil || choice.numericsID == numericsID)
-                && group.workers.contains { workers[$0]?.state == .ready }
+                && groups[numericsID]?.workers.contains { workers[$0]?.state == .ready } == true
         }
     }
 }

@@ -20,7 +20,8 @@ extension ClusterScheduler {
         connecting.remove(id)
         let model = models.seen(description.model)
         workers.insert(id, WorkerRecord(description, model: model))
-        models[model]?.groups[description.numericsID, default: NumericsGroup()].workers.insert(id)
+        models[model]?.groups.make(description.numericsID)
+        models[model]?.groups[description.numericsID]?.workers.insert(id)
         noteCapacity(of: id)
         refresh(id)
         admitWaiting(model, now: now, into: &actions)
@@ -188,7 +189,7 @@ extension ClusterScheduler {
     private mutating func review(_ sequence: SequenceID) {
         chargeOutput(sequence)
         guard let running = sequences[sequence.rawValue]?.reservation,
-            let pageTokenCount = workers[running.worker]?.description.pageTokenCount
+            let pageTokenCount = workers.with(running.worker, { $0.description.pageTokenCount })
         else { return }
         let (id, count) = (running.choice, running.tokenCount)
         var target = running.targetTokens

@@ -59,9 +59,9 @@ package struct ClusterScheduler: Sendable {
         guard !requests.contains(spec.id), !spec.prompts.isEmpty, spec.choiceCount > 0 else {
             throw .invalidRequest(message: "A request needs a prompt, a choice and a name of its own.", parameter: nil)
         }
-        if let capacity = models[model]?.capacities.first.map({ -$0.key }),
-            let longest = spec.prompts.map(\.count).max(), longest > capacity
-        {
+        let roomiest = models.with(model) { $0.capacities.first } ?? nil
+        let longest = spec.prompts.reduce(0) { max($0, $1.count) }
+        if let capacity = roomiest.map({ -$0.key }), longest > capacity {
             throw .contextExceeded(promptTokens: longest, maxTokens: nil, contextLength: capacity)
         }
         let tenant = tenant(of: spec, now: now)
@@ -93,8 +93,10 @@ package struct ClusterScheduler: Sendable {
         requestDeadlines.set(spec.id, now.advanced(bySeconds: timeout))
         let new = choices.indices.map { ChoiceID(spec.id, $0) }
         // Now the prompt is at hand; when there is room for it, it may have waited among thousands.
-        if let some = models[model]?.capacities.first?.id, let size = workers[some]?.description.pageTokenCount {
-            for id in new { buildChain(of: id, pageTokenCount: size) }
+        if let some = roomiest?.id, let size = workers.with(some, { $0.description.pageTokenCount }) {
+            requests.with(spec.id) { request in
+                for id in new { request.buildChain(of: id.index, pageTokenCount: size) }
+            }
         }
         for id in new { enqueue(id, now: now) }
         updateQueueDeadline(of: spec.id, now: now)
@@ -156,7 +158,7 @@ package struct ClusterScheduler: Sendable {
         load.waitingCount = waitingCount(model)
         load.waitingTokens = waitingTokens(model)
         load.oldestSeconds = longestWait(model, now: now)
-        for group in (models[model]?.groups ?? [:]).values {
+        for group in (models[model]?.groups ?? GroupTable()).values {
             for worker in group.workers {
                 guard let record = workers[worker] else { continue }
                 load.usedPageCount += record.usedPages

@@ -10,7 +10,7 @@ import Inference
 struct FairLine: Sendable {
     /// One priority.
     private struct Level: Sendable {
-        let priority: Int
+        var priority: Int
         /// Tenants that wait here by what they were served. Services only grow, so keys may lag behind; the first's
         /// never does.
         var turns = IndexedHeap<TenantID, Double>()
@@ -29,6 +29,11 @@ struct FairLine: Sendable {
     /// What the tenant whose turn came last had been served then.
     private var lastTurn = 0.0
     private(set) var count = 0
+    /// Empty, with room: where choices go as soon as they have come, each would make a level and a queue anew.
+    private var spareLevel: Level?
+    private var spareQueue: IndexedHeap<ChoiceID, UInt64>?
+    /// What has had room for more is not kept.
+    private static let spareCapacityMax = 256
 
     var isEmpty: Bool { count == 0 }
 
@@ -57,12 +62,13 @@ struct FairLine: Sendable {
             }
             found += Self.heads(of: level, limit - found.count)
         }
-        return Array((found + back).prefix(limit))
+        return back.isEmpty ? found : Array((found + back).prefix(limit))
     }
 
     private static func heads(of level: Level, _ limit: Int) -> [ChoiceID] {
         guard limit > 0 else { return [] }
         let tenants = level.turns.smallest(limit)
+        if tenants.count == 1, let only = tenants.first { return level.queues[only]?.smallest(limit) ?? [] }
         let rounds = (limit + tenants.count - 1) / max(1, tenants.count)
         let queues = tenants.map { level.queues[$0]?.smallest(rounds) ?? [] }
         var found: [ChoiceID] = []
@@ -76,10 +82,11 @@ struct FairLine: Sendable {
 
     /// Whether fewer than `limit` choices go before this one, which is in and has not run.
     func isAmongFirst(_ id: ChoiceID, priority: Int, of tenant: TenantID, _ limit: Int) -> Bool {
+        if count <= limit { return true }
         guard let queue = levels.first(where: { $0.priority == priority })?.queues[tenant],
             queue.isAmongFirst(id, limit)
         else { return false }
-        return count <= limit || heads(limit).contains(id)
+        return heads(limit).contains(id)
     }
 
     // MARK: - Who comes and goes
@@ -93,14 +100,19 @@ struct FairLine: Sendable {
         }
         let number = levels.firstIndex { $0.priority <= place.priority } ?? levels.count
         if number == levels.count || levels[number].priority != place.priority {
-            levels.insert(Level(priority: place.priority), at: number)
+            var level = spareLevel.take() ?? Level(priority: place.priority)
+            level.priority = place.priority
+            levels.insert(level, at: number)
         }
         var share = shares[tenant] ?? Share(served: 0)
         if share.waitingCount == 0 { share.served = max(share.served, levels[number].turns.first?.key ?? lastTurn) }
         share.waitingCount += 1
         shares[tenant] = share
-        levels[number].queues[tenant, default: IndexedHeap()].set(id, place.ticket)
-        if !levels[number].turns.contains(tenant) { levels[number].turns.set(tenant, share.served) }
+        if levels[number].queues[tenant] == nil {
+            levels[number].queues[tenant] = spareQueue.take() ?? IndexedHeap()
+            levels[number].turns.set(tenant, share.served)
+        }
+        levels[number].queues[tenant]?.set(id, place.ticket)
     }
 
     /// Takes out a choice that is in, at the place where it was put.
@@ -114,9 +126,17 @@ struct FairLine: Sendable {
         shares[tenant]?.waitingCount -= 1
         levels[number].queues[tenant]?.remove(id)
         guard levels[number].queues[tenant]?.isEmpty == true else { return }
-        levels[number].queues[tenant] = nil
+        keep(levels[number].queues.removeValue(forKey: tenant))
         levels[number].turns.remove(tenant)
-        if levels[number].turns.isEmpty { levels.remove(at: number) } else { bringFirstUpToDate(number) }
+        if levels[number].turns.isEmpty { keep(levels.remove(at: number)) } else { bringFirstUpToDate(number) }
+    }
+
+    private mutating func keep(_ queue: IndexedHeap<ChoiceID, UInt64>?) {
+        if let queue, queue.capacity <= Self.spareCapacityMax { spareQueue = queue }
+    }
+
+    private mutating func keep(_ level: Level) {
+        if level.turns.capacity <= Self.spareCapacityMax { spareLevel = level }
     }
 
     // MARK: - What tenants get

@@ -22,6 +22,8 @@ struct IndexedHeap<ID: Hashable & Sendable, Key: Comparable & Sendable>: Sendabl
 
     var count: Int { entries.count }
     var isEmpty: Bool { entries.isEmpty }
+    /// Elements that it has room for.
+    var capacity: Int { entries.capacity }
     var first: (id: ID, key: Key)? { entries.first.map { (seats[$0.seat].id, $0.key) } }
     /// In no order.
     var ids: some Sequence<ID> { seatOf.keys }
@@ -63,7 +65,8 @@ struct IndexedHeap<ID: Hashable & Sendable, Key: Comparable & Sendable>: Sendabl
 
     /// The first `limit` elements in order.
     func smallest(_ limit: Int) -> [ID] {
-        guard limit > 0, !entries.isEmpty else { return [] }
+        guard limit > 0, let first else { return [] }
+        if limit == 1 || entries.count == 1 { return [first.id] }
         var (found, frontier): ([ID], [Int]) = ([], [0])
         found.reserveCapacity(min(limit, entries.count))
         while found.count < limit, var best = frontier.indices.first {

@@ -28,5 +28,12 @@ struct ModelTable: Sendable {
         @inline(__always) _modify { yield &queues[id] }
     }
 
+    /// Looks at a queue where it lies: what the subscript gives is a copy wherever the compiler cannot tell that a part would
+    /// do, and counts references to all that it holds.
+    @inline(__always)
+    @discardableResult mutating func with<Result>(_ id: ModelID, _ body: (inout ModelQueue) -> Result) -> Result? {
+        queues.with(id, body)
+    }
+
     subscript(name: String) -> ModelQueue? { ids[name].flatMap { queues[$0] } }
 }

@@ -17,7 +17,8 @@ struct RecordTable<ID: Hashable & Sendable, Record: Sendable>: Sendable {
     }
 
     /// Looks at a record where it lies: taking it out by the subscript counts references to all that it holds.
-    mutating func with<Result>(_ id: ID, _ body: (inout Record) -> Result) -> Result? {
+    @inline(__always)
+    @discardableResult mutating func with<Result>(_ id: ID, _ body: (inout Record) -> Result) -> Result? {
         records.with(places[id] ?? 0, body)
     }
 

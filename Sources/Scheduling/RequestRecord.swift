@@ -119,9 +119,63 @@ struct RequestRecord: Sendable {
         runningCount += 1
     }
 
+    /// What an admission must know of a choice.
+    struct Admission {
+        var model: ModelID
+        var tenant: TenantID
+        var isCopy: Bool
+        var promptCount: Int
+        var outputCount: Int
+        var maxTokens: Int
+        var hasRun: Bool
+        var isOnTrial: Bool
+        var tokenCount: Int { promptCount + outputCount }
+    }
+
+    /// nil where there is no such choice.
+    func admission(of index: Int) -> Admission? {
+        guard choices.indices.contains(index) else { return nil }
+        return Admission(
+            model: model, tenant: tenant, isCopy: spec.isCopy, promptCount: choices[index].promptCount,
+            outputCount: choices[index].outputCount, maxTokens: spec.maxTokens, hasRun: choices[index].hasRun,
+            isOnTrial: choices[index].isOnTrial)
+    }
+
     func promptCount(of index: Int) -> Int? {
         choices.indices.contains(index) ? choices[index].promptCount : nil
     }
 
-    func tokens(ofPrompt index: Int) -> [TokenID] { spec.prompts.indices.contains(index) ? spec.prompts[index] : [] }
+}
+
+// Prefixes.
+extension RequestRecord {
+    /// Hashes a choice's prompt by pages, or takes the hashes from another choice of the same prompt.
+    mutating func buildChain(of index: Int, pageTokenCount: Int) {
+        guard choices.indices.contains(index), !spec.readsWhole,
+            isAtPrompt(index), choices[index].chain?.pageTokenCount != pageTokenCount
+        else { return }
+        let prompt = choices[index].prompt
+        for sibling in choices.indices
+        where choices[sibling].prompt == prompt && isAtPrompt(sibling)
+            && choices[sibling].chain?.pageTokenCount == pageTokenCount
+        {
+            choices[index].chain = choices[sibling].chain
+            return
+        }
+        let tokens = spec.prompts.indices.contains(prompt) ? spec.prompts[prompt] : []
+        choices[index].chain = PrefixChain(tokens, pageTokenCount: pageTokenCount, salt: spec.salt)
+    }
+
+    private func isAtPrompt(_ index: Int) -> Bool { choices[index].outputCount == 0 }
+
+    /// Hashes that may be looked up for a choice; none while its whole prompt must be computed.
+    func prefixes(of index: Int) -> [UInt64] {
+        guard choices.indices.contains(index), let size = choices[index].chain?.pageTokenCount,
+            choices[index].outputCount > 0 || spec.usesPrefixCache
+        else { return [] }
+        // The last token is always computed: its logits are wanted.
+        let usable = max(0, choices[index].tokenCount - 1) / size
+        guard let hashes = choices[index].chain?.hashes else { return [] }
+        return usable >= hashes.count ? hashes : Array(hashes.prefix(usable))
+    }
 }

@@ -41,7 +41,7 @@ struct SlotMap<Element: Sendable>: Sendable {
 
     /// Looks at an element where it lies. - Returns: nil where there is none of that name.
     @inline(__always)
-    mutating func with<Result>(_ name: UInt64, _ body: (inout Element) -> Result) -> Result? {
+    @discardableResult mutating func with<Result>(_ name: UInt64, _ body: (inout Element) -> Result) -> Result? {
         guard let place = place(of: name) else { return nil }
         return Self.apply(body, to: &slots[place].element)
     }
@@ -55,8 +55,8 @@ struct SlotMap<Element: Sendable>: Sendable {
 
     /// - Returns: what was there.
     mutating func remove(_ name: UInt64) -> Element? {
-        let element = self[name]
-        self[name] = nil
+        guard let place = place(of: name), let element = slots[place].element.take() else { return nil }
+        vacate(place)
         return element
     }
 

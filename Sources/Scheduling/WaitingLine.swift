@@ -47,7 +47,7 @@ struct ModelQueue: Sendable {
     let name: String
     /// Choices without tokens: any worker of the model may take them.
     var line = FairLine()
-    var groups: [String: NumericsGroup] = [:]
+    var groups = GroupTable()
     /// Of all its workers.
     var slotCount = 0
     /// Workers of all groups that are offered.
@@ -67,5 +67,5 @@ struct ModelQueue: Sendable {
         self.name = name
     }
 
-    var waitingCount: Int { groups.values.reduce(line.count) { $0 + $1.line.count } }
+    var waitingCount: Int { line.count + groups.waitingCount }
 }
