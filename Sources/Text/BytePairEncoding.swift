@@ -44,7 +44,7 @@ final class BytePairEncoding: Sendable {
     /// Below, looking at all pairs each time beats a heap.
     private static let shortByteCount = 24
 
-    func encode(_ text: [UInt8], into tokens: inout [TokenID]) {
+    func encode(_ text: ArraySlice<UInt8>, into tokens: inout [TokenID]) {
         preTokenizer.split(text) { word in encodeWord(text[word], into: &tokens) }
     }
 

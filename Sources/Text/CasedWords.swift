@@ -4,7 +4,7 @@
 extension ScalarScan {
     func cased(word: (Range<Int>) -> Void) {
         var index = 0
-        let cases = zip(scalars, kinds).map(Self.letterCase)
+        let cases = kinds.indices.map { Self.letterCase(scalar($0), kinds[$0]) }
         while index < count {
             let next = casedWord(at: index, cases)
             word(bytes(index..<next))
@@ -45,10 +45,10 @@ extension ScalarScan {
             }
         }
         if kind == .number { return run(from: index, end: min(count, index + 3)) { $0 == .number } }
-        let start = scalars[index] == 0x20 && index + 1 < count ? index + 1 : index
+        let start = scalar(index) == 0x20 && index + 1 < count ? index + 1 : index
         if kinds[start].isOther {
             var stop = run(from: start, end: count, while: \.isOther)
-            while stop < count, kinds[stop] == .newline || scalars[stop] == 0x2F { stop += 1 }
+            while stop < count, kinds[stop] == .newline || scalar(stop) == 0x2F { stop += 1 }
             return stop
         }
         let stop = run(from: index, end: count, while: \.isSpace)

@@ -18,6 +18,7 @@ package struct IncrementalDetokenizer: Sendable {
     /// - Returns: the text that became whole with this token; often one word, sometimes nothing.
     package mutating func append(_ token: TokenID) -> String {
         guard !(skipsSpecialTokens && tokenizer.isSpecial(token)) else { return "" }
+        if pending.isEmpty, let text = tokenizer.text(of: token) { return text }
         let bytes = tokenizer.bytes(of: token)
         if pending.isEmpty, Self.unfinishedByteCount(bytes) == 0 { return String(decoding: bytes, as: UTF8.self) }
         pending += bytes

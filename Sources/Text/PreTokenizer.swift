@@ -30,8 +30,8 @@ enum PreTokenizer: Sendable, Equatable {
     /// Llama 3 takes a word that is a token as it is, without merging.
     var takesWholeWords: Bool { self == .llama3(digits: 3, takesWholeWords: true) }
 
-    /// Calls `word` with the byte range of each word of `text`, in order, none empty.
-    func split(_ text: [UInt8], word: (Range<Int>) -> Void) {
+    /// Calls `word` with the range of each word of `text`, in order, none empty.
+    func split(_ text: ArraySlice<UInt8>, word: (Range<Int>) -> Void) {
         let scan = ScalarScan(text)
         switch self {
         case .gpt2: scan.gpt2(0..<scan.count, word: word)
@@ -64,25 +64,30 @@ struct ScalarScan {
         func runs(with next: Kind) -> Bool { self == next || isOther && next.isOther }
     }
 
-    private(set) var scalars: [UInt32] = []
+    private let text: ArraySlice<UInt8>
     private(set) var kinds: [Kind] = []
-    /// Byte offset of each scalar, and of the end.
+    /// Of text that is not ASCII, else empty: ASCII's bytes are its scalars.
+    private var scalars: [UInt32] = []
+    /// Byte offset of each of these scalars, and of the end.
     private var offsets: [Int] = []
 
-    var count: Int { scalars.count }
+    var count: Int { kinds.count }
 
-    init(_ text: [UInt8]) {
-        if text.allSatisfy({ $0 < 0x80 }) {
-            let (bytes, asciiKinds) = (text.span, Self.asciiKinds)
-            scalars = Array(capacity: bytes.count) { for at in bytes.indices { $0.append(UInt32(bytes[at])) } }
-            kinds = Array(capacity: bytes.count) { for at in bytes.indices { $0.append(asciiKinds[Int(bytes[at])]) } }
-            offsets = Array(0...bytes.count)
-            return
+    init(_ text: ArraySlice<UInt8>) {
+        self.text = text
+        let (span, kindOfByte) = (text.span, Self.kindOfByte)
+        var allBits: UInt8 = 0
+        kinds = Array(repeating: .other, count: span.count)
+        var found = kinds.mutableSpan
+        for at in span.indices {
+            allBits |= span[at]
+            found[at] = kindOfByte[Int(span[at])]
         }
+        guard allBits >= 0x80 else { return }
+        kinds.removeAll(keepingCapacity: true)
         scalars.reserveCapacity(text.count)
-        kinds.reserveCapacity(text.count)
         offsets.reserveCapacity(text.count + 1)
-        var offset = 0
+        var offset = text.startIndex
         var decoder = UTF8()
         var bytes = text.makeIterator()
         decoding: while true {
@@ -98,9 +103,18 @@ struct ScalarScan {
         offsets.append(offset)
     }
 
-    func bytes(_ range: Range<Int>) -> Range<Int> { offsets[range.lowerBound]..<offsets[range.upperBound] }
+    func scalar(_ index: Int) -> UInt32 {
+        scalars.isEmpty ? UInt32(text[text.startIndex + index]) : scalars[index]
+    }
 
-    private static let asciiKinds = (0..<0x80).map { kind(Unicode.Scalar(UInt8($0))) }
+    /// Where scalars lie in the text.
+    func bytes(_ range: Range<Int>) -> Range<Int> {
+        guard scalars.isEmpty else { return offsets[range.lowerBound]..<offsets[range.upperBound] }
+        return text.startIndex + range.lowerBound..<text.startIndex + range.upperBound
+    }
+
+    /// Right for ASCII.
+    private static let kindOfByte = (0...UInt8.max).map { kind(Unicode.Scalar($0)) }
 
     private static func kind(_ scalar: Unicode.Scalar) -> Kind {
         switch scalar.value {
@@ -125,9 +139,9 @@ struct ScalarScan {
 
     /// `'s|'t|'re|'ve|'m|'ll|'d` at `index`: its length in scalars, or nil.
     func contraction(at index: Int, end: Int, ignoresCase: Bool) -> Int? {
-        guard scalars[index] == 0x27, index + 1 < end else { return nil }
+        guard scalar(index) == 0x27, index + 1 < end else { return nil }
         func lower(_ at: Int) -> UInt32 {
-            let scalar = scalars[at]
+            let scalar = self.scalar(at)
             guard ignoresCase else { return scalar }
             if scalar == 0x17F { return 0x73 }
             return (0x41...0x5A).contains(scalar) ? scalar + 0x20 : scalar
@@ -160,7 +174,7 @@ struct ScalarScan {
             if let length = contraction(at: index, end: end, ignoresCase: false) {
                 next = index + length
             } else {
-                let start = scalars[index] == 0x20 && index + 1 < end && !kinds[index + 1].isSpace ? index + 1 : index
+                let start = scalar(index) == 0x20 && index + 1 < end && !kinds[index + 1].isSpace ? index + 1 : index
                 let kind = kinds[start]
                 next =
                     kind.isSpace ? spaces(from: index, end: end) : run(from: start, end: end, while: kind.runs(with:))
@@ -186,7 +200,7 @@ struct ScalarScan {
     }
 
     private func digitGroups(_ range: Range<Int>, word: (Range<Int>) -> Void) {
-        func isDigit(_ index: Int) -> Bool { (0x30...0x39).contains(scalars[index]) }
+        func isDigit(_ index: Int) -> Bool { (0x30...0x39).contains(scalar(index)) }
         var start = range.lowerBound
         var index = start
         func cut(at end: Int) {
@@ -231,7 +245,7 @@ struct ScalarScan {
             return run(from: index + 1, end: end) { $0 == .letter }
         }
         if kind == .number { return run(from: index, end: min(end, index + digits)) { $0 == .number } }
-        let start = scalars[index] == 0x20 && index + 1 < end ? index + 1 : index
+        let start = scalar(index) == 0x20 && index + 1 < end ? index + 1 : index
         if kinds[start].isOther {
             let stop = run(from: start, end: end, while: \.isOther)
             return run(from: stop, end: end) { $0 == .newline }

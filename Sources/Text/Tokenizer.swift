@@ -18,6 +18,9 @@ package final class Tokenizer: Sendable {
     package let infillEndTokens: [TokenID]
     private let encoding: Encoding
     private let tokenBytes: [[UInt8]]
+    /// What each token adds to a text that ends with a whole character; nil for bytes that are no whole characters.
+    private let tokenTexts: [String?]
+    private let isHidden: [Bool]
     private let userDefined: SpecialTokens
     private let userDefinedAndControl: SpecialTokens
     private let spaceTakingTokens: Set<TokenID>
@@ -29,6 +32,8 @@ package final class Tokenizer: Sendable {
         self.spec = spec
         let bytes = spec.tokens.indices.map { Self.bytes(of: $0, in: spec) }
         tokenBytes = bytes
+        tokenTexts = bytes.map { String(validating: $0, as: UTF8.self) }
+        isHidden = spec.tokenKinds.map { $0 == .control || $0 == .unknown }
         encoding =
             switch spec.kind {
             case .bytePairEncoding: .bytePair(try BytePairEncoding(spec, bytes: bytes))
@@ -86,12 +91,12 @@ package final class Tokenizer: Sendable {
     }
 
     /// In Unicode's NFC where the model wants it. ASCII is.
-    private func composed(_ text: ArraySlice<UInt8>) -> [UInt8] {
-        guard spec.composesText, text.contains(where: { $0 >= 0x80 }) else { return Array(text) }
+    private func composed(_ text: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        guard spec.composesText, text.contains(where: { $0 >= 0x80 }) else { return text }
         var composed: [UInt8] = []
         composed.reserveCapacity(text.count)
         for scalar in String(decoding: text, as: UTF8.self)._nfc { composed += UTF8.encode(scalar) ?? .init() }
-        return composed
+        return composed[...]
     }
 
     private static func withoutLeadingSpace(_ text: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
@@ -125,11 +130,14 @@ package final class Tokenizer: Sendable {
         tokenBytes.indices.contains(Int(token)) ? tokenBytes[Int(token)] : []
     }
 
+    /// The same as text; nil where the bytes are no whole characters.
+    func text(of token: TokenID) -> String? {
+        tokenTexts.indices.contains(Int(token)) ? tokenTexts[Int(token)] : nil
+    }
+
     /// Control tokens: left out of text unless asked for.
     package func isSpecial(_ token: TokenID) -> Bool {
-        guard spec.tokenKinds.indices.contains(Int(token)) else { return true }
-        let kind = spec.tokenKinds[Int(token)]
-        return kind == .control || kind == .unknown
+        isHidden.indices.contains(Int(token)) ? isHidden[Int(token)] : true
     }
 
     /// Whole text of `tokens`; bytes that are not UTF-8 become U+FFFD. A SentencePiece text loses the space that

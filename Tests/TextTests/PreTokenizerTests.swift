@@ -18,7 +18,7 @@ import Testing
 
         for row in rows {
             var lengths: [Int] = []
-            preTokenizer.split(Array(row.text.utf8)) { lengths.append($0.count) }
+            preTokenizer.split(Array(row.text.utf8)[...]) { lengths.append($0.count) }
             #expect(lengths == row.lengths[name], "\(row.text.debugDescription)")
         }
     }
@@ -37,7 +37,7 @@ import Testing
         #expect(llama.takesWholeWords && !other.takesWholeWords)
         for row in try Fixture.load([Row].self, "words.json") {
             var lengths: [Int] = []
-            other.split(Array(row.text.utf8)) { lengths.append($0.count) }
+            other.split(Array(row.text.utf8)[...]) { lengths.append($0.count) }
             #expect(lengths == row.lengths["llama-bpe"])
         }
     }

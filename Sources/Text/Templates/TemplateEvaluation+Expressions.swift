@@ -10,7 +10,7 @@ extension TemplateEvaluation {
         case .number(let value): .number(value)
         case .boolean(let value): .boolean(value)
         case .none: .none
-        case .name(let name): variable(name)
+        case .name(let name): try variable(name)
         case .list(let ids): try list(try values(ids))
         case .tuple(let ids): try list(try values(ids), isTuple: true)
         case .mapping(let entries): try mapping(entries)
@@ -50,8 +50,8 @@ extension TemplateEvaluation {
         return ArgumentValues(try values(arguments.positional), named: named)
     }
 
-    private func variable(_ name: String) -> RuntimeValue {
-        if let value = lookUp(name) { return value }
+    private func variable(_ name: String) throws(ChatTemplateError) -> RuntimeValue {
+        if let value = try lookUp(name) { return value }
         guard let function = TemplateFunction(rawValue: name), function != .timeNow || now != nil else {
             return .undefined("'\(name)' is undefined")
         }

@@ -8,6 +8,8 @@ final class TemplateEvaluation {
     let now: TemplateTime?
     /// The outermost scope first. Loops, macros and set blocks have their own; `if` has not.
     var scopes = [TemplateScope()]
+    /// What the outermost scope has besides, of equal names the last: made into values when somebody asks for them.
+    private var given: [(name: String, value: TemplateValue)] = []
     private var output: [UInt8] = []
     private var stepCount = 0
     private var workByteCount = 0
@@ -26,6 +28,7 @@ final class TemplateEvaluation {
     func render(
         _ messages: [ChatMessage], _ variables: [(name: String, value: TemplateValue)]
     ) throws(ChatTemplateError) -> String {
+        given = variables
         var elements: [RuntimeValue] = []
         elements.reserveCapacity(messages.count)
         var byteCount = 0
@@ -33,8 +36,8 @@ final class TemplateEvaluation {
             elements.append(try runtimeValue(message))
             byteCount += 64 + (message.content?.utf8.count ?? 0)
         }
-        scopes[0].set("messages", try list(elements))
-        for (name, value) in variables { scopes[0].set(name, try runtimeValue(value, depth: 0)) }
+        let all = try list(elements)
+        if !variables.contains(where: { $0.name == "messages" }) { scopes[0].set("messages", all) }
         // What most templates make of the messages, without growing on the way.
         output.reserveCapacity(min(128 + byteCount, TemplateLimits.textByteCount))
         _ = try run(program.body)
@@ -257,7 +260,7 @@ final class TemplateEvaluation {
         switch target {
         case .name(let name): scopes[scopes.count - 1].set(name, value)
         case .attribute(let owner, let name):
-            guard case .namespace(let namespace)? = lookUp(owner) else {
+            guard case .namespace(let namespace)? = try lookUp(owner) else {
                 throw fail("'\(owner)' is no namespace, so '\(owner).\(name)' cannot be set")
             }
             guard value.isData else { throw fail("\(value.typeName) cannot be put into a namespace") }
@@ -271,11 +274,16 @@ final class TemplateEvaluation {
         }
     }
 
-    func lookUp(_ name: String) -> RuntimeValue? {
-        for scope in scopes.reversed() {
-            if let value = scope[name] { return value }
+    func lookUp(_ name: String) throws(ChatTemplateError) -> RuntimeValue? {
+        var depth = scopes.count
+        while depth > 0 {
+            depth -= 1
+            if let value = scopes[depth][name] { return value }
         }
-        return nil
+        guard let place = given.lastIndex(where: { $0.name == name }) else { return nil }
+        let value = try runtimeValue(given[place].value, depth: 0)
+        scopes[0].set(name, value)
+        return value
     }
 
     private func run(_ loop: Loop) throws(ChatTemplateError) -> Flow {
@@ -291,11 +299,12 @@ final class TemplateEvaluation {
             elements = kept
         }
         guard !elements.isEmpty else { return try run(loop.otherwise) }
+        scopes.append(TemplateScope())
+        defer { scopes.removeLast() }
         for (index, element) in elements.enumerated() {
             try step()
             let position = LoopPosition(index: index, elements: elements)
-            scopes.append(TemplateScope())
-            defer { scopes.removeLast() }
+            scopes[scopes.count - 1].removeAll()
             scopes[scopes.count - 1].set("loop", .loop(position))
             try assign(element, to: loop.target)
             if try run(loop.body) == .breakLoop { break }

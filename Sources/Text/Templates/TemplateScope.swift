@@ -15,7 +15,7 @@ struct TemplateScope {
         if let place = place(of: name) {
             few[place].value = value
         } else if few.count < Self.fewCount {
-            // A loop's scope has two, and is made anew for each element.
+            // A loop's scope has two.
             if few.isEmpty { few.reserveCapacity(4) }
             few.append((name, value))
         } else {
@@ -23,8 +23,19 @@ struct TemplateScope {
         }
     }
 
+    /// Room is kept for as many again.
+    mutating func removeAll() {
+        few.removeAll(keepingCapacity: true)
+        others.removeAll()
+    }
+
     /// Lengths first: they tell most names apart without a call.
     private func place(of name: String) -> Int? {
-        few.firstIndex { $0.name.utf8.count == name.utf8.count && $0.name == name }
+        let byteCount = name.utf8.count
+        // By place: an entry that is taken out is copied, its value too.
+        for place in few.indices where few[place].name.utf8.count == byteCount && few[place].name == name {
+            return place
+        }
+        return nil
     }
 }
