@@ -71,11 +71,12 @@ extension APICall {
     ) {
         guard !isOver, !isAnswered else { return }
         answered(status)
-        let fields =
-            [
-                HTTPField("content-type", contentType), HTTPField("x-request-id", requestID),
-                HTTPField("content-length", String(body.readableBytes)),
-            ] + traceFields + headers
+        var fields = [
+            HTTPField("content-type", contentType), HTTPField("x-request-id", requestID),
+            HTTPField("content-length", String(body.readableBytes)),
+        ]
+        if let traceField { fields.append(traceField) }
+        fields += headers
         exchange.sendHead(status: status, headers: fields)
         if body.readableBytes > 0, exchange.request.method != "HEAD" { exchange.write(body) }
         end()
@@ -117,13 +118,13 @@ extension APICall {
     func beginEvents(contentType: String = "text/event-stream") {
         guard !isOver, !isAnswered else { return }
         answered(200)
-        exchange.sendHead(
-            status: 200,
-            headers: [
-                HTTPField("content-type", contentType), HTTPField("cache-control", "no-cache"),
-                // Asks nginx not to hold events back.
-                HTTPField("x-accel-buffering", "no"), HTTPField("x-request-id", requestID),
-            ] + traceFields)
+        var fields = [
+            HTTPField("content-type", contentType), HTTPField("cache-control", "no-cache"),
+            // Asks nginx not to hold events back.
+            HTTPField("x-accel-buffering", "no"), HTTPField("x-request-id", requestID),
+        ]
+        if let traceField { fields.append(traceField) }
+        exchange.sendHead(status: 200, headers: fields)
     }
 
     /// - Returns: false when the client reads too slowly and was given up.
@@ -183,7 +184,7 @@ extension APICall {
     }
 
     /// Source: W3C Trace Context level 2, section on the response header.
-    private var traceFields: [HTTPField] { trace.map { [HTTPField("traceresponse", $0.context.parent)] } ?? [] }
+    private var traceField: HTTPField? { trace.map { HTTPField("traceresponse", $0.context.parent) } }
 }
 
 // Bodies.

@@ -274,12 +274,12 @@ final class APICore {
 
     /// In hexadecimal.
     static func text(_ words: (high: UInt64, low: UInt64)) -> String {
-        let digits = [UInt8](capacity: 32) { digits in
-            for place in 0..<32 {
-                let word = place < 16 ? words.high : words.low
-                let digit = UInt8(truncatingIfNeeded: word >> UInt64(60 - 4 * (place & 15)) & 0xf)
-                digits.append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
-            }
+        var digits: [UInt8] = []
+        digits.reserveCapacity(32)
+        for place in 0..<32 {
+            let word = place < 16 ? words.high : words.low
+            let digit = UInt8(truncatingIfNeeded: word >> UInt64(60 - 4 * (place & 15)) & 0xf)
+            digits.append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
         }
         return String(decoding: digits, as: UTF8.self)
     }

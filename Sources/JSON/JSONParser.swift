@@ -71,7 +71,7 @@ package struct JSONParser {
                 let name = try string()
                 let isKnown: Bool
                 if object.members.count < 16 {
-                    isKnown = object[name] != nil
+                    isKnown = object.place(of: name) != nil
                 } else {
                     if names.isEmpty { names = Set(object.members.map { Array($0.name.utf8) }) }
                     isKnown = !names.insert(Array(name.utf8)).inserted
@@ -84,6 +84,8 @@ package struct JSONParser {
                 guard peek() == UInt8(ascii: ":") else { throw unexpected("\":\"") }
                 at += 1
                 skipSpace()
+                // Most objects have two members or more, and the outermost of a request some more than that.
+                if object.members.isEmpty { object.members.reserveCapacity(depth == 1 ? 8 : 2) }
                 object.members.append(.init(name: name, value: try value()))
                 skipSpace()
                 if peek() == UInt8(ascii: "}") { break }

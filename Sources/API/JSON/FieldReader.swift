@@ -5,13 +5,35 @@ import JSON
 /// `null` counts as absent everywhere: clients send it for what they leave to the server. Unknown names are ignored.
 struct FieldReader {
     let object: JSONObject
-    /// Where the object stands in the body: "" for the body itself, else "messages[0]".
-    let path: String
+    /// Where the object stands: a path, or the list at a path and the place there.
+    private let place: (path: String, index: Int?)
+    /// The bits of all names that are there. A request is asked for many names and has few of them.
+    private let names: UInt64
 
     init(_ object: JSONObject, path: String = "") {
-        self.object = object
-        self.path = path
+        self.init(object, (path, nil))
     }
+
+    /// One object of a list.
+    init(_ object: JSONObject, path: String, index: Int) {
+        self.init(object, (path, index))
+    }
+
+    private init(_ object: JSONObject, _ place: (path: String, index: Int?)) {
+        self.object = object
+        self.place = place
+        var names: UInt64 = 0
+        for index in object.members.indices { names |= Self.bit(of: object.members[index].name) }
+        self.names = names
+    }
+
+    /// One of 64, by a name's length and its first byte.
+    private static func bit(of name: String) -> UInt64 {
+        1 &<< (UInt64(truncatingIfNeeded: name.utf8.count &* 5) &+ UInt64(name.utf8.first ?? 0))
+    }
+
+    /// Where the object stands in the body: "" for the body itself, else "messages[0]".
+    var path: String { place.index.map { "\(place.path)[\($0)]" } ?? place.path }
 
     /// Parses a body that must be an object.
     static func body(_ bytes: [UInt8]) throws(APIError) -> FieldReader {
@@ -28,12 +50,13 @@ struct FieldReader {
     }
 
     /// The field's name as clients know it.
-    func parameter(_ name: String) -> String { path.isEmpty ? name : "\(path).\(name)" }
+    func parameter(_ name: String) -> String { place.path.isEmpty ? name : "\(path).\(name)" }
 
     /// What is there, unless it is `null`.
     func value(_ name: String) -> JSONValue? {
-        let value = object[name]
-        return value == .null ? nil : value
+        guard names & Self.bit(of: name) != 0, let value = object[name] else { return nil }
+        if case .null = value { return nil }
+        return value
     }
 
     func bool(_ name: String) throws(APIError) -> Bool? {

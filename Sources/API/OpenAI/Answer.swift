@@ -45,15 +45,25 @@ struct AnswerChoice: Sendable {
     var hasEchoed = false
     /// Of streams whose text may hold calls of tools.
     var divider: ToolCallDivider?
+    /// Of the text; counted where tokens are shown at their places.
     private var scalarCount = 0
+    private let placesTokens: Bool
 
-    init(divider: ToolCallDivider?) { self.divider = divider }
+    init(divider: ToolCallDivider?, placesTokens: Bool) {
+        self.divider = divider
+        self.placesTokens = placesTokens
+    }
 
     /// Takes the next stretch and gives it its place.
     mutating func append(
         text: String, tokenCount: Int, logprobs: [LoggedToken], alternativeCount: Int, folds: Bool
     ) -> AnswerPiece {
         var piece = AnswerPiece(text: text)
+        completionTokenCount += tokenCount
+        guard placesTokens else {
+            if folds { folded.append(piece) }
+            return piece
+        }
         let end = scalarCount + text.unicodeScalars.count
         for logged in logprobs {
             piece.tokens.append(
@@ -64,7 +74,6 @@ struct AnswerChoice: Sendable {
             scalarCount = min(scalarCount + logged.chosen.bytes.count { $0 & 0xC0 != 0x80 }, end)
         }
         scalarCount = end
-        completionTokenCount += tokenCount
         if folds { folded.append(piece) }
         return piece
     }

@@ -12,11 +12,10 @@ enum ChatMessages {
         var messages: [ChatMessage] = []
         messages.reserveCapacity(list.count)
         for (index, value) in list.enumerated() {
-            let path = "messages[\(index)]"
             guard case .object(let object) = value else {
-                throw FieldReader.wrongKind(path, wanted: "an object", value)
+                throw FieldReader.wrongKind("messages[\(index)]", wanted: "an object", value)
             }
-            messages.append(try message(FieldReader(object, path: path)))
+            messages.append(try message(FieldReader(object, path: "messages", index: index)))
         }
         return messages
     }
@@ -39,13 +38,13 @@ enum ChatMessages {
 
     /// - Returns: the role as templates know it.
     private static func known(_ role: String, _ fields: FieldReader) throws(APIError) -> String {
-        let parameter = fields.parameter("role")
         switch role {
         case "system", "user", "assistant", "tool": return role
         // OpenAI's newer word for the same thing; templates know only the older.
         case "developer": return "system"
-        case "function": throw .unsupported(parameter, "use the role tool")
+        case "function": throw .unsupported(fields.parameter("role"), "use the role tool")
         default:
+            let parameter = fields.parameter("role")
             throw .invalid(
                 parameter, code: "invalid_value",
                 "\(parameter) must be system, developer, user, assistant or tool, but \"\(role.prefix(40))\" was given."

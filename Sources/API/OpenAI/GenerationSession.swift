@@ -57,7 +57,8 @@ final class GenerationSession<Encoder: AnswerEncoder>: GenerationReceiver {
             before.map { StreamProgress(after: $0.choices, hasUsage: $0.hasUsage) }
             ?? StreamProgress(choiceCount: prepared.choiceCount)
         choices = Array(
-            repeating: AnswerChoice(divider: prepared.toolCalls.map { ToolCallDivider($0) }),
+            repeating: AnswerChoice(
+                divider: prepared.toolCalls.map { ToolCallDivider($0) }, placesTokens: prepared.logprobCount != nil),
             count: prepared.choiceCount)
         promptLogprobs = Array(repeating: nil, count: prepared.request.prompts.count)
     }

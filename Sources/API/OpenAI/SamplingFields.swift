@@ -123,8 +123,10 @@ extension SamplingFields {
     private static func stopTokens(
         _ fields: FieldReader, _ model: ServedModel, countMax: Int
     ) throws(APIError) -> [TokenID] {
-        var tokens = Set(try fields.bool("ignore_eos") ?? false ? [] : model.tokenizer.endTokens)
-        for (index, value) in (try fields.array("stop_token_ids", countMax: countMax) ?? []).enumerated() {
+        let ends = try fields.bool("ignore_eos") ?? false ? [] : model.tokenizer.endTokens
+        guard let wanted = try fields.array("stop_token_ids", countMax: countMax), !wanted.isEmpty else { return ends }
+        var tokens = Set(ends)
+        for (index, value) in wanted.enumerated() {
             tokens.insert(try tokenID(value, at: "stop_token_ids[\(index)]", model))
         }
         return tokens.sorted()
