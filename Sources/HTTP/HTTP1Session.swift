@@ -233,11 +233,10 @@ final class HTTP1Session: ChannelDuplexHandler, ConnectionStage {
         if output.mustSchedule() { scheduleFlush() }
     }
 
-    private func scheduleFlush() {
-        context?.eventLoop.assumeIsolated().execute { self.flush() }
-    }
+    private func scheduleFlush() { connection.loop.flushSoon(self) }
 
-    private func flush() {
+    /// Hands over what this tick wrote.
+    func flush() {
         output.isScheduled = false
         guard let context else { return }
         if let bytes = output.take(for: context) { context.writeAndFlush(wrapOutboundOut(bytes), promise: nil) }

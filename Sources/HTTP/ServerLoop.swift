@@ -22,6 +22,8 @@ final class ServerLoop {
     private var connections: [ObjectIdentifier: ServerConnection] = [:]
     private var sweeper: RepeatedTask?
     private var emptied: EventLoopPromise<Void>?
+    /// Sessions that wrote in this tick: one task flushes them all.
+    private var unflushed: [HTTP1Session] = []
 
     init(eventLoop: any EventLoop, options: HTTPListenerOptions, handler: any HTTPHandler) {
         self.eventLoop = eventLoop
@@ -41,6 +43,21 @@ final class ServerLoop {
         sweeper = nil
         emptied?.succeed()
         emptied = nil
+    }
+
+    /// Has the session's output handed over before the loop waits again.
+    func flushSoon(_ session: HTTP1Session) {
+        unflushed.append(session)
+        if unflushed.count == 1 { eventLoop.assumeIsolated().execute { self.flush() } }
+    }
+
+    private func flush() {
+        var sessions: [HTTP1Session] = []
+        swap(&sessions, &unflushed)
+        for session in sessions { session.flush() }
+        sessions.removeAll(keepingCapacity: true)
+        // Kept for the next tick, unless a flush has made others write.
+        if unflushed.isEmpty { swap(&sessions, &unflushed) }
     }
 
     /// The sweep runs only while there are connections: an idle listener costs nothing.
