@@ -36,6 +36,10 @@ package final class GRPCClientCall {
         stream.write(GRPCFraming.frame(message))
     }
 
+    package func send(_ message: [UInt8]) {
+        stream.write(GRPCFraming.frame(message))
+    }
+
     package func finishSending() {
         stream.finish()
     }

@@ -51,6 +51,15 @@ enum GRPCFraming {
         return framed
     }
 
+    static func frame(_ message: [UInt8]) -> ByteBuffer {
+        var framed = ByteBuffer()
+        framed.reserveCapacity(5 + message.count)
+        framed.writeInteger(UInt8(0))
+        framed.writeInteger(UInt32(clamping: message.count))
+        framed.writeBytes(message)
+        return framed
+    }
+
     /// `application/grpc`, alone or with a message format after "+" or parameters after ";".
     static func isGRPC(_ contentType: String?) -> Bool {
         guard let contentType else { return false }

@@ -31,12 +31,11 @@ extension Router {
         let peer = peersByID[worker]
         if let spans = request.spans, let peer {
             admission.trace = spans.admitted(
-                id.index, admission, at: peer.address, numericsID: scheduler.numericsID(of: worker),
-                now: surroundings.now())
+                id.index, admission, at: peer.address, numericsID: peer.numericsID, now: surroundings.now())
         }
         peer?.link.send(.admit(admission))
         peer?.series?.admitted()
-        if let numericsID = scheduler.numericsID(of: worker) {
+        if let numericsID = peer?.numericsID {
             tell(request, .admitted(choice: id.index, numericsID: numericsID))
         }
         guard request.admittedAt == nil else { return }

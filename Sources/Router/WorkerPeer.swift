@@ -22,6 +22,9 @@ final class WorkerPeer {
     /// False: once its link is lost it is forgotten.
     var isExpected = true
 
+    /// While it serves.
+    var numericsID: String? { if case .serving(_, let numericsID) = state { numericsID } else { nil } }
+
     init(_ address: WorkerAddress, _ link: any WorkerLink, id: WorkerID) {
         self.address = address
         self.link = link

@@ -19,19 +19,21 @@ extension AdmittedSequence {
         }
     }
 
+    /// About what `write` writes: nearly all tokens take three bytes at most.
+    var wireByteCount: Int {
+        160 + tokens.count * 3 + sampling.logitBias.count * 9 + sampling.stopTokens.count * 3
+    }
+
     /// As `Admit` of worker.proto.
-    var wireBytes: [UInt8] {
-        // Nearly all tokens take three bytes at most.
-        var writer = WireWriter(capacity: 160 + tokens.count * 3)
+    func write(into writer: inout WireWriter) {
         writer.write(id.rawValue, 1)
         writer.write(tokens, 2)
         writer.write(UInt64(UInt32(count: promptTokenCount)), 3)
-        writer.write(message: sampling.wireBytes, 4)
+        writer.write(4) { sampling.write(into: &$0) }
         writer.write(signed: Int32(clamping: priority), 5)
         writer.write(fixed: salt, 6)
-        if let pooling { writer.write(message: pooling.wireBytes, 7) }
+        if let pooling { writer.write(7) { pooling.write(into: &$0) } }
         if let trace { writer.write(message: trace.wire.encoded(), 8) }
-        return writer.bytes
     }
 }
 
@@ -72,8 +74,7 @@ extension SamplingParameters {
     }
 
     /// As `Sampling` of worker.proto.
-    fileprivate var wireBytes: [UInt8] {
-        var writer = WireWriter(capacity: 80 + logitBias.count * 9 + stopTokens.count * 3)
+    fileprivate func write(into writer: inout WireWriter) {
         writer.write(temperature, 1)
         writer.write(UInt64(UInt32(count: topK)), 2)
         writer.write(topP, 3)
@@ -90,7 +91,6 @@ extension SamplingParameters {
         if let logprobs { writer.write(present: UInt64(UInt32(count: logprobs)), 14) }
         if let promptLogprobs { writer.write(present: UInt64(UInt32(count: promptLogprobs)), 15) }
         if let constraint { writer.write(message: constraint.wire.encoded(), 16) }
-        return writer.bytes
     }
 }
 
@@ -136,9 +136,7 @@ extension TraceContext {
 
 extension Pooling {
     /// As `Pooling` of worker.proto.
-    fileprivate var wireBytes: [UInt8] {
-        var writer = WireWriter(capacity: 8)
+    fileprivate func write(into writer: inout WireWriter) {
         if let secondStart { writer.write(present: UInt64(UInt32(count: secondStart)), 1) }
-        return writer.bytes
     }
 }

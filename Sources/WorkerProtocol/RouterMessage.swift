@@ -45,9 +45,8 @@ package enum RouterMessage: Equatable, Sendable {
         switch self {
         case .hello(let hello): wire.hello = hello.wire
         case .command(.admit(let sequence)):
-            let admit = sequence.wireBytes
-            var writer = WireWriter(capacity: admit.count + 8)
-            writer.write(message: admit, 2)
+            var writer = WireWriter(capacity: sequence.wireByteCount)
+            writer.write(2) { sequence.write(into: &$0) }
             return writer.bytes
         case .command(.cancel(let id)): wire.cancel.sequence = id.rawValue
         case .command(.preempt(let id)): wire.preempt.sequence = id.rawValue

@@ -63,6 +63,20 @@ struct WireWriter {
         bytes += message
     }
 
+    /// A message that `body` writes here; its length goes in front when it is known.
+    mutating func write(_ field: UInt64, message body: (inout WireWriter) -> Void) {
+        tag(field, .lengthDelimited)
+        let start = bytes.count
+        body(&self)
+        var (rest, place) = (UInt64(bytes.count - start), start)
+        while rest >= 0x80 {
+            bytes.insert(UInt8(truncatingIfNeeded: rest) | 0x80, at: place)
+            rest >>= 7
+            place += 1
+        }
+        bytes.insert(UInt8(truncatingIfNeeded: rest), at: place)
+    }
+
     private mutating func tag(_ field: UInt64, _ kind: Kind) { varint(field << 3 | kind.rawValue) }
 
     private mutating func varint(_ value: UInt64) {

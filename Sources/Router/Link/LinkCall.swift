@@ -85,7 +85,7 @@ final class LinkCall {
         tickSoon()
     }
 
-    private func say(_ message: RouterMessage) { stream?.send(ByteBuffer(bytes: message.bytes)) }
+    private func say(_ message: RouterMessage) { stream?.send(message.bytes) }
 
     private func linkEnded(_ status: GRPCStatus) {
         end(

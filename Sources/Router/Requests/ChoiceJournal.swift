@@ -9,6 +9,8 @@ struct ChoiceJournal {
     let sampling: SamplingParameters
     let pooling: Pooling?
     private(set) var output: [TokenID] = []
+    /// Of `output`, those that the client was told of.
+    private var toldCount = 0
     private(set) var finish: FinishReason?
     private var lastTokenAt: Instant?
     private var text: TextStream
@@ -36,8 +38,8 @@ struct ChoiceJournal {
         // Once told, they need not be computed again, and the prompt may come from the cache.
         if hasToldPrompt { sampling.promptLogprobs = nil } else { promptLogprobs.removeAll() }
         return AdmittedSequence(
-            id: id, tokens: prompt + output, promptTokenCount: prompt.count, sampling: sampling, priority: priority,
-            salt: salt, pooling: pooling)
+            id: id, tokens: output.isEmpty ? prompt : prompt + output, promptTokenCount: prompt.count,
+            sampling: sampling, priority: priority, salt: salt, pooling: pooling)
     }
 
     /// Notes that tokens came.
@@ -53,6 +55,7 @@ struct ChoiceJournal {
         guard finish == nil else { return }
         if pooling != nil, !entry.pooled.isEmpty { tell(.pooled(choice: index, entry.pooled)) }
         advancePrompt(entry, tell)
+        let knownCount = output.count
         for (place, token) in entry.tokens.enumerated() {
             output.append(token)
             let logged = entry.logprobs.indices.contains(place) ? self.logged(entry.logprobs[place]) : nil
@@ -66,7 +69,11 @@ struct ChoiceJournal {
         if finish == nil, let end = entry.finish { finish = close(end) }
         let piece = text.takePiece()
         if !piece.isEmpty {
-            tell(.delta(choice: index, text: piece.text, tokens: piece.tokens, logprobs: piece.logprobs))
+            // Mostly just those that came, which are in a list already.
+            let isEntry = toldCount == knownCount && piece.tokenCount == entry.tokens.count
+            let tokens = isEntry ? entry.tokens : Array(output[toldCount..<toldCount + piece.tokenCount])
+            toldCount += piece.tokenCount
+            tell(.delta(choice: index, text: piece.text, tokens: tokens, logprobs: piece.logprobs))
         }
         if let finish { tell(.choiceFinished(choice: index, finish)) }
     }

@@ -3,22 +3,21 @@ import Serving
 import Text
 
 /// The text of one choice as its tokens come: whole characters only, nothing of a stop string before it is known not to
-/// be one, and each token told with the text that it ends.
+/// be one, and each token told with the text that it ends: tokens are told in order, so that it is enough to count them.
 ///
 /// A pure function of the tokens: which worker made them, and in how many reports they came, leaves no trace.
 struct TextStream: Sendable {
     /// Text that may be shown now, and the tokens whose text ended with it.
     struct Piece: Equatable, Sendable {
         var text = ""
-        var tokens: [TokenID] = []
+        var tokenCount = 0
         /// One for each token when asked for, else none.
         var logprobs: [LoggedToken] = []
-        var isEmpty: Bool { text.isEmpty && tokens.isEmpty }
+        var isEmpty: Bool { text.isEmpty && tokenCount == 0 }
     }
 
     /// A token whose text is not shown to its end.
     private struct Pending: Sendable {
-        var token: TokenID
         var logged: LoggedToken?
         /// Where its text begins and ends, in bytes from the start; the end is unknown while it has none of its own.
         var start: Int
@@ -53,10 +52,10 @@ struct TextStream: Sendable {
         if !hasStopStrings, pending.isEmpty, !text.isEmpty {
             madeBytes += text.utf8.count
             show(text)
-            deliver(Pending(token: token, logged: logged, start: madeBytes, end: madeBytes))
+            deliver(logged)
             return nil
         }
-        pending.append(Pending(token: token, logged: logged, start: madeBytes, end: nil))
+        pending.append(Pending(logged: logged, start: madeBytes, end: nil))
         return take(text)
     }
 
@@ -71,7 +70,7 @@ struct TextStream: Sendable {
     mutating func finish() -> String? {
         if let matched = take(detokenizer.finish()) { return matched }
         show(filter.finish())
-        for entry in pending { deliver(entry) }
+        for entry in pending { deliver(entry.logged) }
         pending.removeAll()
         return nil
     }
@@ -98,7 +97,7 @@ struct TextStream: Sendable {
             deliverShown()
             return nil
         }
-        for entry in pending where entry.start < shownBytes { deliver(entry) }
+        for entry in pending where entry.start < shownBytes { deliver(entry.logged) }
         pending.removeAll()
         return output.matched
     }
@@ -111,14 +110,14 @@ struct TextStream: Sendable {
     private mutating func deliverShown() {
         var count = 0
         while count < pending.count, let end = pending[count].end, end <= shownBytes {
-            deliver(pending[count])
+            deliver(pending[count].logged)
             count += 1
         }
         pending.removeFirst(count)
     }
 
-    private mutating func deliver(_ entry: Pending) {
-        piece.tokens.append(entry.token)
-        if let logged = entry.logged { piece.logprobs.append(logged) }
+    private mutating func deliver(_ logged: LoggedToken?) {
+        piece.tokenCount += 1
+        if let logged { piece.logprobs.append(logged) }
     }
 }
