@@ -9,7 +9,7 @@ STAGES = [
     ("sockets: read, write, poll", r"^(do_syscall_64|entry_SYSCALL_64|x64_sys_|__x64_sys_|__GI___libc_(read|write))"),
     ("metrics and log", r"Telemetry\.|Logging\.|Router\.(RequestLog|ModelMetrics|WorkerSeries)"),
     ("parse HTTP", r"HTTP\.(HTTP1RequestParser|HTTP1HeadReader|RequestTarget|RequestBody)"),
-    ("decode JSON", r"API\.JSONParser"),
+    ("decode JSON", r"JSON\.JSONParser"),
     ("render the chat template", r"Text\.(ChatTemplate|Template|Runtime)"),
     ("tokenize", r"Text\.(Tokenizer\.encode|BytePair|SentencePiece|ScalarScan|\(ScalarScan|PreTokenizer|SpecialTokens"
                  r"|VocabularyIndex|PairMerging)"),
