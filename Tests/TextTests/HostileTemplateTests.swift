@@ -148,10 +148,10 @@ import Text
         }
     }
 
-    @Test func `a value nested too deep is refused before it is looked at`() throws {
+    @Test func `a value nested too deep is refused when it is looked up`() throws {
         var value = TemplateValue.integer(1)
         for _ in 0..<1000 { value = .list([value]) }
-        let template = try ChatTemplate(source: "x", bosToken: "", eosToken: "")
+        let template = try ChatTemplate(source: "{{ v is defined }}", bosToken: "", eosToken: "")
 
         #expect(throws: ChatTemplateError.self) {
             try template.render([], addsGenerationPrompt: false, variables: ["v": value])
