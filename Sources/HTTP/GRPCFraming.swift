@@ -43,20 +43,23 @@ struct GRPCDeframer {
 
 enum GRPCFraming {
     static func frame(_ message: ByteBuffer) -> ByteBuffer {
-        var framed = ByteBuffer()
-        framed.reserveCapacity(5 + message.readableBytes)
-        framed.writeInteger(UInt8(0))
-        framed.writeInteger(UInt32(clamping: message.readableBytes))
+        var framed = prefix(byteCount: message.readableBytes)
         framed.writeImmutableBuffer(message)
         return framed
     }
 
     static func frame(_ message: [UInt8]) -> ByteBuffer {
-        var framed = ByteBuffer()
-        framed.reserveCapacity(5 + message.count)
-        framed.writeInteger(UInt8(0))
-        framed.writeInteger(UInt32(clamping: message.count))
+        var framed = prefix(byteCount: message.count)
         framed.writeBytes(message)
+        return framed
+    }
+
+    /// Of a message that is not compressed, with room for it.
+    private static func prefix(byteCount: Int) -> ByteBuffer {
+        var framed = ByteBuffer()
+        framed.reserveCapacity(5 + byteCount)
+        framed.writeInteger(UInt8(0))
+        framed.writeInteger(UInt32(clamping: byteCount))
         return framed
     }
 

@@ -14,7 +14,7 @@ import Testing
 
     @Test func `routers and workers speak TLS there, take new certificates, and are alive for those who ask`() throws {
         let files = try TestCertificates()
-        let (metricsPort, adminPort) = try (Cluster.freePort(), Cluster.freePort())
+        let (metricsPort, adminPort) = try (freePort(), freePort())
         let worker = try ApusProcess(
             ["worker", ApusProcess.model, "--port", "0", "--metrics-port", "\(metricsPort)"] + Self.flags(files))
         let router = try ApusProcess(
@@ -49,7 +49,7 @@ import Testing
 
     @Test func `where an authority is named, who has no certificate of it hears nothing`() throws {
         let files = try TestCertificates()
-        let adminPort = try Cluster.freePort()
+        let adminPort = try freePort()
         let router = try ApusProcess(
             [
                 "router", "--worker-address", "127.0.0.1:1", "--http-port", "0", "--grpc-port", "0", "--admin-port",

@@ -1,12 +1,13 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// The commands that ask a running server, each as a process of its own.
 @Suite(.serialized) struct ClientTests {
     @Test func `health says yes of a router and of a worker, on the ports that the environment sets`() throws {
         let cluster = try Cluster(workers: 1)
-        let workerPort = try Cluster.freePort()
-        let place = ["APUS_METRICS_PORT": "\(workerPort)", "APUS_ADMIN_PORT": "\(try Cluster.freePort())"]
+        let workerPort = try freePort()
+        let place = ["APUS_METRICS_PORT": "\(workerPort)", "APUS_ADMIN_PORT": "\(try freePort())"]
         #expect(try ApusProcess.outcome(["health", "--port", "\(cluster.adminPort)"]).status == 0)
         #expect(
             try ApusProcess.outcome(["health"], environment: ["APUS_ADMIN_PORT": "\(cluster.adminPort)"]).status == 0)
@@ -101,7 +102,7 @@ import Testing
     }
 
     @Test func `chat tells what is missing, in a sentence`() throws {
-        let (status, text) = try ApusProcess.outcome(["chat", "--url", "http://127.0.0.1:\(try Cluster.freePort())"])
+        let (status, text) = try ApusProcess.outcome(["chat", "--url", "http://127.0.0.1:\(try freePort())"])
 
         #expect(status == 1)
         #expect(text.hasPrefix("apus: Nothing listens on"), "\(text)")

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// `apus serve` with the real model, or another, on ports of its own.
 struct Cluster {
@@ -8,9 +9,9 @@ struct Cluster {
     let adminPort: Int
 
     init(workers: Int = 2, model: String = ApusProcess.model, name: String = "smollm2", flags: [String] = []) throws {
-        port = try Self.freePort()
-        adminPort = try Self.freePort()
-        grpcPort = try Self.freePort()
+        port = try freePort()
+        adminPort = try freePort()
+        grpcPort = try freePort()
         process = try ApusProcess(
             [
                 "serve", model, "--name", name, "--workers", "\(workers)", "--http-port", "\(port)",
@@ -34,22 +35,6 @@ struct Cluster {
         return text.split(separator: "\n").filter { $0.hasPrefix(name) && (label.isEmpty || $0.contains(label)) }
             .filter { line in ["{", " "].contains(line.dropFirst(name.count).first.map(String.init) ?? "") }
             .compactMap { $0.split(separator: " ").last.flatMap { Double($0) } }.reduce(0, +)
-    }
-
-    static func freePort() throws -> Int {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(descriptor) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let result = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-                bind(descriptor, pointer, length) == 0 && getsockname(descriptor, pointer, &length) == 0
-            }
-        }
-        guard result else { throw ApusProcess.Failure(description: "no free port") }
-        return Int(UInt16(bigEndian: address.sin_port))
     }
 }
 

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// One model through the clients of several dialects.
@@ -37,11 +38,11 @@ private struct RouterAlone {
     private let worker: ApusProcess
 
     init() throws {
-        let workerPort = try Cluster.freePort()
+        let workerPort = try freePort()
         worker = try ApusProcess([
             "bench", "worker", ApusProcess.model, "--name", "smollm2", "--port", "\(workerPort)", "--metrics-port", "0",
         ])
-        port = try Cluster.freePort()
+        port = try freePort()
         router = try ApusProcess([
             "router", "--worker-address", "127.0.0.1:\(workerPort)", "--http-port", "\(port)", "--grpc-port", "0",
             "--admin-port", "0",

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Several models in one `apus serve`: the same small file under two names.
@@ -15,8 +16,8 @@ import Testing
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
             let file = folder.appending(path: "models.yaml")
             try manifest.write(to: file, atomically: true, encoding: .utf8)
-            port = try Cluster.freePort()
-            adminPort = try Cluster.freePort()
+            port = try freePort()
+            adminPort = try freePort()
             process = try ApusProcess(
                 [
                     "serve", "--models", file.path, "--http-port", "\(port)", "--grpc-port", "0", "--admin-port",

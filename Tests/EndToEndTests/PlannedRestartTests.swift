@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Workers and routers that come and go as somebody means them to, under requests.
@@ -9,8 +10,8 @@ import Testing
         let adminPort: Int
 
         init(workers: [Int]) throws {
-            port = try Cluster.freePort()
-            adminPort = try Cluster.freePort()
+            port = try freePort()
+            adminPort = try freePort()
             let addresses = workers.map { "127.0.0.1:\($0)" }.joined(separator: ",")
             process = try ApusProcess([
                 "router", "--worker-address", addresses, "--http-port", "\(port)", "--grpc-port", "0",
@@ -47,7 +48,7 @@ import Testing
         let upgraded = FileManager.default.temporaryDirectory.appending(path: "apus-\(UUID().uuidString).gguf").path
         defer { try? FileManager.default.removeItem(atPath: upgraded) }
         #expect(try ApusProcess.outcome(["quantize", ApusProcess.model, upgraded, "--to", "q8_0"]).status == 0)
-        let ports = [try Cluster.freePort(), try Cluster.freePort()]
+        let ports = [try freePort(), try freePort()]
         let old = try Self.worker(ApusProcess.model, port: ports[0])
         let front = try Front(workers: ports)
         try eventually("the old worker's link") { try front.hasWorkers(1) }

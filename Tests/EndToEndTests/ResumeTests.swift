@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// A client that loses its router in mid-stream goes on at another, and has the same text in the end.
@@ -42,7 +43,7 @@ import Testing
         let key = FileManager.default.temporaryDirectory.appending(path: "apus-\(UUID().uuidString).key")
 
         init() throws {
-            workerPort = try EndToEndTests.Cluster.freePort()
+            workerPort = try freePort()
             try Data((0..<32).map { _ in UInt8.random(in: 0...255) }).write(to: key)
             worker = try ApusProcess([
                 "worker", ApusProcess.model, "--name", "apart", "--port", "\(workerPort)", "--metrics-port", "0",

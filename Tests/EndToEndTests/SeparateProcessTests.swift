@@ -20,7 +20,7 @@ import Testing
 
     /// A router in front of the worker at `port`.
     static func router(_ port: Int, _ flags: [String]) throws -> Door {
-        let httpPort = try Cluster.freePort()
+        let httpPort = try freePort()
         let process = try ApusProcess(
             [
                 "router", "--worker-address", "127.0.0.1:\(port)", "--http-port", "\(httpPort)", "--grpc-port", "0",
@@ -31,7 +31,7 @@ import Testing
     }
 
     @Test func `the bench's worker answers through a router as one with a model does`() throws {
-        let port = try Cluster.freePort()
+        let port = try freePort()
         let worker = try ApusProcess([
             "bench", "worker", ApusProcess.model, "--name", "apart", "--port", "\(port)", "--metrics-port", "0",
         ])
@@ -48,7 +48,7 @@ import Testing
 
     /// What an autoscaler does about a model without workers: see the script.
     @Test func `a request waits for a worker that KEDA starts`() throws {
-        let (workerPort, httpPort, grpcPort) = try (Cluster.freePort(), Cluster.freePort(), Cluster.freePort())
+        let (workerPort, httpPort, grpcPort) = try (freePort(), freePort(), freePort())
         let router = try ApusProcess([
             "router", "--worker-address", "127.0.0.1:\(workerPort)", "--http-port", "\(httpPort)",
             "--grpc-port", "\(grpcPort)", "--admin-port", "0", "--expect-model", "apart=\(ApusProcess.model)",
@@ -77,7 +77,7 @@ import Testing
         // As pods' certificates are: they name no place.
         try files.sign("worker", "URI:spiffe://apus/worker", by: "ca")
         func expecting(_ role: String) -> [String] { ["--link-tls-peer", "spiffe://apus/\(role)"] }
-        let port = try Cluster.freePort()
+        let port = try freePort()
         let worker = try ApusProcess(
             ["worker", ApusProcess.model, "--name", "apart", "--port", "\(port)", "--metrics-port", "0"]
                 + link("worker") + expecting("router"))

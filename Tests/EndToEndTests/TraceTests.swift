@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// One trace across a router, a worker that is killed and the one that takes over, as a collector receives it.
@@ -66,14 +67,14 @@ import Testing
 
     @Test func `a killed worker's attempt and its successor are in one trace`() throws {
         let collector = try Collector()
-        let ports = try [Cluster.freePort(), Cluster.freePort()]
+        let ports = try [freePort(), freePort()]
         let workers = try ports.map { port in
             try ApusProcess([
                 "worker", ApusProcess.model, "--name", "apart", "--port", "\(port)", "--metrics-port", "0",
                 "--threads", "1", "--trace-endpoint", try collector.url(),
             ])
         }
-        let httpPort = try Cluster.freePort()
+        let httpPort = try freePort()
         let router = try ApusProcess(
             [
                 "router", "--worker-address", ports.map { "127.0.0.1:\($0)" }.joined(separator: ","), "--http-port",

@@ -47,7 +47,7 @@ import Testing
                 "--link-tls-ca", files.path("ca.pem"), "--link-tls-peer", "spiffe://apus/\(other)",
             ]
         }
-        let port = try Cluster.freePort()
+        let port = try freePort()
         let worker = try ApusProcess(
             [
                 "worker", ApusProcess.model, "--name", "apart", "--port", "\(port)", "--metrics-port", "0",

@@ -6,6 +6,7 @@ import Models
 import NIOCore
 import NIOPosix
 import Telemetry
+import TestSupport
 import Testing
 import WorkerProtocol
 
@@ -99,7 +100,7 @@ import WorkerProtocol
         let gate = Gate()
         let (held, continuation) = AsyncStream.makeStream(of: Void.self)
         gate.close { continuation.yield() }
-        let port = try await Self.freePort()
+        let port = try freePort()
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         async let starting = WorkerService.start(
             WorkerRig.options { $0.port = port }, eventLoop: loop, registry: MetricRegistry(), logger: WorkerRig.quiet
@@ -125,13 +126,6 @@ import WorkerProtocol
         #expect(service.health.phase == .serving)
         #expect(await readiness.next() == .serving)
         await service.stop()
-    }
-
-    private static func freePort() async throws -> Int {
-        let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .bind(host: "127.0.0.1", port: 0).get()
-        defer { listener.close(promise: nil) }
-        return listener.localAddress?.port ?? 0
     }
 
     struct Broken: Error, CustomStringConvertible {
