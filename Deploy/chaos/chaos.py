@@ -126,6 +126,23 @@ async def busy(cluster, options, reference):
     return phase
 
 
+class Stolen:
+    """How many percent of the CPUs' time the host of a virtual machine gave to others, since this was made."""
+
+    def __init__(self):
+        self.start = self.ticks()
+
+    def percent(self):
+        all_, stolen = (end - start for start, end in zip(self.start, self.ticks()))
+        return round(100 * stolen / max(1, all_), 1)
+
+    @staticmethod
+    def ticks():
+        with open("/proc/stat") as file:
+            words = [int(word) for word in file.readline().split()[1:9]]
+        return sum(words), words[7]
+
+
 async def run(options):
     missing = what_is_missing() if not options.short else None
     has_networks = not options.short and missing is None
@@ -133,7 +150,7 @@ async def run(options):
     if not options.short and not (FREEZER / "cgroup.procs").exists():
         skipped.append(f"frozen cgroups need a freezer of cgroup v1 at {FREEZER}")
     cluster = Cluster(options, has_networks)
-    phases, figures = [], {}
+    phases, figures, stolen = [], {}, Stolen()
     try:
         cluster.start()
         load = Load(cluster.send, options.clients, cluster.requests)
@@ -161,6 +178,7 @@ async def run(options):
     if not options.short and not options.only:
         figures |= await overload.measure()
         log(figures)
+    figures["stolen_percent"] = stolen.percent()
     return phases, figures, skipped
 
 
