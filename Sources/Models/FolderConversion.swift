@@ -81,20 +81,17 @@ package struct FolderConversion: Sendable {
         guard !shards.isFile(at: path) else {
             throw .unsupported("\(path) is a file to be read; the new one needs another name.")
         }
-        let writer: GGUFFileWriter
-        do throws(GGUFError) {
-            writer = try GGUFFileWriter(path: path, metadata: metadata, tensors: tensors)
-            for (name, _) in spec.rotationShapes { try write(factors(name), writer) }
-        } catch {
-            throw .file(error)
+        let writer = try ModelError.translating { () throws(GGUFError) in
+            try GGUFFileWriter(path: path, metadata: metadata, tensors: tensors)
         }
+        for (name, _) in spec.rotationShapes { try write(factors(name), writer) }
         // Now, since nobody should wait for a file that says something else.
         try check(writer.temporaryPath)
         let team = ThreadTeam(threads: min(max(1, threads), 256))
         for tensor in tensors.dropFirst(spec.rotationShapes.count) {
             guard try write(tensor, team, writer, isStopped) else { return nil }
         }
-        do throws(GGUFError) { try writer.finish() } catch { throw .file(error) }
+        try ModelError.translating { () throws(GGUFError) in try writer.finish() }
         return writer.fileByteCount
     }
 
@@ -102,8 +99,7 @@ package struct FolderConversion: Sendable {
     private func check(_ path: String) throws(ModelError) {
         var reason = "it would be another model"
         do throws(ModelError) {
-            let file: GGUFFile
-            do throws(GGUFError) { file = try GGUFFile(path: path) } catch { throw .file(error) }
+            let file = try ModelError.translating { () throws(GGUFError) in try GGUFFile(path: path) }
             if try ModelSpec(file) == spec { return }
         } catch {
             reason = "\(error)"
@@ -118,10 +114,10 @@ package struct FolderConversion: Sendable {
         return (name == TensorName.longRopeFactors ? rope.longFactors?.factors : rope.frequencyFactors) ?? []
     }
 
-    private func write(_ numbers: [Float], _ writer: GGUFFileWriter) throws(GGUFError) {
+    private func write(_ numbers: [Float], _ writer: GGUFFileWriter) throws(ModelError) {
         let bytes = numbers.flatMap { number in withUnsafeBytes(of: number.bitPattern.littleEndian) { Array($0) } }
-        try bytes.withUnsafeBufferPointer { bytes throws(GGUFError) in
-            try writer.write(UnsafeRawBufferPointer(bytes))
+        try bytes.withUnsafeBufferPointer { bytes throws(ModelError) in
+            try writer.write(own: UnsafeRawBufferPointer(bytes))
         }
     }
 
@@ -134,9 +130,7 @@ package struct FolderConversion: Sendable {
         for name in parts(of: tensor) {
             guard let stored = source.tensors.tensor(named: name) else { throw .missingTensor(name) }
             guard tensor.dimensions.count > 1 else {
-                do throws(GGUFError) { try write(source.tensors.values(of: stored), writer) } catch {
-                    throw .file(error)
-                }
+                try write(source.tensors.values(of: stored), writer)
                 continue
             }
             let rows = StoredRows(

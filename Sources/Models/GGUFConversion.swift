@@ -61,7 +61,7 @@ package struct GGUFConversion {
         guard !file.isFile(at: path) else {
             throw .unsupported("\(path) is the file to be read; the new one needs another name.")
         }
-        let writer = try translating { () throws(GGUFError) in
+        let writer = try ModelError.translating { () throws(GGUFError) in
             try GGUFFileWriter(
                 path: path, metadata: metadata(),
                 tensors: file.tensors.map {
@@ -76,7 +76,7 @@ package struct GGUFConversion {
                 try writer.write(bytes(piece, of: tensor), of: tensor.name, as: tensor.type, in: type, team: team)
             }
         }
-        try translating { () throws(GGUFError) in try writer.finish() }
+        try ModelError.translating { () throws(GGUFError) in try writer.finish() }
         return writer.fileByteCount
     }
 
@@ -96,10 +96,6 @@ package struct GGUFConversion {
         let start = NumberConversion.byteCount(numbers.lowerBound, tensor.type)
         let count = NumberConversion.byteCount(numbers.count, tensor.type)
         return UnsafeRawBufferPointer(rebasing: file.bytes(of: tensor)[start..<start + count])
-    }
-
-    private func translating<T>(_ body: () throws(GGUFError) -> T) throws(ModelError) -> T {
-        do throws(GGUFError) { return try body() } catch { throw .file(error) }
     }
 }
 
@@ -121,8 +117,8 @@ extension GGUFFileWriter {
         try write(own: UnsafeRawBufferPointer(converted))
     }
 
-    private func write(own bytes: UnsafeRawBufferPointer) throws(ModelError) {
-        do throws(GGUFError) { try write(bytes) } catch { throw .file(error) }
+    func write(own bytes: UnsafeRawBufferPointer) throws(ModelError) {
+        try ModelError.translating { () throws(GGUFError) in try write(bytes) }
     }
 }
 

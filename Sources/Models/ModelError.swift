@@ -26,6 +26,13 @@ package enum ModelError: Error, Equatable, Sendable {
     case allocationFailed(byteCount: Int)
 }
 
+extension ModelError {
+    /// What is wrong with a GGUF file, in this room's words.
+    static func translating<T>(_ body: () throws(GGUFError) -> T) throws(ModelError) -> T {
+        do throws(GGUFError) { return try body() } catch { throw .file(error) }
+    }
+}
+
 extension ModelError: CustomStringConvertible {
     package var description: String {
         switch self {

@@ -14,8 +14,7 @@ package enum ModelFile: Sendable {
             self = try Self.open(folder)
             return
         }
-        let file: GGUFFile
-        do throws(GGUFError) { file = try GGUFFile(path: path) } catch { throw .file(error) }
+        let file = try ModelError.translating { () throws(GGUFError) in try GGUFFile(path: path) }
         let isEncoder = BertFile.architectures.contains(try SpecSource(file).architecture())
         self = isEncoder ? .encoder(try BertFile.open(file)) : .decoder(try DecoderFile(file))
     }

@@ -10,18 +10,18 @@ struct SpecSource {
 
     func architecture() throws(ModelError) -> String {
         guard let name = try string("general.architecture") else { throw .missingKey("general.architecture") }
-        guard try translating({ () throws(GGUFError) in try file.metadata.uint("split.count") }) ?? 1 <= 1 else {
+        guard try ModelError.translating({ () throws(GGUFError) in try file.metadata.uint("split.count") }) ?? 1 <= 1 else {
             throw .unsupported("The model is split over several files; join them into one GGUF file first.")
         }
         return name
     }
 
     func string(_ key: String) throws(ModelError) -> String? {
-        try translating { () throws(GGUFError) in try file.metadata.string(key) }
+        try ModelError.translating { () throws(GGUFError) in try file.metadata.string(key) }
     }
 
     func count(_ key: String) throws(ModelError) -> Int? {
-        try translating { () throws(GGUFError) in try file.metadata.uint(key) }
+        try ModelError.translating { () throws(GGUFError) in try file.metadata.uint(key) }
     }
 
     func requiredCount(_ key: String) throws(ModelError) -> Int {
@@ -30,11 +30,11 @@ struct SpecSource {
     }
 
     func flag(_ key: String) throws(ModelError) -> Bool? {
-        try translating { () throws(GGUFError) in try file.metadata.bool(key) }
+        try ModelError.translating { () throws(GGUFError) in try file.metadata.bool(key) }
     }
 
     func number(_ key: String) throws(ModelError) -> Double? {
-        try translating { () throws(GGUFError) in try file.metadata.float(key) }
+        try ModelError.translating { () throws(GGUFError) in try file.metadata.float(key) }
     }
 
     func requiredNumber(_ key: String) throws(ModelError) -> Double {
@@ -61,9 +61,5 @@ struct SpecSource {
             throw .unsupported("The model's vocabulary of \(embedding.rowCount) tokens is larger than 4194304.")
         }
         return embedding.rowCount
-    }
-
-    private func translating<T>(_ body: () throws(GGUFError) -> T) throws(ModelError) -> T {
-        do throws(GGUFError) { return try body() } catch { throw .file(error) }
     }
 }
