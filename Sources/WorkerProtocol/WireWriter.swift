@@ -66,26 +66,26 @@ struct WireWriter {
     /// A message that `body` writes here; its length goes in front when it is known.
     mutating func write(_ field: UInt64, message body: (inout WireWriter) -> Void) {
         tag(field, .lengthDelimited)
-        let start = bytes.count
+        var place = bytes.count
         body(&self)
-        var (rest, place) = (UInt64(bytes.count - start), start)
-        while rest >= 0x80 {
-            bytes.insert(UInt8(truncatingIfNeeded: rest) | 0x80, at: place)
-            rest >>= 7
+        Self.varint(UInt64(bytes.count - place)) { byte in
+            bytes.insert(byte, at: place)
             place += 1
         }
-        bytes.insert(UInt8(truncatingIfNeeded: rest), at: place)
     }
 
     private mutating func tag(_ field: UInt64, _ kind: Kind) { varint(field << 3 | kind.rawValue) }
 
-    private mutating func varint(_ value: UInt64) {
+    private mutating func varint(_ value: UInt64) { Self.varint(value) { bytes.append($0) } }
+
+    @inline(__always)
+    private static func varint(_ value: UInt64, _ put: (UInt8) -> Void) {
         var rest = value
         while rest >= 0x80 {
-            bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+            put(UInt8(truncatingIfNeeded: rest) | 0x80)
             rest >>= 7
         }
-        bytes.append(UInt8(truncatingIfNeeded: rest))
+        put(UInt8(truncatingIfNeeded: rest))
     }
 
     private mutating func little(_ value: UInt64, byteCount: UInt64) {
