@@ -112,8 +112,11 @@ extension ClusterScheduler {
             else { continue }
             let idle = group.available.smallest(limits.idleCandidatesMax)
             let hosts = siblingHosts(of: id)
-            requests.with(id.request) { $0.buildChain(of: id.index, pageTokenCount: size) }
-            let chain = requests.with(id.request) { $0.prefixes(of: id.index) } ?? []
+            let chain: [UInt64] =
+                requests.with(id.request) { request in
+                    request.buildChain(of: id.index, pageTokenCount: size)
+                    return request.prefixes(of: id.index)
+                } ?? []
             var lists = [idle]
             // Where few have room, those are all.
             if group.available.count > idle.count {

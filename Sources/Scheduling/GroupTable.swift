@@ -27,16 +27,7 @@ struct GroupTable: Sendable {
     @inline(__always)
     @discardableResult mutating func with<Result>(_ id: String, _ body: (inout NumericsGroup) -> Result) -> Result? {
         guard let place = ids.firstIndex(of: id) else { return nil }
-        return Self.apply(body, to: &groups[place])
-    }
-
-    private static func apply<Result>(
-        _ body: (inout NumericsGroup) -> Result, to group: inout NumericsGroup?
-    ) -> Result? {
-        guard group != nil else { return nil }
-        // Bound to a name it would be copied.
-        // swift-format-ignore: NeverForceUnwrap
-        return body(&group!)
+        return groups[place].inPlace(body)
     }
 
     /// nil where there is none of that id. Setting nil takes it out; `make` brings one.

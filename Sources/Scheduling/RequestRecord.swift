@@ -144,7 +144,6 @@ struct RequestRecord: Sendable {
     func promptCount(of index: Int) -> Int? {
         choices.indices.contains(index) ? choices[index].promptCount : nil
     }
-
 }
 
 // Prefixes.

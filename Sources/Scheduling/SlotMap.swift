@@ -43,14 +43,7 @@ struct SlotMap<Element: Sendable>: Sendable {
     @inline(__always)
     @discardableResult mutating func with<Result>(_ name: UInt64, _ body: (inout Element) -> Result) -> Result? {
         guard let place = place(of: name) else { return nil }
-        return Self.apply(body, to: &slots[place].element)
-    }
-
-    private static func apply<Result>(_ body: (inout Element) -> Result, to element: inout Element?) -> Result? {
-        guard element != nil else { return nil }
-        // Bound to a name it would be copied.
-        // swift-format-ignore: NeverForceUnwrap
-        return body(&element!)
+        return slots[place].element.inPlace(body)
     }
 
     /// - Returns: what was there.
@@ -79,5 +72,16 @@ struct SlotMap<Element: Sendable>: Sendable {
 
     private static func name(_ place: Int, _ generation: UInt32) -> UInt64 {
         UInt64(generation) << 32 | UInt64(UInt32(truncatingIfNeeded: place))
+    }
+}
+
+extension Optional {
+    /// Looks at what is there where it lies.
+    @inline(__always)
+    mutating func inPlace<Result>(_ body: (inout Wrapped) -> Result) -> Result? {
+        guard self != nil else { return nil }
+        // Bound to a name it would be copied.
+        // swift-format-ignore: NeverForceUnwrap
+        return body(&self!)
     }
 }
