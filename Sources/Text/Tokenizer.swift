@@ -20,7 +20,6 @@ package final class Tokenizer: Sendable {
     private let tokenBytes: [[UInt8]]
     /// What each token adds to a text that ends with a whole character; nil for bytes that are no whole characters.
     private let tokenTexts: [String?]
-    private let isHidden: [Bool]
     private let userDefined: SpecialTokens
     private let userDefinedAndControl: SpecialTokens
     private let spaceTakingTokens: Set<TokenID>
@@ -33,7 +32,6 @@ package final class Tokenizer: Sendable {
         let bytes = spec.tokens.indices.map { Self.bytes(of: $0, in: spec) }
         tokenBytes = bytes
         tokenTexts = bytes.map { String(validating: $0, as: UTF8.self) }
-        isHidden = spec.tokenKinds.map { $0 == .control || $0 == .unknown }
         encoding =
             switch spec.kind {
             case .bytePairEncoding: .bytePair(try BytePairEncoding(spec, bytes: bytes))
@@ -137,7 +135,9 @@ package final class Tokenizer: Sendable {
 
     /// Control tokens: left out of text unless asked for.
     package func isSpecial(_ token: TokenID) -> Bool {
-        isHidden.indices.contains(Int(token)) ? isHidden[Int(token)] : true
+        guard spec.tokenKinds.indices.contains(Int(token)) else { return true }
+        let kind = spec.tokenKinds[Int(token)]
+        return kind == .control || kind == .unknown
     }
 
     /// Whole text of `tokens`; bytes that are not UTF-8 become U+FFFD. A SentencePiece text loses the space that
