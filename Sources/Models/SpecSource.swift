@@ -10,7 +10,8 @@ struct SpecSource {
 
     func architecture() throws(ModelError) -> String {
         guard let name = try string("general.architecture") else { throw .missingKey("general.architecture") }
-        guard try ModelError.translating({ () throws(GGUFError) in try file.metadata.uint("split.count") }) ?? 1 <= 1 else {
+        guard try ModelError.translating({ () throws(GGUFError) in try file.metadata.uint("split.count") }) ?? 1 <= 1
+        else {
             throw .unsupported("The model is split over several files; join them into one GGUF file first.")
         }
         return name

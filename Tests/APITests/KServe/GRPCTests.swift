@@ -119,6 +119,15 @@ import Testing
         }
     }
 
+    /// An input of one element.
+    private static func one(_ name: String, _ datatype: String) -> WireModelInferRequest.InferInputTensor {
+        .with {
+            $0.name = name
+            $0.datatype = datatype
+            $0.shape = [1]
+        }
+    }
+
     static let refusals: [Refusal] = [
         Refusal(.notFound, "nobody") { $0.modelName = "nobody" },
         Refusal(.notFound, "version 1 only") { $0.modelVersion = "2" },
@@ -153,29 +162,15 @@ import Testing
             $0.rawInputContents.append($0.rawInputContents[0])
         },
         Refusal(.invalidArgument, "must not both be given") {
-            $0.inputs.append(
-                .with {
-                    $0.name = "input_ids"
-                    $0.datatype = "INT32"
-                    $0.shape = [1]
-                })
+            $0.inputs.append(one("input_ids", "INT32"))
             $0.rawInputContents.append(Data([1, 0, 0, 0]))
         },
         Refusal(.invalidArgument, "input_ids[0] must be between 0 and 258") {
-            $0.inputs[0] = .with {
-                $0.name = "input_ids"
-                $0.datatype = "INT32"
-                $0.shape = [1]
-            }
+            $0.inputs[0] = one("input_ids", "INT32")
             $0.rawInputContents = [Data([0, 2, 0, 0])]
         },
         Refusal(.invalidArgument, "sampling_parameters is not valid JSON") {
-            $0.inputs.append(
-                .with {
-                    $0.name = "sampling_parameters"
-                    $0.datatype = "BYTES"
-                    $0.shape = [1]
-                })
+            $0.inputs.append(one("sampling_parameters", "BYTES"))
             $0.rawInputContents.append(Data([1, 0, 0, 0, 0x7b]))
         },
         Refusal(.invalidArgument, "outputs may have") { $0.outputs = Array(repeating: .init(), count: 20) },
