@@ -77,7 +77,8 @@ enum ErrorTable {
         case .foreign:
             return .invalid(
                 header, code: "invalid_event_id",
-                "The \(header) was not given by this cluster for this request: the body must be the same to the byte.")
+                "The \(header) was not given by this cluster for this request of this tenant: the body must "
+                    + "be the same to the byte.")
         case .expired(let age, let limit):
             return APIError(
                 status: 410, message: "The \(header) is \(age) s old, but a stream can be gone on with for \(limit) s.",

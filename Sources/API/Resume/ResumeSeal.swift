@@ -6,7 +6,7 @@ enum ResumeError: Error, Equatable {
     /// Streams have no ids here.
     case isOff
     case notAStream
-    /// Not written with this cluster's key for this very request, or not whole.
+    /// Not written with this cluster's key for this very request of this tenant, or not whole.
     case foreign
     case expired(ageSeconds: Int64, limitSeconds: Int64)
     /// No worker computes as those did that made the first part.
@@ -17,8 +17,8 @@ enum ResumeError: Error, Equatable {
 
 /// Writes resume points that nobody else can write, and reads them.
 ///
-/// An id is the point's bytes and the first 16 of their HMAC, in which the request takes part; so an id is of use only
-/// with the request it was given for. Nothing in it is secret from the client, who knows its own request and answer.
+/// An id is the point's bytes and the first 16 of their HMAC, in which request and tenant take part; so an id is of use
+/// only with the request it was given for, to whom it was given. Nothing in it is secret from the client, who knows its own request and answer.
 final class ResumeSeal {
     private static let macByteCount = 16
     /// 16 choices take about 600 characters.
@@ -33,6 +33,11 @@ final class ResumeSeal {
     /// What of a request an id is bound to: where it was sent, and its body to the byte.
     static func binding(route: StaticString, body: [UInt8]) -> [UInt8] {
         SHA256Digest.of(Array(route.description.utf8) + [0] + body)
+    }
+
+    /// The same, and who sent it; `tenant` is empty where nobody tells them apart.
+    static func binding(_ request: [UInt8], tenant: String) -> [UInt8] {
+        tenant.isEmpty ? request : SHA256Digest.of(Array(tenant.utf8) + [0] + request)
     }
 
     /// Writes the line of an event that has the id.

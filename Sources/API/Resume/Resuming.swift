@@ -10,7 +10,8 @@ extension APICall {
         guard prepared.streams else { throw .notAStream }
         guard let seal = core.resumeSeal else { throw .isOff }
         let point = try seal.open(
-            text, binding: prepared.binding, now: core.surroundings.unixSeconds(),
+            text, binding: ResumeSeal.binding(prepared.binding, tenant: caller.tenant),
+            now: core.surroundings.unixSeconds(),
             limitSeconds: core.options.resumeSeconds)
         guard point.choices.count == prepared.choiceCount else { throw .foreign }
         if let numericsID = point.numericsID, !core.service.serves(model: prepared.model.name, numericsID: numericsID) {
@@ -24,7 +25,7 @@ extension APICall {
         guard prepared.streams, let seal = core.resumeSeal, prepared.choiceCount <= ResumePoint.choiceCountMax,
             point.listedNumericsID.utf8.count <= ResumePoint.nameByteCountMax
         else { return nil }
-        return EventIDs(seal, binding: prepared.binding, point: point)
+        return EventIDs(seal, binding: ResumeSeal.binding(prepared.binding, tenant: caller.tenant), point: point)
     }
 }
 

@@ -12,7 +12,10 @@ import Testing
     static let key = Array(repeating: 9 as UInt8, count: 32)
 
     static func desk(key: [UInt8]? = key) -> Desk {
-        Desk(models: [.tiny(hasTools: true)]) { $0.resumeKey = key }
+        Desk(models: [.tiny(hasTools: true)]) {
+            $0.resumeKey = key
+            $0.tenantHeader = "x-tenant"
+        }
     }
 
     struct Stream: Sendable, CustomTestStringConvertible {
@@ -69,8 +72,11 @@ import Testing
             ]),
     ]
 
-    private static func open(_ stream: Stream, at desk: Desk, after id: String? = nil) -> RecordingExchange {
-        let headers = id.map { [HTTPField("last-event-id", $0)] } ?? []
+    private static func open(
+        _ stream: Stream, at desk: Desk, after id: String? = nil, tenant: String? = nil
+    ) -> RecordingExchange {
+        let headers =
+            (id.map { [HTTPField("last-event-id", $0)] } ?? []) + (tenant.map { [HTTPField("x-tenant", $0)] } ?? [])
         return stream.isChat
             ? desk.post(
                 "/v1/chat/completions",
@@ -80,8 +86,10 @@ import Testing
                 "/v1/completions", #"{"model":"tiny","prompt":"Hi","stream":true\#(stream.fields)}"#, headers: headers)
     }
 
-    private static func run(_ stream: Stream, at desk: Desk, after id: String? = nil) -> RecordingExchange {
-        let exchange = open(stream, at: desk, after: id)
+    private static func run(
+        _ stream: Stream, at desk: Desk, after id: String? = nil, tenant: String? = nil
+    ) -> RecordingExchange {
+        let exchange = open(stream, at: desk, after: id, tenant: tenant)
         desk.service.produce(.admitted(choice: 0, numericsID: numericsID))
         for event in stream.events { desk.service.produce(event) }
         return exchange
@@ -129,6 +137,21 @@ import Testing
         // Nothing was made yet when the first chunk came: any worker will do.
         _ = Self.open(Self.streams[0], at: second, after: events[0].id)
         #expect(second.service.submitted.last?.numericsID == nil)
+    }
+
+    @Test func `a stream goes on for the tenant who asked for it, and for no other`() throws {
+        let stream = Self.streams[0]
+        let events = Self.events(Self.run(stream, at: Self.desk(), tenant: "swift").text)
+        let id = events[2].id
+        #expect(
+            Self.run(stream, at: Self.desk(), after: id, tenant: "swift").text
+                == events.dropFirst(3).map(\.text).joined())
+        for tenant in [nil, "martin"] {
+            let desk = Self.desk()
+            let refused = Self.open(stream, at: desk, after: id, tenant: tenant)
+            #expect(refused.status == 400 && refused.text.contains("invalid_event_id"), "\(refused.text)")
+            #expect(desk.service.submitted.isEmpty)
+        }
     }
 
     @Test func `pieces may be cut in other places`() throws {
