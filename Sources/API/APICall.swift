@@ -168,6 +168,7 @@ extension APICall {
             core.copy(asked, source, on: exchange.eventLoop)
             return id
         } catch {
+            core.giveBack(asked, of: caller)
             fail(ErrorTable.error(error, promptField: promptField, options: core.options))
             return nil
         }

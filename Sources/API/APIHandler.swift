@@ -70,10 +70,15 @@ package typealias Offload = @Sendable (_ work: @escaping @Sendable () -> Void) -
 package struct APISurroundings {
     /// Seconds since 1970.
     package var unixSeconds: () -> Int64
+    /// Seconds since some moment, whatever is done to the clock that says the date.
+    package var steadySeconds: () -> Int64
     package var randomWord: () -> UInt64
 
-    package init(unixSeconds: @escaping () -> Int64, randomWord: @escaping () -> UInt64) {
+    package init(
+        unixSeconds: @escaping () -> Int64, steadySeconds: @escaping () -> Int64, randomWord: @escaping () -> UInt64
+    ) {
         self.unixSeconds = unixSeconds
+        self.steadySeconds = steadySeconds
         self.randomWord = randomWord
     }
 
@@ -84,6 +89,11 @@ package struct APISurroundings {
         var index: UInt64 = 0
         return APISurroundings(
             unixSeconds: { Int64(time(nil)) },
+            steadySeconds: {
+                var time = timespec()
+                clock_gettime(CLOCK_MONOTONIC, &time)
+                return Int64(time.tv_sec)
+            },
             randomWord: {
                 index &+= 1
                 return CounterRandom.word(key: key, index: index)
@@ -113,7 +123,7 @@ final class APICore {
     private var answered: [AnsweredKey: Counter] = [:]
     private var ended: [AnsweredKey: Counter] = [:]
     private var refusals: [String: Counter] = [:]
-    private var limited: [String: Counter] = [:]
+    private var limited: [[String]: Counter] = [:]
     private var salts = TenantSalts()
 
     private struct AnsweredKey: Hashable {
@@ -220,14 +230,20 @@ final class APICore {
     func assign(_ request: inout GenerationRequest, to caller: Caller) throws(APIError) {
         do throws(APIError) {
             try caller.meter?.take(
-                promptTokens: request.prompts.reduce(0) { $0 + $1.count }, now: surroundings.unixSeconds())
+                promptTokens: request.promptTokenCount,
+                now: TenantMeter.Time(steady: surroundings.steadySeconds(), unix: surroundings.unixSeconds()))
         } catch {
-            overLimit(caller.tenant)
+            overLimit(caller.tenant, code: error.code ?? "other")
             throw error
         }
         guard !caller.tenant.isEmpty else { return }
         request.tenant = caller.tenant
         request.salt = salts.salt(request.salt, of: caller.tenant)
+    }
+
+    /// Gives back what a request took that was refused afterwards.
+    func giveBack(_ request: GenerationRequest, of caller: Caller) {
+        caller.meter?.giveBack(promptTokens: request.promptTokenCount)
     }
 
     /// Who hears of a caller's request.
@@ -254,9 +270,9 @@ final class APICore {
     }
 
     /// Counts a request over its tenant's limits. Tenants with limits are those of the operator's file.
-    private func overLimit(_ tenant: String) {
-        Self.count(tenant, in: &limited) {
-            metrics.counter(.tenantRefusals, labels: [metrics.tenants.label(of: tenant), "rate_limit_exceeded"])
+    private func overLimit(_ tenant: String, code: String) {
+        Self.count([tenant, code], in: &limited) {
+            metrics.counter(.tenantRefusals, labels: [metrics.tenants.label(of: tenant), code])
         }
     }
 

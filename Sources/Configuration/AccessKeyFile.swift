@@ -8,6 +8,8 @@ import Yams
 ///         roles: [inference]        # this, if left out
 ///         requests-per-minute: 600  # no limit, if left out
 ///         tokens-per-minute: 100000
+///         tokens-per-day: 5000000
+///         requests-at-once: 20
 package enum AccessKeyFile {
     package struct Entry: Equatable, Sendable {
         package var name: String
@@ -16,9 +18,13 @@ package enum AccessKeyFile {
         package var roles: [String]
         package var requestsPerMinute: Int?
         package var tokensPerMinute: Int?
+        package var tokensPerDay: Int?
+        package var requestsAtOnce: Int?
     }
 
-    private static let fields = ["name", "sha256", "roles", "requests-per-minute", "tokens-per-minute"]
+    private static let fields = [
+        "name", "sha256", "roles", "requests-per-minute", "tokens-per-minute", "tokens-per-day", "requests-at-once",
+    ]
     private static let nameByteCountMax = 128
     private static let limits = 1...1_000_000_000
 
@@ -82,6 +88,7 @@ package enum AccessKeyFile {
         }
         return Entry(
             name: name, digest: digest, roles: given, requestsPerMinute: try limit("requests-per-minute"),
-            tokensPerMinute: try limit("tokens-per-minute"))
+            tokensPerMinute: try limit("tokens-per-minute"), tokensPerDay: try limit("tokens-per-day"),
+            requestsAtOnce: try limit("requests-at-once"))
     }
 }

@@ -36,6 +36,9 @@ package struct GenerationRequest: Sendable {
         self.sampling = sampling
     }
 
+    /// Of all prompts, each once.
+    package var promptTokenCount: Int { prompts.reduce(0) { $0 + $1.count } }
+
     /// About what a router holds for it while it waits, besides its prompts' tokens: bytes of its parameters, and of
     /// each choice's journal and text.
     package var heldBytes: Int {

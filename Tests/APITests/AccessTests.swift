@@ -10,17 +10,20 @@ import Testing
 /// Keys: who may ask for what, and how much.
 @Suite struct AccessTests {
     static func key(
-        _ text: String, _ tenant: String, _ roles: Set<AccessRole>, requests: Int? = nil, tokens: Int? = nil
+        _ text: String, _ tenant: String, _ roles: Set<AccessRole>, requests: Int? = nil, tokens: Int? = nil,
+        day: Int? = nil, atOnce: Int? = nil
     ) -> AccessKey {
         AccessKey(
-            digest: SHA256Digest.of(Array(text.utf8)), tenant: tenant, roles: roles, requestsPerMinute: requests,
-            tokensPerMinute: tokens)
+            digest: SHA256Digest.of(Array(text.utf8)), tenant: tenant, roles: roles,
+            limits: TenantLimits(
+                requestsPerMinute: requests, tokensPerMinute: tokens, tokensPerDay: day, requestsAtOnce: atOnce))
     }
 
     static let keys = [
         key("ask", "a", [.inference]), key("other", "b", [.inference]), key("read", "ops", [.metrics]),
         key("rule", "ops", [.admin]), key("few", "c", [.inference], requests: 2),
-        key("short", "d", [.inference], tokens: 60),
+        key("short", "d", [.inference], tokens: 60), key("daily", "e", [.inference], day: 50),
+        key("pair", "f", [.inference], atOnce: 2),
     ]
 
     static func bearer(_ key: String) -> [HTTPField] { [HTTPField("authorization", "Bearer \(key)")] }
@@ -142,6 +145,70 @@ import Testing
         #expect(refused.header("retry-after") == "31")
         desk.clock.seconds += 31
         #expect(ask().status == 200)
+    }
+
+    @Test func `a clock that is put back takes nothing from a minute`() {
+        let desk = Desk(access: AccessControl(Self.keys))
+        func ask() -> Int? {
+            desk.post("/v1/completions", #"{"model":"tiny","prompt":"Hi"}"#, headers: Self.bearer("few")).status
+        }
+        #expect(ask() == nil && ask() == nil && ask() == 429)
+        desk.clock.isBehind = 3600
+        desk.clock.seconds += 30
+        #expect(ask() == nil)
+    }
+
+    @Test func `a day's tokens come back at midnight, and once`() {
+        let desk = Desk(access: AccessControl(Self.keys))
+        func ask() -> RecordingExchange {
+            desk.post("/v1/completions", #"{"model":"tiny","prompt":"0123456789"}"#, headers: Self.bearer("daily"))
+        }
+        #expect(ask().status == nil)
+        desk.service.produce(.delta(choice: 0, text: "x", tokens: Array(repeating: 65, count: 80), logprobs: []))
+        let refused = ask()
+        #expect(refused.status == 429 && refused.text.contains(#""code":"insufficient_quota""#), "\(refused.text)")
+        #expect(refused.text.contains("Your limit of 50 tokens a day (UTC) is used up."))
+        let left = 86_400 - desk.clock.seconds % 86_400
+        #expect(refused.header("retry-after") == "\(left)")
+        desk.clock.seconds += left - 1
+        #expect(ask().status == 429)
+        desk.clock.seconds += 1
+        #expect(ask().status == nil)
+        desk.service.produce(.delta(choice: 0, text: "x", tokens: Array(repeating: 65, count: 80), logprobs: []))
+        desk.clock.isBehind = 10
+        #expect(ask().status == 429)
+        desk.clock.isBehind = 0
+        #expect(ask().status == 429)
+        let metrics = desk.send("GET", "/metrics", body: .success([]), toAdmin: true).text
+        #expect(metrics.contains(#"apus_tenant_refused_total{tenant="e",reason="insufficient_quota"} 4"#))
+    }
+
+    @Test func `so many requests at once, and another when one has ended or left`() {
+        let desk = Desk(access: AccessControl(Self.keys))
+        func ask() -> RecordingExchange {
+            desk.post("/v1/completions", #"{"model":"tiny","prompt":"Hi","stream":true}"#, headers: Self.bearer("pair"))
+        }
+        let first = ask()
+        #expect(first.status != 429 && ask().status != 429)
+        let refused = ask()
+        #expect(refused.status == 429 && refused.text.contains("Your limit of 2 requests at once"), "\(refused.text)")
+        #expect(refused.header("retry-after") == "1")
+        desk.service.produce(.finished(Usage(promptTokens: 2, completionTokens: 0, cachedTokens: 0)))
+        #expect(ask().status != 429 && ask().status == 429)
+        first.onClientGone?()
+        desk.service.forgetReceivers()
+        #expect(ask().status != 429)
+    }
+
+    @Test func `what is refused afterwards costs nothing`() {
+        let desk = Desk(access: AccessControl(Self.keys))
+        func ask() -> RecordingExchange {
+            desk.post("/v1/completions", #"{"model":"tiny","prompt":"Hi"}"#, headers: Self.bearer("few"))
+        }
+        desk.service.refusal = .queueFull(retryAfterSeconds: 1, isTenantShare: false)
+        for _ in 0..<5 { #expect(ask().text.contains("queue_full")) }
+        desk.service.refusal = nil
+        #expect(ask().status == nil && ask().status == nil && ask().status == 429)
     }
 
     @Test func `keys that are replaced stop at once, and limits keep what was used`() {

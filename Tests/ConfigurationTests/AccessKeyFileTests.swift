@@ -20,6 +20,8 @@ import Testing
                 roles: [metrics, inference]
                 requests-per-minute: 5
                 tokens-per-minute: 1000
+                tokens-per-day: 2000
+                requests-at-once: 3
             """)
 
         #expect(
@@ -27,7 +29,7 @@ import Testing
                 .init(name: "a", digest: Array(repeating: 15, count: 32), roles: ["inference"]),
                 .init(
                     name: "b c", digest: Array(repeating: 0xAB, count: 32), roles: ["metrics", "inference"],
-                    requestsPerMinute: 5, tokensPerMinute: 1000),
+                    requestsPerMinute: 5, tokensPerMinute: 1000, tokensPerDay: 2000, requestsAtOnce: 3),
             ])
     }
 

@@ -12,15 +12,14 @@ package final class AccessControl {
     /// The keys that count from now on. What a tenant has used lately stays used.
     package func replace(_ keys: [AccessKey]) {
         self.keys = Dictionary(keys.map { ($0.digest, $0) }, uniquingKeysWith: { first, _ in first })
-        let limited = Dictionary(grouping: keys, by: \.tenant)
-        meters = limited.compactMapValues { keys in
-            let requests = keys.compactMap(\.requestsPerMinute).min()
-            let tokens = keys.compactMap(\.tokensPerMinute).min()
-            guard requests != nil || tokens != nil, let tenant = keys.first?.tenant else { return nil }
+        var limits: [String: TenantLimits] = [:]
+        for key in keys { limits[key.tenant] = key.limits.narrowed(by: limits[key.tenant] ?? TenantLimits()) }
+        for (tenant, limits) in limits where limits != TenantLimits() || meters[tenant] != nil {
             let meter = meters[tenant] ?? TenantMeter()
-            meter.setLimits(requestsPerMinute: requests, tokensPerMinute: tokens)
-            return meter
+            meter.setLimits(limits)
+            meters[tenant] = meter
         }
+        meters = meters.filter { limits[$0.key] != nil }
     }
 
     /// - Parameter header: finds a request's header by its name.

@@ -15,18 +15,14 @@ package struct AccessKey: Equatable, Sendable {
     /// Keys of one tenant share its limits, its turns in the queue and its cached prefixes.
     package var tenant: String
     package var roles: Set<AccessRole>
-    package var requestsPerMinute: Int?
-    /// Of prompts and answers.
-    package var tokensPerMinute: Int?
+    package var limits: TenantLimits
 
     package init(
-        digest: [UInt8], tenant: String, roles: Set<AccessRole>, requestsPerMinute: Int? = nil,
-        tokensPerMinute: Int? = nil
+        digest: [UInt8], tenant: String, roles: Set<AccessRole>, limits: TenantLimits = TenantLimits()
     ) {
         self.digest = digest
         self.tenant = tenant
         self.roles = roles
-        self.requestsPerMinute = requestsPerMinute
-        self.tokensPerMinute = tokensPerMinute
+        self.limits = limits
     }
 }

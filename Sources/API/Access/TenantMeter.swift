@@ -1,22 +1,37 @@
 import Inference
 import Serving
 
-/// How much a tenant may still ask for: two allowances that refill evenly, each up to a minute's worth. Tokens of answers
-/// are not known beforehand, so that the allowance of tokens may fall below zero; it has to be above to ask again.
+/// How much a tenant may still ask for. Requests and tokens of a minute are allowances that refill evenly, each up to a
+/// minute's worth; tokens of a day are counted from midnight on. Tokens of answers are not known beforehand, so that more
+/// than there is may be used up; there has to be something left to ask again.
 final class TenantMeter {
+    private static let secondsPerDay: Int64 = 86_400
+
+    private var limits = TenantLimits()
     private var requests: Allowance?
     private var tokens: Allowance?
+    /// Days since 1970, and the tokens that were used on that day.
+    private var today = (day: Int64.min, tokenCount: 0)
+    private var underway = 0
 
-    struct Allowance {
+    /// Two clocks: one that goes evenly, whatever is done to the other, and one that knows when a day ends.
+    struct Time {
+        /// Seconds since some moment; never fewer than before.
+        var steady: Int64
+        /// Seconds since 1970.
+        var unix: Int64
+    }
+
+    private struct Allowance {
         var perMinute: Double
         var left: Double
-        var at: Int64
+        /// Steady seconds; nil while it is whole.
+        var at: Int64?
 
-        /// - Parameter now: seconds since 1970.
         mutating func refill(_ now: Int64) {
-            let passed = Double(min(60, max(0, now - at)))
+            let passed = Double(min(60, now - (at ?? now)))
             left = min(perMinute, left + passed * perMinute / 60)
-            at = max(at, now)
+            at = now
         }
 
         /// Whole seconds until it is above `level`.
@@ -25,55 +40,94 @@ final class TenantMeter {
         }
     }
 
-    func setLimits(requestsPerMinute: Int?, tokensPerMinute: Int?) {
+    func setLimits(_ limits: TenantLimits) {
         func limited(_ before: Allowance?, _ limit: Int?) -> Allowance? {
             limit.map { limit in
                 let perMinute = Double(max(1, limit))
                 return Allowance(
-                    perMinute: perMinute, left: min(before?.left ?? perMinute, perMinute), at: before?.at ?? 0)
+                    perMinute: perMinute, left: min(before?.left ?? perMinute, perMinute), at: before?.at)
             }
         }
-        requests = limited(requests, requestsPerMinute)
-        tokens = limited(tokens, tokensPerMinute)
+        self.limits = limits
+        requests = limited(requests, limits.requestsPerMinute)
+        tokens = limited(tokens, limits.tokensPerMinute)
     }
 
     /// Takes a request and the tokens of its prompts.
     /// - Throws: 429 with the time until there is enough again; nothing is taken then.
-    func take(promptTokens: Int, now: Int64) throws(APIError) {
-        requests?.refill(now)
-        tokens?.refill(now)
-        if let requests, requests.left < 1 {
-            throw Self.exhausted("requests", requests.perMinute, after: requests.seconds(until: 1))
+    func take(promptTokens: Int, now: Time) throws(APIError) {
+        requests?.refill(now.steady)
+        tokens?.refill(now.steady)
+        // A clock that is put back does not give a day twice.
+        let day = max(today.day, now.unix / Self.secondsPerDay)
+        if day > today.day { today = (day, 0) }
+        if let limit = limits.requestsAtOnce, underway >= limit {
+            throw Self.exhausted("\(limit) requests at once", code: "rate_limit_exceeded", after: 1)
         }
-        if let tokens, tokens.left <= 0 {
-            throw Self.exhausted("tokens", tokens.perMinute, after: tokens.seconds(until: 1))
+        if let requests, let limit = limits.requestsPerMinute, requests.left < 1 {
+            throw Self.exhausted(
+                "\(limit) requests a minute", code: "rate_limit_exceeded", after: requests.seconds(until: 1))
+        }
+        if let tokens, let limit = limits.tokensPerMinute, tokens.left <= 0 {
+            throw Self.exhausted(
+                "\(limit) tokens a minute", code: "rate_limit_exceeded", after: tokens.seconds(until: 1))
+        }
+        if let limit = limits.tokensPerDay, today.tokenCount >= limit {
+            let left = (day + 1) * Self.secondsPerDay - now.unix
+            throw Self.exhausted("\(limit) tokens a day (UTC)", code: "insufficient_quota", after: Int(max(1, left)))
         }
         requests?.left -= 1
-        tokens?.left -= Double(promptTokens)
+        spend(tokenCount: promptTokens)
     }
 
-    func spend(tokenCount: Int) { tokens?.left -= Double(tokenCount) }
+    func giveBack(promptTokens: Int) {
+        requests?.left += 1
+        spend(tokenCount: -promptTokens)
+    }
 
-    private static func exhausted(_ what: String, _ perMinute: Double, after seconds: Int) -> APIError {
+    func spend(tokenCount: Int) {
+        tokens?.left -= Double(tokenCount)
+        today.tokenCount = today.tokenCount.addingReportingOverflow(tokenCount).partialValue
+    }
+
+    fileprivate func began() { underway += 1 }
+
+    fileprivate func ended() { underway -= 1 }
+
+    private static func exhausted(_ limit: String, code: String, after seconds: Int) -> APIError {
         APIError(
-            status: 429,
-            message: "Your limit of \(Int(perMinute)) \(what) a minute is used up. Try again in \(seconds) s.",
-            type: "rate_limit_error", code: "rate_limit_exceeded", retryAfterSeconds: seconds)
+            status: 429, message: "Your limit of \(limit) is used up. Try again in \(seconds) s.",
+            type: code == "insufficient_quota" ? code : "rate_limit_error", code: code, retryAfterSeconds: seconds)
     }
 }
 
-/// Counts an answer's tokens against its tenant's allowance, on their way.
+/// Counts an answer's tokens against its tenant's allowance, on their way, and the request as underway until it ends or
+/// nobody will hear of it again.
 final class MeteredReceiver: GenerationReceiver {
     private let receiver: any GenerationReceiver
     private let meter: TenantMeter
+    private var isUnderway = true
 
     init(_ receiver: any GenerationReceiver, _ meter: TenantMeter) {
         self.receiver = receiver
         self.meter = meter
+        meter.began()
     }
 
+    deinit { end() }
+
     func generationProduced(_ event: GenerationEvent) {
-        if case .delta(_, _, let tokens, _) = event { meter.spend(tokenCount: tokens.count) }
+        switch event {
+        case .delta(_, _, let tokens, _): meter.spend(tokenCount: tokens.count)
+        case .finished, .failed: end()
+        case .admitted, .promptLogprobs, .pooled, .choiceFinished: break
+        }
         receiver.generationProduced(event)
+    }
+
+    private func end() {
+        guard isUnderway else { return }
+        isUnderway = false
+        meter.ended()
     }
 }

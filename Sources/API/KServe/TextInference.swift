@@ -72,6 +72,7 @@ final class TextInference: GenerationReceiver {
         do {
             request = try core.service.submit(asked, receiver: core.receiver(self, of: caller))
         } catch {
+            core.giveBack(asked, of: caller)
             let refusal = refusal(error)
             counters.failed(refusal, times, at: loop.now, wasPending: false)
             throw refusal

@@ -24,7 +24,7 @@ struct PreparedGeneration: Sendable {
 
     var choiceCount: Int { request.prompts.count * request.choiceCount }
     func prompt(ofChoice choice: Int) -> Int { choice / max(request.choiceCount, 1) }
-    var promptTokenCount: Int { request.prompts.reduce(0) { $0 + $1.count } }
+    var promptTokenCount: Int { request.promptTokenCount }
 }
 
 extension PreparedGeneration {

@@ -12,7 +12,9 @@ enum AccessKeys {
         return try AccessKeyFile.read(text, path: path, roles: AccessRole.allCases.map(\.rawValue)).map { entry in
             AccessKey(
                 digest: entry.digest, tenant: entry.name, roles: Set(entry.roles.compactMap(AccessRole.init)),
-                requestsPerMinute: entry.requestsPerMinute, tokensPerMinute: entry.tokensPerMinute)
+                limits: TenantLimits(
+                    requestsPerMinute: entry.requestsPerMinute, tokensPerMinute: entry.tokensPerMinute,
+                    tokensPerDay: entry.tokensPerDay, requestsAtOnce: entry.requestsAtOnce))
         }
     }
 }

@@ -19,9 +19,11 @@ final class Desk {
     let offloaded = Offloaded()
     let clock = Clock()
 
-    /// Seconds since 1970.
+    /// Two clocks that go alike, until one is put back.
     final class Clock {
+        /// Since 1970.
         var seconds: Int64 = 1_700_000_000
+        var isBehind: Int64 = 0
     }
 
     final class Offloaded: Sendable {
@@ -47,7 +49,8 @@ final class Desk {
         service = ScriptedService(models: models)
         var words: UInt64 = 0
         let surroundings = APISurroundings(
-            unixSeconds: { [clock] in clock.seconds },
+            unixSeconds: { [clock] in clock.seconds - clock.isBehind },
+            steadySeconds: { [clock] in clock.seconds },
             randomWord: {
                 words += 1
                 return words

@@ -27,7 +27,8 @@ final class GRPCDesk {
         GRPCInferenceService(
             service: service, metrics: metrics, inference: InferenceStatistics(metrics), options: options,
             access: access, repository: repository, offload: { $0() },
-            surroundings: APISurroundings(unixSeconds: { 1_700_000_000 }, randomWord: { 1 })
+            surroundings: APISurroundings(
+                unixSeconds: { 1_700_000_000 }, steadySeconds: { 0 }, randomWord: { 1 })
         ).register(in: dispatcher)
         ExternalScaler(service: service).register(in: dispatcher)
         ServerReflection().register(in: dispatcher)

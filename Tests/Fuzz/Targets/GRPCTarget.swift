@@ -38,7 +38,8 @@ private final class GRPCDesk {
         let metrics = MetricRegistry()
         GRPCInferenceService(
             service: service, metrics: metrics, inference: InferenceStatistics(metrics), offload: { $0() },
-            surroundings: APISurroundings(unixSeconds: { 1_700_000_000 }, randomWord: { 1 })
+            surroundings: APISurroundings(
+                unixSeconds: { 1_700_000_000 }, steadySeconds: { 0 }, randomWord: { 1 })
         ).register(in: dispatcher)
         ExternalScaler(service: service).register(in: dispatcher)
         ServerReflection().register(in: dispatcher)

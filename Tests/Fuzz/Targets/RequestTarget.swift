@@ -41,7 +41,8 @@ private final class APIDesk {
         handler = APIHandler(
             service: service, metrics: metrics, inference: InferenceStatistics(metrics), options: options,
             offload: { $0() },
-            surroundings: APISurroundings(unixSeconds: { 1_700_000_000 }, randomWord: { 0x0123_4567_89ab_cdef }))
+            surroundings: APISurroundings(
+                unixSeconds: { 1_700_000_000 }, steadySeconds: { 0 }, randomWord: { 0x0123_4567_89ab_cdef }))
     }
 
     func send(_ request: HTTPRequestHead, body: ArraySlice<UInt8>) -> String? {
