@@ -35,6 +35,8 @@ extension APIError {
     /// Anthropic's names follow the status.
     private var anthropicType: String {
         switch status {
+        case 401: "authentication_error"
+        case 403: "permission_error"
         case 404: "not_found_error"
         case 408: "timeout_error"
         case 413: "request_too_large"
