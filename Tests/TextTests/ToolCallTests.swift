@@ -19,6 +19,13 @@ import Text
         return events
     }
 
+    @Test(.timeLimit(.minutes(1)), arguments: [ToolDialect.hermes, .llama3, .mistral])
+    func `a megabyte of white space is read in a moment`(dialect: ToolDialect) {
+        let spaces = String(repeating: " \n", count: 1 << 19)
+        #expect(
+            Self.scan(dialect, [spaces, "x", spaces, "<", spaces]) == [.text(spaces + "x" + spaces + "<" + spaces)])
+    }
+
     struct Case: CustomTestStringConvertible, Sendable {
         var dialect: ToolDialect
         var text: String

@@ -29,6 +29,8 @@ package struct ToolCallScanner: Sendable {
     private var state = State.text
     /// Read and not told: what may become a mark, white space, a call whose name is not known.
     private var held: [UInt8] = []
+    /// While in text: how much of the beginning of `held` is white space. What may become a mark follows.
+    private var heldSpaceCount = 0
     private var said: [UInt8] = []
     private var events: [Event] = []
     private var isCallTold = false
@@ -74,7 +76,7 @@ package struct ToolCallScanner: Sendable {
     }
 
     private mutating func readText(_ byte: UInt8) {
-        let isFirst = !hasSaid && callCount == 0 && held.allSatisfy(\.isASCIISpace)
+        let isFirst = !hasSaid && callCount == 0 && held.count == heldSpaceCount
         if dialect == .llama3, isFirst, byte == UInt8(ascii: "{") { return beginCall(ToolCallReader(), byte) }
         held.append(byte)
         if held.suffix(opening.count).elementsEqual(opening) {
@@ -82,14 +84,21 @@ package struct ToolCallScanner: Sendable {
             while let last = held.last, last.isASCIISpace { held.removeLast() }
             say(held)
             held = opening
+            heldSpaceCount = 0
             state = .betweenCalls
             return
         }
-        var kept = min(opening.count - 1, held.count)
-        while kept > 0 && !held.suffix(kept).elementsEqual(opening.prefix(kept)) { kept -= 1 }
-        while kept < held.count && held[held.count - kept - 1].isASCIISpace { kept += 1 }
-        say(Array(held.dropLast(kept)))
-        held.removeFirst(held.count - kept)
+        var markCount = min(opening.count - 1, held.count)
+        while markCount > 0 && !held.suffix(markCount).elementsEqual(opening.prefix(markCount)) { markCount -= 1 }
+        let markStart = held.count - markCount
+        var start = markStart
+        while start > heldSpaceCount && held[start - 1].isASCIISpace { start -= 1 }
+        // White space that was held before has been looked at.
+        if start <= heldSpaceCount { start = 0 }
+        heldSpaceCount = markStart - start
+        guard start > 0 else { return }
+        say(Array(held[..<start]))
+        held.removeFirst(start)
     }
 
     private mutating func readBetween(_ byte: UInt8) {
@@ -134,6 +143,7 @@ package struct ToolCallScanner: Sendable {
 
     private mutating func beginCall(_ reader: ToolCallReader, _ byte: UInt8) {
         isCallTold = false
+        heldSpaceCount = 0
         readCall(byte, reader)
     }
 
@@ -170,6 +180,7 @@ package struct ToolCallScanner: Sendable {
     private mutating func giveUp() {
         say(held)
         held = []
+        heldSpaceCount = 0
         state = .text
     }
 
