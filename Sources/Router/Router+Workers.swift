@@ -67,9 +67,34 @@ extension Router: WorkerDiscoveryObserver {
         if case .serving(let model, _) = before { updateCatalogue(model) }
         peer.series?.remove()
         peer.series = nil
-        perform(scheduler.workerLost(peer.id, now: surroundings.now()))
-        for other in peersByID.values.sorted(by: { $0.id < $1.id }) {
-            if case .idle(let description, let tokenizer) = other.state { employ(other, description, tokenizer) }
+        let now = surroundings.now()
+        perform(scheduler.workerLost(peer.id, now: now))
+        if case .serving(let model, _) = before, !scheduler.hasWorkers(of: model) { workersGoneAt[model] = now }
+        employIdle(now)
+    }
+
+    /// Lets the scheduler have workers that were set aside, once no other serves their model and nothing goes by what was
+    /// listed before. Requests that do wait for a worker of their kind to come back, but not for ever: then the name is
+    /// of those who are there.
+    func employIdle(_ now: Instant) {
+        guard hasIdlePeers else { return }
+        hasIdlePeers = false
+        for peer in peersByID.values.sorted(by: { $0.id < $1.id }) {
+            guard case .idle(let description, let tokenizer) = peer.state else { continue }
+            let model = description.model
+            if !catalogue.agrees(description, tokenizer), isInUse(model) {
+                let isGone = workersGoneAt[model].map { now.seconds(since: $0) >= options.listingPatienceSeconds }
+                guard !scheduler.hasWorkers(of: model), isGone ?? true else {
+                    hasIdlePeers = true
+                    continue
+                }
+                let why = "Model \"\(model)\" is served with another tokenizer now: ask again."
+                for id in requests.keys.sorted() where requests[id]?.model.name == model {
+                    perform(scheduler.requestCancelled(id, now: now))
+                    fail(id, .unavailable(why))
+                }
+            }
+            employ(peer, description, tokenizer)
         }
     }
 }
@@ -95,8 +120,10 @@ extension Router: WorkerLinkDelegate {
                 "worker unused: its tokenizer is not that of the model served under this name",
                 metadata: ["worker": "\(peer.id)", "address": "\(peer.link.address)", "model": "\(description.model)"])
             peer.state = .idle(description, tokenizer)
+            hasIdlePeers = true
             return
         }
+        workersGoneAt[description.model] = nil
         if !scheduler.hasWorkers(of: description.model), !catalogue.tells(description, tokenizer) {
             catalogue.list(description, tokenizer, created: surroundings.unixSeconds(), logger: logger)
         }

@@ -31,6 +31,10 @@ package final class Router: GenerationService {
     var peersByID: [WorkerID: WorkerPeer] = [:]
     var peersByLink: [ObjectIdentifier: WorkerPeer] = [:]
     var lastWorkerID: UInt64 = 0
+    /// Whether a worker may be set aside.
+    var hasIdlePeers = false
+    /// Since when a model that had workers has none.
+    var workersGoneAt: [String: Instant] = [:]
 
     private var lastRequestID: UInt64 = 0
     private var discoveries: [any WorkerDiscovery] = []
@@ -227,6 +231,7 @@ package final class Router: GenerationService {
     private func tick() {
         let now = surroundings.now()
         perform(scheduler.timePassed(now))
+        employIdle(now)
         tickCount &+= 1
         if tickCount % max(1, options.gaugeTicks) == 0 { updateGauges(now) }
         tell()

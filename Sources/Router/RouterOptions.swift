@@ -14,6 +14,10 @@ package struct RouterOptions: Equatable, Sendable {
     /// Texts of one request to be read as a whole, which hold no slot for longer than a step.
     package var textsMax = 4096
 
+    /// So long requests wait for workers with their tokenizer to come back, while others with another one are there that
+    /// would serve the model. A worker that is started again takes a second or two.
+    package var listingPatienceSeconds = 10.0
+
     /// What counts as a good answer.
     package var objective = ServiceObjective()
 

@@ -363,9 +363,7 @@ import Text
     }
 
     @Test func `a worker whose tokens mean something else is not used while others serve the name`() throws {
-        var spec = Oracle.tokenizer.spec
-        spec.tokens[270] = "▁other"
-        let other = try Tokenizer(spec)
+        let other = try Self.otherTokenizer()
         let bench = RouterBench(workers: 2, welcomes: false)
         bench.links[0].welcome()
         bench.links[1].welcome(other)
@@ -379,6 +377,57 @@ import Text
         let receiver = try bench.submit(.sample())
         bench.run { receiver.isOver }
         #expect(bench.links[1].admissions.count == 1)
+    }
+
+    @Test func `requests that wait for workers of the old kind give way to the new kind after a while`() throws {
+        let bench = RouterBench(workers: 2, welcomes: false)
+        bench.links[0].welcome()
+        bench.links[1].welcome(try Self.otherTokenizer())
+        let running = try bench.submit(.sample(max: 200))
+        for _ in 0..<4 { bench.step() }
+        bench.links[0].die()
+
+        bench.pass(9)
+        #expect(!running.isOver && !bench.router.isReady)
+        bench.pass(1.1)
+        #expect(
+            running.failure == .unavailable("Model \"m\" is served with another tokenizer now: ask again."))
+        #expect(bench.router.isReady)
+        let next = try bench.submit(.sample())
+        bench.run { next.isOver }
+        #expect(next.failure == nil && bench.links[1].admissions.count == 1)
+    }
+
+    @Test func `a worker of the old kind that comes back in time goes on with what waited for it`() throws {
+        let bench = RouterBench(workers: 2, welcomes: false)
+        bench.links[0].welcome()
+        bench.links[1].welcome(try Self.otherTokenizer())
+        let running = try bench.submit(.sample(max: 40))
+        for _ in 0..<4 { bench.step() }
+        bench.links[0].die()
+        bench.pass(5)
+        bench.links[0].welcome()
+        bench.run { running.isOver }
+        #expect(running.choices == (try RouterBench.undisturbed(.sample(max: 40))).choices)
+        #expect(bench.links[1].admissions.isEmpty)
+    }
+
+    @Test func `what the first worker of an expected model announces counts, also for those who wait`() throws {
+        let bench = RouterBench(workers: 1, welcomes: false)
+        bench.router.expect([ExpectedModel(name: "m", tokenizer: Oracle.tokenizer, contextLength: 64)])
+        let waiting = try bench.submit(.sample())
+        bench.links[0].welcome(try Self.otherTokenizer())
+        bench.pass(0.2)
+        #expect(waiting.failure != nil)
+        let next = try bench.submit(.sample())
+        bench.run { next.isOver }
+        #expect(next.failure == nil)
+    }
+
+    private static func otherTokenizer() throws -> Tokenizer {
+        var spec = Oracle.tokenizer.spec
+        spec.tokens[270] = "▁other"
+        return try Tokenizer(spec)
     }
 
     @Test func `a process that ended is lost at once, an address that vanished when its link breaks`() throws {
