@@ -12,9 +12,6 @@ struct ConstraintPlace: Equatable, Sendable {
 /// Masks hang on the constraint and on the sequence's output alone: what is remembered here, forgotten or found anew
 /// changes none. Belongs to the engine's thread.
 struct ConstraintTable {
-    /// Grammars kept. Sequences of more than these in turn compile theirs anew at each token.
-    static let capacity = 32
-
     private struct Entry {
         var matcher: GrammarMatcher
         var number: UInt64
@@ -22,10 +19,16 @@ struct ConstraintTable {
     }
 
     private let vocabulary: TokenVocabulary?
+    /// Grammars kept.
+    private let capacity: Int
     private var entries: [OutputConstraint: Entry] = [:]
     private var useCount: UInt64 = 0
 
-    init(_ vocabulary: TokenVocabulary?) { self.vocabulary = vocabulary }
+    /// - Parameter sequenceCountMax: that may run at once, each with a grammar of its own.
+    init(_ vocabulary: TokenVocabulary?, sequenceCountMax: Int) {
+        self.vocabulary = vocabulary
+        capacity = max(32, sequenceCountMax)
+    }
 
     /// - Returns: a sentence when sequences cannot be held to the constraint.
     mutating func objection(to constraint: OutputConstraint) -> String? {
@@ -85,7 +88,7 @@ struct ConstraintTable {
             let place = error.path.isEmpty ? "" : " at \(error.path)"
             throw .constraint("The output's constraint cannot be compiled\(place): \(error.reason).")
         }
-        if entries.count >= Self.capacity, let oldest = entries.min(by: { $0.value.lastUse < $1.value.lastUse }) {
+        if entries.count >= capacity, let oldest = entries.min(by: { $0.value.lastUse < $1.value.lastUse }) {
             entries[oldest.key] = nil
         }
         entries[constraint] = entry

@@ -33,7 +33,7 @@ package struct StepLoop: ~Copyable {
         composer = BatchComposer(model: runtime.description, options: self.options)
         prefillPace = PrefillPace(target: self.options.stepSecondsTarget, share: self.options.prefillShare)
         sampler = Sampler(vocabularySize: runtime.description.vocabularySize)
-        constraints = ConstraintTable(vocabulary)
+        constraints = ConstraintTable(vocabulary, sequenceCountMax: options.slotCount)
     }
 
     package var runningCount: Int { composer.sequences.count }
@@ -85,11 +85,10 @@ package struct StepLoop: ~Copyable {
     }
 
     private func description(of share: RouterShare) -> WorkerDescription {
-        WorkerDescription(
-            model: options.servedName ?? model.name, numericsID: model.numericsID, epoch: options.epoch,
-            slotCount: share.slotCount, pageCount: share.pageCount, pageTokenCount: model.pageTokenCount,
-            contextLength: model.contextLength, vocabularySize: model.vocabularySize,
-            stepTokenBudget: options.stepTokenBudget, pooledOutput: model.pooledOutput)
+        var description = WorkerDescription(of: model, options)
+        description.slotCount = share.slotCount
+        description.pageCount = share.pageCount
+        return description
     }
 
     // MARK: - Commands

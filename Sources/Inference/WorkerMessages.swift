@@ -13,6 +13,8 @@ package struct WorkerDescription: Equatable, Sendable {
     package var slotCount: Int
     /// KV pages of this router's share.
     package var pageCount: Int
+    /// KV pages of the worker. A sequence that is alone may have more of them than the share.
+    package var wholePageCount: Int
     /// Tokens a KV page holds.
     package var pageTokenCount: Int
     /// Tokens a sequence may have, prompt and output together.
@@ -23,15 +25,18 @@ package struct WorkerDescription: Equatable, Sendable {
     /// What it makes of a text that it reads as a whole, without KV pages; nil where it generates.
     package var pooledOutput: PooledOutput?
 
+    /// - Parameter wholePageCount: nil where one router has all.
     package init(
-        model: String, numericsID: String, epoch: UInt64, slotCount: Int, pageCount: Int, pageTokenCount: Int,
-        contextLength: Int, vocabularySize: Int, stepTokenBudget: Int, pooledOutput: PooledOutput? = nil
+        model: String, numericsID: String, epoch: UInt64, slotCount: Int, pageCount: Int, wholePageCount: Int? = nil,
+        pageTokenCount: Int, contextLength: Int, vocabularySize: Int, stepTokenBudget: Int,
+        pooledOutput: PooledOutput? = nil
     ) {
         self.model = model
         self.numericsID = numericsID
         self.epoch = epoch
         self.slotCount = slotCount
         self.pageCount = pageCount
+        self.wholePageCount = max(pageCount, wholePageCount ?? pageCount)
         self.pageTokenCount = pageTokenCount
         self.contextLength = contextLength
         self.vocabularySize = vocabularySize

@@ -61,7 +61,9 @@ package struct ClusterScheduler: Sendable {
         }
         let roomiest = models.with(model) { $0.capacities.first } ?? nil
         let longest = spec.prompts.reduce(0) { max($0, $1.count) }
-        if let capacity = roomiest.map({ -$0.key }), longest > capacity {
+        if let share = roomiest.map({ -$0.key }), longest > share,
+            case let capacity = wholeCapacity(of: model), longest > capacity
+        {
             throw .contextExceeded(promptTokens: longest, maxTokens: nil, contextLength: capacity)
         }
         let tenant = tenant(of: spec, now: now)
@@ -104,6 +106,12 @@ package struct ClusterScheduler: Sendable {
         admitNew(new, model, now: now, into: &actions)
         giveWay(model, now: now, into: &actions)
         return actions
+    }
+
+    /// Tokens that fit the roomiest worker of a model, if a sequence has it for itself.
+    private func wholeCapacity(of model: ModelID) -> Int {
+        guard let workersOfModel = models[model]?.capacities.ids else { return 0 }
+        return workersOfModel.reduce(0) { max($0, workers[$1]?.wholeCapacity ?? 0) }
     }
 
     /// The client wants no more. Unknown and finished requests are ignored.

@@ -62,6 +62,7 @@ struct WorkerRecord: Sendable {
             runningSequences: 0, waitingPrefillTokens: 0)
         self.description.slotCount = load.freeSlots
         self.description.pageCount = load.freePages
+        self.description.wholePageCount = Self.bounded(description.wholePageCount)
         self.description.pageTokenCount = max(1, min(description.pageTokenCount, 1 << 20))
         self.description.stepTokenBudget = max(1, min(description.stepTokenBudget, 1 << 20))
         self.description.contextLength = Self.bounded(description.contextLength)
@@ -104,7 +105,17 @@ struct WorkerRecord: Sendable {
     /// Tokens that fill all its pages; where none are kept, those of the longest text.
     var capacity: Int {
         guard description.pooledOutput == nil else { return description.contextLength }
-        let (tokens, overflows) = description.pageCount.multipliedReportingOverflow(by: description.pageTokenCount)
+        return tokens(inPages: description.pageCount)
+    }
+
+    /// The same of a sequence that is alone in the worker, whatever the share is.
+    var wholeCapacity: Int {
+        guard description.pooledOutput == nil else { return description.contextLength }
+        return tokens(inPages: max(description.pageCount, description.wholePageCount))
+    }
+
+    private func tokens(inPages pageCount: Int) -> Int {
+        let (tokens, overflows) = pageCount.multipliedReportingOverflow(by: description.pageTokenCount)
         return overflows ? .max : tokens
     }
 

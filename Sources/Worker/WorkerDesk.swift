@@ -79,12 +79,7 @@ final class WorkerDesk {
     private func describe(_ call: GRPCServerCall) {
         call.unary { [weak self] _ in
             guard let engine = self?.engine else { return call.finish(LinkRefusal.loading.status) }
-            let description = WorkerDescription(
-                model: engine.options.servedName ?? engine.model.name, numericsID: engine.model.numericsID,
-                epoch: engine.options.epoch, slotCount: engine.options.slotCount, pageCount: engine.model.pageCount,
-                pageTokenCount: engine.model.pageTokenCount, contextLength: engine.model.contextLength,
-                vocabularySize: engine.model.vocabularySize, stepTokenBudget: engine.options.stepTokenBudget)
-            call.respond(ByteBuffer(bytes: description.bytes))
+            call.respond(ByteBuffer(bytes: WorkerDescription(of: engine.model, engine.options).bytes))
         }
     }
 

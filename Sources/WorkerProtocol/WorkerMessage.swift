@@ -79,6 +79,8 @@ extension WorkerDescription {
             epoch: wire.epoch,
             slotCount: try FieldChecks.integer("description.slot_count", wire.slotCount, in: 0...WireLimits.slotsMax),
             pageCount: try FieldChecks.integer("description.page_count", wire.pageCount, in: 0...WireLimits.pagesMax),
+            wholePageCount: try FieldChecks.integer(
+                "description.whole_page_count", wire.wholePageCount, in: 0...WireLimits.pagesMax),
             pageTokenCount: try FieldChecks.integer(
                 "description.page_token_count", wire.pageTokenCount, in: 1...WireLimits.tokensMax),
             contextLength: try FieldChecks.integer(
@@ -100,6 +102,7 @@ extension WorkerDescription {
         wire.epoch = epoch
         wire.slotCount = UInt32(count: slotCount)
         wire.pageCount = UInt32(count: pageCount)
+        wire.wholePageCount = UInt32(count: wholePageCount)
         wire.pageTokenCount = UInt32(count: pageTokenCount)
         wire.contextLength = UInt32(count: contextLength)
         wire.vocabularySize = UInt32(count: vocabularySize)

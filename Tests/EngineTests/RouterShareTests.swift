@@ -24,8 +24,8 @@ import Testing
 
         let chain = PrefixHash.chain(Array(1...9), pageTokenCount: 4, salt: 0)
         let welcome = WorkerDescription(
-            model: "name", numericsID: "script-1", epoch: 3, slotCount: 3, pageCount: 32, pageTokenCount: 4,
-            contextLength: 512, vocabularySize: 101, stepTokenBudget: 256)
+            model: "name", numericsID: "script-1", epoch: 3, slotCount: 3, pageCount: 32, wholePageCount: 64,
+            pageTokenCount: 4, contextLength: 512, vocabularySize: 101, stepTokenBudget: 256)
         let load = WorkerLoad(freeSlots: 4, freePages: 32, runningSequences: 0, waitingPrefillTokens: 0)
         #expect(
             events.filter { $0.router == 20 }.map(\.event) == [

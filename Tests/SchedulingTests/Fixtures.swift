@@ -5,11 +5,12 @@ extension WorkerDescription {
     /// A worker of a small model; each figure can be chosen.
     static func small(
         model: String = "m", numericsID: String = "n1", slots: Int = 4, pages: Int = 64, pageTokens: Int = 16,
-        context: Int = 2048, budget: Int = 64
+        context: Int = 2048, budget: Int = 64, wholePages: Int? = nil
     ) -> WorkerDescription {
         WorkerDescription(
             model: model, numericsID: numericsID, epoch: 1, slotCount: slots, pageCount: pages,
-            pageTokenCount: pageTokens, contextLength: context, vocabularySize: 100, stepTokenBudget: budget)
+            wholePageCount: wholePages, pageTokenCount: pageTokens, contextLength: context, vocabularySize: 100,
+            stepTokenBudget: budget)
     }
 }
 

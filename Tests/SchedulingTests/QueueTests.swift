@@ -97,6 +97,19 @@ import Testing
         #expect(scheduler.invariantViolation() == nil)
     }
 
+    @Test func `a prompt larger than a router's share of the pages waits until it can have the worker's`() throws {
+        var scheduler = ClusterScheduler.with([.small(pages: 32, wholePages: 64)])
+        #expect(throws: ServeError.contextExceeded(promptTokens: 1025, maxTokens: nil, contextLength: 1024)) {
+            _ = try scheduler.requestSubmitted(.plain(1, tokens: 1025), now: .at(0))
+        }
+        let first = try scheduler.requestSubmitted(.plain(2), now: .at(0))
+        #expect(first.count == 1)
+        #expect(try scheduler.requestSubmitted(.plain(3, tokens: 1000), now: .at(0)).isEmpty)
+        let answer = scheduler.report(1, [StepEntry(sequence: SequenceID(1), tokens: [1], finish: .stop)], at: 0.1)
+        #expect(answer.actions.contains { if case .admit = $0 { true } else { false } }, "\(answer)")
+        #expect(scheduler.invariantViolation() == nil)
+    }
+
     @Test func `who waits too long fails, by its own limit or the queue's, and who runs too long as well`() throws {
         var limits = SchedulingLimits()
         limits.queueTimeoutSeconds = 5

@@ -104,9 +104,11 @@ extension SeededRandom {
     }
 
     mutating func description() -> WorkerDescription {
-        WorkerDescription(
-            model: word(), numericsID: word(), epoch: next(), slotCount: int(0...1024), pageCount: int(0...1_000_000),
-            pageTokenCount: int(1...256), contextLength: int(1...1_000_000), vocabularySize: int(1...300_000),
+        let pageCount = int(0...1_000_000)
+        return WorkerDescription(
+            model: word(), numericsID: word(), epoch: next(), slotCount: int(0...1024), pageCount: pageCount,
+            wholePageCount: pick([nil, pageCount + int(0...1_000_000)]), pageTokenCount: int(1...256),
+            contextLength: int(1...1_000_000), vocabularySize: int(1...300_000),
             stepTokenBudget: int(1...8192), pooledOutput: pick([nil, .score, .vector(size: int(1...4096))]))
     }
 

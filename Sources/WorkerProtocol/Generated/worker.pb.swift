@@ -671,6 +671,9 @@ package nonisolated struct WireDescription: Sendable {
   /// Clears the value of `pooledOutput`. Subsequent reads from it will return its default value.
   package mutating func clearPooledOutput() {self._pooledOutput = nil}
 
+  /// Of the worker, where page_count is a router's share; 0: as many as that.
+  package var wholePageCount: UInt32 = 0
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -1962,7 +1965,7 @@ nonisolated extension WireWelcome: SwiftProtobuf.Message, SwiftProtobuf._Message
 
 nonisolated extension WireDescription: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Description"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}model\0\u{3}numerics_id\0\u{1}epoch\0\u{3}slot_count\0\u{3}page_count\0\u{3}page_token_count\0\u{3}context_length\0\u{3}vocabulary_size\0\u{3}step_token_budget\0\u{3}pooled_output\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}model\0\u{3}numerics_id\0\u{1}epoch\0\u{3}slot_count\0\u{3}page_count\0\u{3}page_token_count\0\u{3}context_length\0\u{3}vocabulary_size\0\u{3}step_token_budget\0\u{3}pooled_output\0\u{3}whole_page_count\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1980,6 +1983,7 @@ nonisolated extension WireDescription: SwiftProtobuf.Message, SwiftProtobuf._Mes
       case 8: try { try decoder.decodeSingularUInt32Field(value: &self.vocabularySize) }()
       case 9: try { try decoder.decodeSingularUInt32Field(value: &self.stepTokenBudget) }()
       case 10: try { try decoder.decodeSingularMessageField(value: &self._pooledOutput) }()
+      case 11: try { try decoder.decodeSingularUInt32Field(value: &self.wholePageCount) }()
       default: break
       }
     }
@@ -2020,6 +2024,9 @@ nonisolated extension WireDescription: SwiftProtobuf.Message, SwiftProtobuf._Mes
     try { if let v = self._pooledOutput {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
     } }()
+    if self.wholePageCount != 0 {
+      try visitor.visitSingularUInt32Field(value: self.wholePageCount, fieldNumber: 11)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2034,6 +2041,7 @@ nonisolated extension WireDescription: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if lhs.vocabularySize != rhs.vocabularySize {return false}
     if lhs.stepTokenBudget != rhs.stepTokenBudget {return false}
     if lhs._pooledOutput != rhs._pooledOutput {return false}
+    if lhs.wholePageCount != rhs.wholePageCount {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
