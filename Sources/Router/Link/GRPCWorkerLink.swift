@@ -10,7 +10,7 @@ package final class GRPCWorkerLink: WorkerLink {
     package struct Options {
         package var host: String
         package var port: Int
-        /// This router's name, equal on all of its links; 1 to 128 bytes.
+        /// This router's name; the worker knows the link by this and its address.
         package var router: String
         /// Epoch of the first dial; the next ones count up. Larger than any epoch of an earlier process of that name:
         /// nanoseconds since 1970 will do.

@@ -81,7 +81,9 @@ final class LinkCall {
         self.stream = stream
         stream.onMessage = { [weak self] in self?.received($0) }
         stream.onStatus = { [weak self] in self?.linkEnded($0) }
-        say(.hello(RouterHello(router: options.router, epoch: epoch)))
+        // A worker that has two addresses takes this router for two; by one name, each link would end the other.
+        let name = "\(options.router) at \(options.host):\(options.port)".prefix(WireLimits.nameByteMax)
+        say(.hello(RouterHello(router: String(name), epoch: epoch)))
         tickSoon()
     }
 

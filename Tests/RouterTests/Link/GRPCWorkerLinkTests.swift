@@ -16,7 +16,8 @@ import WorkerProtocol
         let rig = try await LinkRig(port: worker.listener.port)
         var (heard, workerHeard) = (rig.heard, worker.heard)
 
-        #expect(await workerHeard.next() == .hello(RouterHello(router: "router", epoch: 100)))
+        let name = "router at 127.0.0.1:\(worker.listener.port)"
+        #expect(await workerHeard.next() == .hello(RouterHello(router: name, epoch: 100)))
         #expect(await workerHeard.next() == .tokenizerAsked)
         #expect(await heard.next() == Self.welcome)
         for number in 1...50 as ClosedRange<UInt64> {
