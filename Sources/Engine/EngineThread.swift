@@ -82,16 +82,16 @@ package final class EngineThread: Sendable {
 
     /// Connects a router under a number of the caller's choice. It gets `welcome` with its share, then the prefix
     /// index.
-    package func register(router: Int) { _ = mailbox.put(.register(router: router)) }
+    package func register(router: Int) { mailbox.put(.register(router: router), isUrgent: true) }
 
     /// Cancels the sequences of a router that is gone and divides its share among the others.
-    package func unregister(router: Int) { _ = mailbox.put(.unregister(router: router)) }
+    package func unregister(router: Int) { mailbox.put(.unregister(router: router), isUrgent: true) }
 
     /// Admits nothing more and gives back what still runs after so many seconds; ``Observer/drained`` says when all
     /// left.
     package func drain(deadlineSeconds: Double) {
         let seconds = deadlineSeconds.isFinite ? max(0, deadlineSeconds) : 0
-        _ = mailbox.put(.drain(deadline: MonotonicClock.now().advanced(bySeconds: seconds)))
+        mailbox.put(.drain(deadline: MonotonicClock.now().advanced(bySeconds: seconds)), isUrgent: true)
     }
 
     /// Forward progress, to be compared with ``MonotonicClock``.

@@ -31,11 +31,13 @@ final class Mailbox<Message: Sendable>: @unchecked Sendable {
         mutex.deallocate()
     }
 
+    /// - Parameter isUrgent: whether it is put into a full box, too.
     /// - Returns: false, and nothing is put, when the box is full or closed.
-    func put(_ message: Message) -> Bool {
+    @discardableResult
+    func put(_ message: Message, isUrgent: Bool = false) -> Bool {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
-        guard !isClosed && messages.count < capacity else { return false }
+        guard !isClosed && (isUrgent || messages.count < capacity) else { return false }
         messages.append(message)
         if isTakerWaiting { pthread_cond_signal(arrival) }
         return true
