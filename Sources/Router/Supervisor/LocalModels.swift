@@ -250,6 +250,7 @@ package final class LocalModels: ModelRepository {
         isStopping = true
         timer?.cancel()
         timer = nil
+        for group in groups { group.answerLoads("The server is shutting down.") }
         let running = groups.filter { $0.supervisor != nil }
         guard !running.isEmpty else { return whenStopped() }
         self.whenStopped = whenStopped
