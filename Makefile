@@ -144,6 +144,7 @@ fuzz: packages
 ABUSE_FLAGS ?=
 abuse: $(APUS) model
 	python3 Deploy/abuse/abuse.py $(ABUSE_FLAGS)
+	python3 Deploy/abuse/timing.py
 
 # A million requests while workers die, clients leave and certificates change. Writes its figures into Docs/soak.md.
 SOAK_FLAGS ?=
