@@ -51,6 +51,8 @@ package enum RouterKeys {
         "tenant-header",
         "Request header that names the tenant, among whom workers are shared fairly. Set it only where a proxy you trust "
             + "writes that header: clients could call themselves anything. Without it all requests are one tenant's.")
+    package static let publicMetrics = Key<Bool>.boolean(
+        "public-metrics", "/metrics is on the HTTP port, too, and not on the admin port alone.", default: false)
     package static let queueTimeout = Key<Double>.seconds(
         "queue-timeout", "A request that waits longer fails.", default: 60, in: 0.01...86_400)
     package static let requestTimeout = Key<Double>.seconds(
@@ -78,7 +80,7 @@ package enum RouterKeys {
     package static let serving =
         [
             modelAlias.name, modelShadow.name, queueLimit.name, queueWait.name, queueTokenLimit.name,
-            queueByteLimit.name, accessKeys.name, tenantHeader.name, queueTimeout.name, requestTimeout.name,
+            queueByteLimit.name, accessKeys.name, tenantHeader.name, publicMetrics.name, queueTimeout.name, requestTimeout.name,
             firstTokenObjective.name, tokenObjective.name, maxBodyBytes.name, resumeKeyFile.name, resumeWindow.name,
             tlsCertificate.name, tlsKey.name,
         ] + TraceKeys.names
