@@ -14,17 +14,24 @@ CHART = ROOT / "Deploy/helm/apus"
 
 # What each component of Deploy/kustomize is called among the chart's values.
 COMPONENTS = {
+    "api-keys": ["apiKeys.enabled=true"],
     "endpoint-slices": ["endpointSlices.enabled=true"],
     "gateway": ["gateway.enabled=true"],
     "hpa": ["hpa.enabled=true"],
     "inference-pool": ["gateway.enabled=true", "gateway.inferencePool.enabled=true"],
     "keda": ["keda.enabled=true"],
+    "keda-tls": ["keda.enabled=true", "apiTLS.enabled=true"],
     "mtls": ["mtls.enabled=true"],
     "networkpolicy": ["networkPolicy.enabled=true"],
     "podmonitor": ["podMonitor.enabled=true"],
+    "resume-key": ["resumeKey.enabled=true"],
     "tls-admin": ["adminTLS.enabled=true"],
+    "tls-api": ["apiTLS.enabled=true"],
     "traces": ["traces.enabled=true"],
+    "two-routers": ["router.replicas=2", "resumeKey.enabled=true"],
 }
+# Components that say something to each other.
+TOGETHER = [["podmonitor", "tls-admin"], ["keda", "two-routers"], ["api-keys", "keda-tls", "mtls", "two-routers"]]
 
 # Values that the schema refuses, and what helm then names.
 WRONG = [
@@ -39,7 +46,10 @@ WRONG = [
     ("model.file=/model.gguf", "model.file"),
     ("model.name=a b", "model.name"),
     ("model.volume.accessMode=Many", "model.volume.accessMode"),
-    ("drainSeconds=30s", "drainSeconds"),
+    ("drainSeconds=30", "drainSeconds"),
+    ("router.drainSeconds=30s", "router.drainSeconds"),
+    ("apiKeys.secretName=My Keys", "apiKeys.secretName"),
+    ("keda.prometheusAddress=prometheus:9090", "keda.prometheusAddress"),
     ("keda.enabled=yes", "keda.enabled"),
     ("hpa.minReplicas=0", "hpa.minReplicas"),
     ("gateway.inferencePool.pickerPort=70000", "gateway.inferencePool.pickerPort"),
@@ -74,8 +84,12 @@ def rendered(helm: str, sets: list[str], **where: str) -> list[dict]:
 
 
 def meaning(value: object) -> object:
-    """Without what says nothing: empty lists and maps, helm's own labels, the order of what is found by its name."""
+    """Without what says nothing: empty lists and maps, helm's own labels, the order of flags and of what is found by its
+    name."""
     if isinstance(value, dict):
+        if "args" in value:
+            flags = sorted(each for each in value["args"] if each.startswith("--"))
+            value = value | {"args": [each for each in value["args"] if not each.startswith("--")] + flags}
         inner = {key: meaning(each) for key, each in value.items() if key not in HELMS_OWN}
         return {key: each for key, each in inner.items() if each not in ({}, []) or key in ("egress", "selfSigned")}
     if isinstance(value, list):
@@ -93,23 +107,23 @@ def by_identity(resources: list[dict]) -> dict[tuple, object]:
     }
 
 
-def differences(left: object, right: object, path: str = "") -> list[str]:
+def differences(left: object, right: object, by: str, path: str = "") -> list[str]:
     if isinstance(left, dict) and isinstance(right, dict):
         return [
             line for key in sorted(left.keys() | right.keys(), key=str)
-            for line in differences(left.get(key), right.get(key), f"{path}/{key}")
+            for line in differences(left.get(key), right.get(key), by, f"{path}/{key}")
         ]
     if isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
-        return [line for at, (a, b) in enumerate(zip(left, right)) for line in differences(a, b, f"{path}/{at}")]
-    return [] if left == right else [f"{path}: {left} by kustomize, {right} by helm"]
+        return [line for at, (a, b) in enumerate(zip(left, right)) for line in differences(a, b, by, f"{path}/{at}")]
+    return [] if left == right else [f"{path}: {left} by kustomize, {right} by {by}"]
 
 
-def expect_equal(resources: list[dict], helms: list[dict], what: str) -> None:
+def expect_equal(resources: list[dict], helms: list[dict], what: str, by: str = "helm") -> None:
     ours, theirs = by_identity(resources), by_identity(helms)
-    expect(len(theirs) == len(helms), f"{what}: helm renders an object twice")
+    expect(len(theirs) == sum(each["kind"] != "Namespace" for each in helms), f"{what}: {by} renders an object twice")
     expect(ours.keys() == theirs.keys(), f"{what}: only one of both has {sorted(ours.keys() ^ theirs.keys())}")
     for identity in ours.keys() & theirs.keys():
-        lines = differences(ours[identity], theirs[identity])
+        lines = differences(ours[identity], theirs[identity], by)
         expect(not lines, f"{what}: {identity[1]} {identity[2]}: " + "; ".join(lines))
 
 

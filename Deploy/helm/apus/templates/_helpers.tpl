@@ -27,11 +27,12 @@ app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end }}
 
-{{/* What both kinds of pods have. A pod is killed after the sleep before SIGTERM, the drain, and a margin. */}}
+{{/* What both kinds of pods have; the argument is a list of the root context and the seconds of the drain. A pod is killed
+after the sleep before SIGTERM, the drain, and a margin. */}}
 {{- define "apus.pod" -}}
 enableServiceLinks: false
-terminationGracePeriodSeconds: {{ add .Values.drainSeconds 15 }}
-{{- with .Values.image.pullSecrets }}
+terminationGracePeriodSeconds: {{ add (index . 1) 15 }}
+{{- with (index . 0).Values.image.pullSecrets }}
 imagePullSecrets:
   {{- range . }}
   - name: {{ . }}
@@ -79,6 +80,29 @@ lifecycle:
   preStop:
     sleep:
       seconds: 5
+{{- end }}
+
+{{/* The secrets that routers read: the volume's name, the folder below /etc/apus, and the file, where it is but one. */}}
+{{- define "apus.routerSecrets" -}}
+{{- if .Values.mtls.enabled }}
+- {volume: link-certificates, folder: link, secret: {{ .Release.Name }}-router-link}
+{{- end }}
+{{- if .Values.adminTLS.enabled }}
+- {volume: admin-certificates, folder: admin, secret: {{ .Release.Name }}-router-admin}
+{{- end }}
+{{- if .Values.apiTLS.enabled }}
+- {volume: api-certificates, folder: api, secret: {{ include "apus.apiSecret" . }}}
+{{- end }}
+{{- if .Values.apiKeys.enabled }}
+- {volume: api-keys, folder: keys, file: keys.yaml, secret: {{ .Values.apiKeys.secretName | default (printf "%s-api-keys" .Release.Name) }}}
+{{- end }}
+{{- if .Values.resumeKey.enabled }}
+- {volume: resume-key, folder: resume, file: resume.key, secret: {{ .Values.resumeKey.secretName | default (printf "%s-resume-key" .Release.Name) }}}
+{{- end }}
+{{- end }}
+
+{{- define "apus.apiSecret" -}}
+{{ .Values.apiTLS.secretName | default (printf "%s-api" .Release.Name) }}
 {{- end }}
 
 {{/* Flags of the link's certificates; the argument is the role of the other side. */}}
