@@ -143,13 +143,84 @@ def check_contract(prometheus: Prometheus) -> None:
         expect(len(values) == 1, f"the router has {len(values)} series of {name}")
 
 
+def check_format(name: str, text: str) -> None:
+    """promtool finds nothing wrong with what a process tells, but for names that are vLLM's and Triton's."""
+    result = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True)
+    wrong = [line for line in result.stderr.splitlines() if not re.match(r"(vllm:|nv_inference_)", line)]
+    expect(result.returncode in (0, 3) and not wrong, f"promtool on {name}'s metrics: {wrong}")
+
+
+def check_labels(prometheus: Prometheus) -> None:
+    """Each value of a label that an alert asks for is one that some series has."""
+    rules = (FOLDER / "alerts.yaml").read_text()
+    count = 0
+    for name, inside in re.findall(r"([\w:]*)\{(\w+=[^}]*)\}", rules.replace("{{", "").replace("}}", "")):
+        matchers = re.findall(r'(\w+)=(~?)"([^"]*)"', inside)
+        name = name or dict((label, value) for label, _, value in matchers)["__name__"]
+        for label, _, values in matchers:
+            for value in values.split("|") if label != "__name__" else []:
+                count += 1
+                expect(prometheus.query(f'{{__name__="{name}",{label}="{value}"}}') != [],
+                       f"alerts.yaml: no {name} has {label}={value}")
+    expect(count > 10, f"alerts.yaml: {count} labels were found")
+
+
+def overload(api: str) -> dict[str, int]:
+    """More at once than may wait, twice: nothing has moved yet at the first time. How often each code was the answer."""
+    got: dict[str, int] = {}
+    lock = threading.Lock()
+
+    def client(number: int) -> None:
+        code = "none"
+        try:
+            get(f"{api}/v1/completions", {"model": "m", "prompt": f"{number}", "max_tokens": 16, "ignore_eos": True})
+        except urllib.error.HTTPError as error:
+            code = json.loads(error.read())["error"]["code"]
+        with lock:
+            got[code] = got.get(code, 0) + 1
+
+    for _ in range(2):
+        threads = [threading.Thread(target=client, args=(number,)) for number in range(48)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    return got
+
+
+def check_refusals(prometheus: Prometheus, port: int, got: dict[str, int]) -> None:
+    """What clients of an overloaded router were told is what it counted, and alerts."""
+    expect(got.keys() == {"none", "queue_full", "queue_slow"}, f"an overloaded router answered {got}")
+    for code in ("queue_full", "queue_slow"):
+        query = f'apus_requests_rejected_total{{reason="{code}",instance="127.0.0.1:{port}"}}'
+        value = prometheus.total(query)
+        expect(value == got.get(code), f"{query} is {value:g}, clients counted {got.get(code)}")
+        alert = f'ALERTS{{alertname="ApusRefuses",reason="{code}"}}'
+        expect(len(prometheus.query(alert)) == 1, f"there is no {alert}")
+
+
+def check_scaling(prometheus: Prometheus, api: str) -> None:
+    """A request that waits in one router for a model without workers wakes KEDA, which asks Prometheus where there are
+    two: the query of components/two-routers."""
+    patch = (FOLDER.parent / "kustomize/components/two-routers/scaledobject.yaml").read_text()
+    query = re.search(r"^ +query: (.+)$", patch, re.M)[1].replace('"default"', '"cold"')
+    wait_for("scrape of the cold model", lambda: prometheus.query(query) == [0])
+
+    def client() -> None:
+        with contextlib.suppress(OSError):
+            get(f"{api}/v1/completions", {"model": "cold", "prompt": "a"})
+
+    threading.Thread(target=client, daemon=True).start()
+    wait_for("wish for a worker", lambda: prometheus.query(query) == [1])
+
+
 def main() -> None:
     apus, model = sys.argv[1:3]
     if len(sys.argv) > 3:
         os.environ["PATH"] = f"{pathlib.Path(sys.argv[3]).resolve()}:{os.environ['PATH']}"
     check_rules()
     api, admin, link, scraper = free_port(), free_port(), [free_port(), free_port()], free_port()
-    metrics = [free_port(), free_port()]
+    metrics, small_api, small_admin = [free_port(), free_port()], free_port(), free_port()
     with contextlib.ExitStack() as stack:
         def start(*command: str) -> None:
             process = stack.enter_context(
@@ -158,15 +229,16 @@ def main() -> None:
 
         folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
         for port, measured in zip(link, metrics):
-            start(apus, "worker", model, "--name=m", f"--port={port}", f"--metrics-port={measured}")
+            start(apus, "worker", model, "--name=m", "--slots=4", f"--port={port}", f"--metrics-port={measured}")
+        workers = "--worker-address=" + ",".join(f"127.0.0.1:{port}" for port in link)
         start(
             apus, "router", f"--http-port={api}", "--grpc-port=0", f"--admin-port={admin}", "--tenant-header=x-tenant",
-            "--worker-address=" + ",".join(f"127.0.0.1:{port}" for port in link))
-        targets = ",".join(f"'127.0.0.1:{port}'" for port in [admin, *metrics])
+            workers)
+        targets = ",".join(f"'127.0.0.1:{port}'" for port in [admin, *metrics, small_admin])
         (folder / "prometheus.yaml").write_text(
-            "global: {scrape_interval: 1s}\n"
+            "global: {scrape_interval: 1s, evaluation_interval: 1s}\n"
             f"rule_files: ['{FOLDER / 'alerts.yaml'}']\n"
-            f"scrape_configs: [{{job_name: apus, static_configs: [{{targets: [{targets}]}}]}}]\n")
+            f"scrape_configs: [{{job_name: apus, static_configs: [{{targets: [{targets}], labels: {{namespace: apus}}}}]}}]\n")
         start(
             "prometheus", f"--config.file={folder / 'prometheus.yaml'}", f"--storage.tsdb.path={folder / 'data'}",
             f"--web.listen-address=127.0.0.1:{scraper}")
@@ -176,6 +248,7 @@ def main() -> None:
         for accept in ("text/plain", "application/openmetrics-text"):
             text = get(f"http://127.0.0.1:{admin}/metrics", headers={"accept": accept}).decode()
             expect(text.rstrip().endswith("# EOF") == ("openmetrics" in accept), f"{accept} is not what is answered")
+        check_labels(prometheus)
 
         got = load(f"http://127.0.0.1:{api}", 6)
         wait_for(
@@ -185,6 +258,18 @@ def main() -> None:
         check_counters(prometheus, got)
         check_dashboards(prometheus)
         check_contract(prometheus)
+        for name, port in (("the router", admin), ("the worker", metrics[0])):
+            check_format(name, get(f"http://127.0.0.1:{port}/metrics").decode())
+
+        start(
+            apus, "router", f"--http-port={small_api}", "--grpc-port=0", f"--admin-port={small_admin}",
+            "--queue-limit=24", "--queue-wait=0.01", f"--expect-model=cold={model}", workers)
+        ready = f'apus_workers{{state="ready",instance="127.0.0.1:{small_admin}"}}'
+        wait_for("second router", lambda: prometheus.total(ready) == 2)
+        got = overload(f"http://127.0.0.1:{small_api}")
+        time.sleep(3)
+        check_refusals(prometheus, small_admin, got)
+        check_scaling(prometheus, f"http://127.0.0.1:{small_api}")
 
     conclude()
 
