@@ -46,6 +46,7 @@ lint:
 	@swift format lint --strict $(SWIFT_FILES)
 	@clang-format --dry-run -Werror $(C_FILES)
 	@python3 Deploy/test/limits.py --check
+	@python3 Deploy/test/metrics.py --check
 
 # The kernels also compile for AArch64, which this machine may not be, and give the same bits there, in emulation.
 KERNEL_FLAGS := -O2 -std=c11 -ffp-contract=off -Wall -Wextra -Werror -ISources/CKernels/include

@@ -20,6 +20,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
+import metrics
 from checks import conclude, expect
 
 FOLDER = pathlib.Path(__file__).resolve().parents[1] / "monitoring"
@@ -143,11 +144,16 @@ def check_contract(prometheus: Prometheus) -> None:
         expect(len(values) == 1, f"the router has {len(values)} series of {name}")
 
 
-def check_format(name: str, text: str) -> None:
-    """promtool finds nothing wrong with what a process tells, but for names that are vLLM's and Triton's."""
+def check_format(process: str, text: str) -> None:
+    """promtool finds nothing wrong with what a process tells, but for names that are vLLM's and Triton's; and they are
+    those that Docs/metrics.md says such a process has."""
+    told, written = set(re.findall(r"^# TYPE (\S+)", text, re.M)), metrics.names(process)
+    expect(told <= written, f"Docs/metrics.md does not say that a {process} has {told - written}")
+    # What counts texts, drafts, aliases, tenants or traces appears with them.
+    expect(len(told) > len(written) / 2, f"a {process} has {len(told)} of {len(written)} metrics")
     result = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True)
     wrong = [line for line in result.stderr.splitlines() if not re.match(r"(vllm:|nv_inference_)", line)]
-    expect(result.returncode in (0, 3) and not wrong, f"promtool on {name}'s metrics: {wrong}")
+    expect(result.returncode in (0, 3) and not wrong, f"promtool on a {process}'s metrics: {wrong}")
 
 
 def check_labels(prometheus: Prometheus) -> None:
@@ -220,7 +226,7 @@ def main() -> None:
         os.environ["PATH"] = f"{pathlib.Path(sys.argv[3]).resolve()}:{os.environ['PATH']}"
     check_rules()
     api, admin, link, scraper = free_port(), free_port(), [free_port(), free_port()], free_port()
-    metrics, small_api, small_admin = [free_port(), free_port()], free_port(), free_port()
+    observed, small_api, small_admin = [free_port(), free_port()], free_port(), free_port()
     with contextlib.ExitStack() as stack:
         def start(*command: str) -> None:
             process = stack.enter_context(
@@ -228,17 +234,18 @@ def main() -> None:
             stack.callback(process.terminate)
 
         folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        for port, measured in zip(link, metrics):
+        for port, measured in zip(link, observed):
             start(apus, "worker", model, "--name=m", "--slots=4", f"--port={port}", f"--metrics-port={measured}")
         workers = "--worker-address=" + ",".join(f"127.0.0.1:{port}" for port in link)
         start(
             apus, "router", f"--http-port={api}", "--grpc-port=0", f"--admin-port={admin}", "--tenant-header=x-tenant",
             workers)
-        targets = ",".join(f"'127.0.0.1:{port}'" for port in [admin, *metrics, small_admin])
+        targets = ",".join(f"'127.0.0.1:{port}'" for port in [admin, *observed, small_admin])
         (folder / "prometheus.yaml").write_text(
             "global: {scrape_interval: 1s, evaluation_interval: 1s}\n"
             f"rule_files: ['{FOLDER / 'alerts.yaml'}']\n"
-            f"scrape_configs: [{{job_name: apus, static_configs: [{{targets: [{targets}], labels: {{namespace: apus}}}}]}}]\n")
+            "scrape_configs: [{job_name: apus, static_configs: "
+            f"[{{targets: [{targets}], labels: {{namespace: apus}}}}]}}]\n")
         start(
             "prometheus", f"--config.file={folder / 'prometheus.yaml'}", f"--storage.tsdb.path={folder / 'data'}",
             f"--web.listen-address=127.0.0.1:{scraper}")
@@ -258,8 +265,8 @@ def main() -> None:
         check_counters(prometheus, got)
         check_dashboards(prometheus)
         check_contract(prometheus)
-        for name, port in (("the router", admin), ("the worker", metrics[0])):
-            check_format(name, get(f"http://127.0.0.1:{port}/metrics").decode())
+        for process, port in (("router", admin), ("worker", observed[0])):
+            check_format(process, get(f"http://127.0.0.1:{port}/metrics").decode())
 
         start(
             apus, "router", f"--http-port={small_api}", "--grpc-port=0", f"--admin-port={small_admin}",
