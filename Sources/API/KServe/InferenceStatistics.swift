@@ -110,9 +110,9 @@ final class InferenceCounters: Sendable {
 
     func failed(_ error: APIError, _ times: InferenceTimes, at now: NIODeadline, wasPending: Bool) {
         let failure: Failure =
-            switch error.code {
-            case "queue_full", "unavailable", "shutting_down": .rejected
-            case "internal_error": .backend
+            switch (error.status, error.code) {
+            case (429, _), (_, "unavailable"), (_, "shutting_down"): .rejected
+            case (_, "internal_error"): .backend
             default: .other
             }
         failed(failure, times, at: now, wasPending: wasPending)

@@ -64,11 +64,12 @@ final class TextInference: GenerationReceiver {
     func start() throws(APIError) {
         var asked = prepared.generation.request
         asked.trace = trace
+        counters.arrived(unixSeconds: core.surroundings.unixSeconds())
         do throws(APIError) { try core.assign(&asked, to: caller) } catch {
             core.refused(code: error.code)
+            counters.failed(error, times, at: loop.now, wasPending: false)
             throw error
         }
-        counters.arrived(unixSeconds: core.surroundings.unixSeconds())
         do {
             request = try core.service.submit(asked, receiver: core.receiver(self, of: caller))
         } catch {

@@ -223,6 +223,36 @@ import Testing
         #expect(refused.header("content-type") == "application/json")
     }
 
+    @Test(arguments: [
+        (ServeError.queueFull(limit: 9, retryAfterSeconds: 4), "REJECTED"),
+        (.queueFull(limit: 9, isTenantShare: true, retryAfterSeconds: 4), "REJECTED"),
+        (.queueSlow(expectedSeconds: 40, limitSeconds: 30, retryAfterSeconds: 40), "REJECTED"),
+        (.shuttingDown, "REJECTED"), (.unavailable("Nobody is there."), "REJECTED"),
+        (.internalFailure("It broke."), "BACKEND"), (.timedOut(afterSeconds: 5), "OTHER"),
+    ])
+    func `a failure is counted by what was to blame`(error: ServeError, reason: String) {
+        let desk = Desk()
+        desk.service.refusal = error
+        desk.post(Self.infer, Self.body())
+        #expect(Self.failures(desk) == [reason])
+    }
+
+    @Test func `a request over its key's allowance is counted as rejected`() {
+        let desk = Desk(access: AccessControl(AccessTests.keys))
+        for _ in 0..<2 { desk.post(Self.infer, Self.body(), headers: AccessTests.bearer("few")) }
+        #expect(Self.failures(desk).isEmpty)
+        let refused = desk.post(Self.infer, Self.body(), headers: AccessTests.bearer("few"))
+        #expect(refused.status == 429 && Self.failures(desk) == ["REJECTED"])
+    }
+
+    /// The reasons for which requests have failed.
+    static func failures(_ desk: Desk) -> [String] {
+        ["REJECTED", "CANCELED", "BACKEND", "OTHER"].flatMap { reason in
+            let failures = desk.metrics.counter(.inferFailure, labels: ["tiny", "1", reason])
+            return Array(repeating: reason, count: failures.value)
+        }
+    }
+
     @Test func `a client that leaves is cancelled, streamed or not`() {
         for path in ["infer", "generate_stream"] {
             let desk = Desk()
