@@ -13,18 +13,31 @@ RUN swift package resolve
 COPY Tests Tests
 COPY Sources Sources
 RUN swift build -c release --product apus --static-swift-stdlib \
-    && strip -o /apus .build/release/apus
+    && strip -o /apus .build/release/apus \
+    && cp Package.resolved / && swift --version | sed -n 's/.*Swift version \([0-9.]*\).*/\1/p' >/swift-version
 
-# Runtime stage: the binary, three shared libraries, no shell needed to run it, nobody's user. The libraries are the
-# newest of the release, for their security fixes: no versions here.
-FROM debian:bookworm-slim
+# What it runs on: three shared libraries, nobody's user. The libraries are the newest of the release, for their security
+# fixes: no versions here.
+FROM debian:bookworm-slim AS system
 # hadolint ignore=DL3008
 RUN apt-get update -qq \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
         libssl3 libnghttp2-14 libstdc++6 ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
     && groupadd --gid 65532 apus && useradd --uid 65532 --gid 65532 --no-create-home --shell /usr/sbin/nologin apus
+
+# What is in it, as SPDX.
+FROM system AS bill
+ARG VERSION=0.1.0
+ARG CREATED=
+COPY --from=build /apus /Package.resolved /swift-version /
+COPY Deploy/image/sbom.sh /
+RUN sh /sbom.sh /apus /Package.resolved "$(cat /swift-version)" "$VERSION" "$CREATED" >/sbom.spdx.json
+
+# Runtime stage: the binary, its examples of settings, no shell needed to run it.
+FROM system
 COPY --from=build /apus /usr/local/bin/apus
+COPY --from=bill /sbom.spdx.json /usr/share/doc/apus/sbom.spdx.json
 COPY Config /etc/apus
 USER 65532:65532
 # Loopback inside a container reaches nobody. A variable comes before a file: say --host or -e APUS_HOST to change it.
@@ -38,6 +51,15 @@ HEALTHCHECK --interval=10s --timeout=2s --start-period=60s --retries=3 \
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/usr/local/bin/apus"]
 CMD ["--help"]
+# Known to who builds: `make image` says all of it.
+ARG VERSION=0.1.0
+ARG REVISION=
+ARG SOURCE=
+ARG CREATED=
 LABEL org.opencontainers.image.title="Apus" \
     org.opencontainers.image.description="Distributed inference serving for open models on machines you own" \
-    org.opencontainers.image.licenses="Apache-2.0"
+    org.opencontainers.image.licenses="Apache-2.0" \
+    org.opencontainers.image.version="$VERSION" \
+    org.opencontainers.image.revision="$REVISION" \
+    org.opencontainers.image.source="$SOURCE" \
+    org.opencontainers.image.created="$CREATED"

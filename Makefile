@@ -1,7 +1,7 @@
 # make run    a router and two workers on this machine, serving a real model
 # make test   everything that CI runs
 .PHONY: run build test lint arm-kernels format model embedding-model packages protos bench bench-router chaos simulate
-.PHONY: mutate fuzz abuse soak clean
+.PHONY: mutate fuzz abuse soak image image-check clean
 
 MODEL ?= .models/SmolLM2-135M-Instruct.Q4_1.gguf
 NAME ?= smollm2-135m
@@ -153,5 +153,18 @@ soak: $(APUS) model
 	Deploy/local/install-packages.sh wrk nghttp2-client
 	python3 Deploy/soak/soak.py $(SOAK_FLAGS)
 
+# The image, with labels of where it is from. Another builder: make image IMAGE_BUILD='buildah bud'
+IMAGE_BUILD ?= docker build
+IMAGE_TAG ?= apus:$(shell sed -n 's/^ARG VERSION=//p' Dockerfile | head -1)
+image:
+	$(IMAGE_BUILD) --build-arg REVISION=$$(git rev-parse HEAD) --build-arg CREATED=$$(date -u +%Y-%m-%dT%H:%M:%SZ) \
+		--build-arg SOURCE=$$(git config --get remote.origin.url | sed 's#//[^/@]*@#//#') --tag $(IMAGE_TAG) .
+
+# The image without a registry: its runtime stages on what debootstrap makes, with a binary from here; then it serves, and its
+# bill of materials is compared with it. Not in `make test`: takes minutes, and root.
+image-check: $(APUS) model
+	Deploy/local/install-packages.sh buildah debootstrap binutils
+	python3 Deploy/test/check_image.py $(APUS) $(MODEL)
+
 clean:
-	rm -rf .build .build-test .build-fuzz
+	rm -rf .build .build-test .build-fuzz .build-image

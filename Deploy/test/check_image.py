@@ -1,0 +1,227 @@
+#!/usr/bin/env python3
+"""Checks the Dockerfile without a registry: its runtime stages are built by buildah on a base that debootstrap makes of
+the same Debian release, with a binary from here in place of the build stage; then the image's own entry point serves a
+model, as the image's user and with a read-only root, and its bill of materials is compared with what is in it.
+
+    sudo python3 Deploy/test/check_image.py APUS MODEL.gguf      APUS: built with --static-swift-stdlib
+
+Needs root, debootstrap and buildah. What it builds on is kept in .build-image.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+from checks import conclude, expect
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+KEPT = ROOT / ".build-image"
+BUILDAH = ["buildah", "--storage-driver=vfs", f"--root={KEPT}/store", f"--runroot={KEPT}/run"]
+LABELS = {"VERSION": "", "REVISION": "0123abcd", "SOURCE": "https://git.example/apus", "CREATED": "2026-01-31T12:00:00Z"}
+
+
+def run(*command: object, **more) -> str:
+    result = subprocess.run([str(part) for part in command], capture_output=True, text=True, **more)
+    if result.returncode != 0:
+        sys.exit(f"{' '.join(map(str, command))}: {result.stdout[-2000:]}{result.stderr[-2000:]}")
+    return result.stdout.strip()
+
+
+def stages(text: str) -> list[tuple[str, str]]:
+    """Each stage's base and its text."""
+    starts = [each.start() for each in re.finditer(r"^FROM ", text, re.M)]
+    parts = [text[start:end] for start, end in zip(starts, starts[1:] + [len(text)])]
+    return [(part.split()[1], part) for part in parts]
+
+
+def check_build_stage(text: str) -> None:
+    """What it would do is what `make build` does, and what it copies is there."""
+    makefile = (ROOT / "Makefile").read_text()
+    libraries = re.search(r"^LIBRARIES := (.+)$", makefile, re.M)[1]
+    expect(f" {libraries} \\\n" in text, f"Dockerfile: builds with other packages than {libraries}")
+    command = re.search(r"^\t(swift build .*--static-swift-stdlib.*)$", makefile, re.M)[1]
+    expect(f"RUN {command} \\\n" in text, f"Dockerfile: builds by another command than {command}")
+    for sources in re.findall(r"^COPY (?!--)(.+) \S+$", text, re.M):
+        for source in sources.split():
+            expect((ROOT / source).exists(), f"Dockerfile: there is no {source}")
+
+
+def make_base(image: str) -> None:
+    """The official image's place is taken by debootstrap's smallest system of the same release."""
+    if image in run(*BUILDAH, "images", "--format", "{{.Name}}:{{.Tag}}"):
+        return
+    release = re.fullmatch(r"debian:(\w+)-slim", image)[1]
+    archive = KEPT / f"{release}.tar"
+    if not archive.exists():
+        with tempfile.TemporaryDirectory() as folder:
+            run("debootstrap", "--variant=minbase", release, f"{folder}/system")
+            run("tar", "-C", f"{folder}/system", "-cf", archive, ".")
+    container = run(*BUILDAH, "from", "scratch")
+    run(*BUILDAH, "add", container, archive, "/")
+    run(*BUILDAH, "commit", "--rm", container, f"docker.io/library/{image}")
+
+
+def build(text: str, apus: str, version: str) -> str:
+    """The image, of all stages but the first, whose results are laid ready."""
+    with tempfile.TemporaryDirectory(dir=KEPT) as folder:
+        context = pathlib.Path(folder)
+        for name in ("Config", "Deploy/image"):
+            shutil.copytree(ROOT / name, context / name)
+        built = context / "built"
+        built.mkdir()
+        run("strip", "-o", built / "apus", apus)
+        shutil.copy(ROOT / "Package.resolved", built)
+        (built / "swift-version").write_text(re.search(r"Swift version ([\d.]+)", run("swift", "--version"))[1] + "\n")
+        dockerfile = "FROM scratch AS build\nCOPY built/ /\n" + "".join(part for _, part in stages(text)[1:])
+        (context / "Dockerfile").write_text(dockerfile)
+        arguments = [f"--build-arg={name}={value}" for name, value in (LABELS | {"VERSION": version}).items()]
+        run(*BUILDAH, "bud", "--isolation=chroot", "--format=docker", f"--ignorefile={ROOT / '.dockerignore'}",
+            *arguments, "--tag=apus:checked", context)
+    return "apus:checked"
+
+
+def check_configuration(config: dict, version: str) -> None:
+    labels = {key.rsplit(".", 1)[1]: value for key, value in config["Labels"].items() if "opencontainers" in key}
+    wanted = {name.lower(): value for name, value in (LABELS | {"VERSION": version}).items()}
+    expect(wanted.items() <= labels.items(), f"labels: {labels}")
+    expect({"title", "description", "licenses"} <= {key for key, value in labels.items() if value}, f"labels: {labels}")
+    expect(config["User"] == "65532:65532", f"user: {config['User']}")
+    expect(config["Entrypoint"] == ["/usr/local/bin/apus"], f"entry point: {config['Entrypoint']}")
+    expect(config["StopSignal"] == "SIGTERM", f"signal: {config['StopSignal']}")
+    ports = {f"{port}/tcp" for port in (8000, 8001, 8002, 8101, 8102)}
+    expect(set(config["ExposedPorts"]) == ports, f"ports: {config['ExposedPorts']}")
+
+
+def inside(system: str, model: str, environment: list[str], *command: str) -> list[str]:
+    """The command as the image's user, below a root that is read-only, with the model's folder at /mnt."""
+    folder, user = pathlib.Path(model).resolve().parent, "65532:65532"
+    script = """
+        mount --bind "$1" "$1" && mount --bind "$2" "$1/mnt" || exit
+        mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" && mount -o remount,bind,ro "$1" || exit
+        root=$1 user=$3
+        shift 3
+        exec chroot --userspec="$user" "$root" /usr/bin/env -i "$@"
+        """
+    return ["unshare", "--mount", "sh", "-c", script, "sh", system, str(folder), user, *environment, *command]
+
+
+def check_serving(system: str, config: dict, model: str, version: str) -> None:
+    ports = {}
+    for name in ("HTTP", "GRPC", "ADMIN"):
+        with socket.socket() as each:
+            each.bind(("127.0.0.1", 0))
+            ports[name] = each.getsockname()[1]
+    environment = config["Env"] + [f"APUS_{name}_PORT={port}" for name, port in ports.items()]
+
+    def ask(*command: str) -> subprocess.CompletedProcess:
+        return subprocess.run(inside(system, model, environment, *command), capture_output=True, text=True)
+
+    told = ask(*config["Entrypoint"], "--version")
+    expect(told.stdout.strip() == version, f"--version in the image: {told.stdout}{told.stderr}")
+    expect(ask(*config["Entrypoint"], *config["Cmd"]).returncode == 0, "what the image does by itself fails")
+    expect(ask("/bin/touch", "/tmp/here").returncode != 0, "the root is not read-only, so nothing is shown")
+    health = config["Healthcheck"]["Test"]
+    expect(health[0] == "CMD", f"health check: {health}")
+    expect(ask(*health[1:]).returncode != 0, "the health check passes where nothing runs")
+    file = f"/mnt/{pathlib.Path(model).name}"
+    serve = inside(system, model, environment, *config["Entrypoint"], "serve", file, "--name=m")
+    with subprocess.Popen(serve, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
+        try:
+            ready = f"http://127.0.0.1:{ports['ADMIN']}/readyz"
+            deadline = time.monotonic() + 60
+            while time.monotonic() < deadline and server.poll() is None:
+                with contextlib.suppress(OSError), urllib.request.urlopen(ready, timeout=5):
+                    break
+                time.sleep(0.3)
+            expect(ask(*health[1:]).returncode == 0, "the health check fails while it serves")
+            body = json.dumps({"model": "m", "prompt": "Swifts", "max_tokens": 4, "ignore_eos": True}).encode()
+            request = urllib.request.Request(
+                f"http://127.0.0.1:{ports['HTTP']}/v1/completions", body, {"content-type": "application/json"})
+            with contextlib.suppress(OSError), urllib.request.urlopen(request, timeout=60) as answer:
+                body = answer.read()
+            expect(b'"completion_tokens":4' in body, f"no answer from the image: {body}")
+        finally:
+            server.terminate()
+            log = server.communicate(timeout=60)[0]
+    expect(server.returncode == 0, f"the server ended with {server.returncode}: {log[-2000:]}")
+
+
+def check_bill(system: str, version: str) -> None:
+    """The bill names what Package.swift asks for, every package of the system, and those that the loader takes from."""
+    bill = json.loads((pathlib.Path(system) / "usr/share/doc/apus/sbom.spdx.json").read_text())
+    expect(bill["spdxVersion"] == "SPDX-2.3" and bill["creationInfo"]["created"] == LABELS["CREATED"], "bill: head")
+    packages = {each["SPDXID"]: each for each in bill["packages"]}
+    expect(len(packages) == len(bill["packages"]), "bill: an identifier twice")
+    expect(all(re.fullmatch(r"SPDXRef-[A-Za-z0-9.-]+", each) for each in packages), "bill: identifiers")
+    relations = {(each["spdxElementId"], each["relationshipType"], each["relatedSpdxElement"])
+                 for each in bill["relationships"]}
+    ends = {end for one, _, other in relations for end in (one, other)}
+    expect(ends - {"SPDXRef-DOCUMENT"} == set(packages), f"bill: {ends ^ set(packages)} have no package or no relation")
+    expect(packages["SPDXRef-apus"]["versionInfo"] == version, "bill: version")
+
+    used = {packages[to]["name"]: packages[to]["versionInfo"] for _, kind, to in relations if kind == "DEPENDS_ON"}
+    asked = re.findall(r'url: "[^"]+/([\w-]+?)(?:\.git)?", exact: "([\d.]+)"', (ROOT / "Package.swift").read_text())
+    expect(len(asked) >= 6, "Package.swift: no packages were found")
+    for name, exact in asked:
+        expect(used.get(name.lower()) == exact, f"bill: {name} {exact} is used, written is {used.get(name.lower())}")
+
+    query = run("chroot", system, "dpkg-query", "-W", "-f", "${Package} ${Version}\n").splitlines()
+    debs = {f"{each['name']} {each['versionInfo']}" for key, each in packages.items() if key.startswith("SPDXRef-deb-")}
+    expect(debs == set(query), f"bill: packages of the system differ: {sorted(debs ^ set(query))}")
+
+    needed = run("chroot", system, "ldd", "/usr/local/bin/apus")
+    expect("not found" not in needed, f"libraries are missing: {needed}")
+    libraries = {path.rsplit("/", 1)[1] for path in re.findall(r"(/\S+) \(0x", needed)}
+    lists = pathlib.Path(system, "var/lib/dpkg/info")
+    owners = {
+        list_.name.removesuffix(".list").split(":")[0] for list_ in lists.glob("*.list")
+        if libraries & {line.rsplit("/", 1)[-1] for line in list_.read_text().splitlines() if "/lib" in line}
+    }
+    written = {packages[to]["name"] for _, kind, to in relations if kind == "DYNAMIC_LINK"}
+    expect(len(libraries) > 4 and written == owners, f"bill: linked to {sorted(written)}, the loader takes {sorted(owners)}")
+    asked = set(re.search(r"--no-install-recommends \\\n +([^\\]+) \\", stages(
+        (ROOT / "Dockerfile").read_text())[1][1])[1].split()) - {"ca-certificates"}
+    expect(asked <= owners, f"Dockerfile: installs {sorted(asked - owners)}, which nothing is linked to")
+
+
+def main() -> None:
+    apus, model = sys.argv[1:3]
+    text = (ROOT / "Dockerfile").read_text()
+    version = run(apus, "--version")
+    bases = [base for base, _ in stages(text)]
+    toolchain, system = re.fullmatch(r"swift:([\d.]+)-(\w+)", bases[0]), bases[1]
+    expect(bases[2:] == ["system"] * (len(bases) - 2), f"Dockerfile: stages are based on {bases}")
+    expect(toolchain is not None and system == f"debian:{toolchain[2]}-slim", f"Dockerfile: releases differ: {bases}")
+    expect(f"Swift version {toolchain[1]} " in run("swift", "--version"), f"Dockerfile: {bases[0]} is not what builds here")
+    expect(set(re.findall(r"^ARG VERSION=(.*)$", text, re.M)) == {version}, f"Dockerfile: VERSION is not {version}")
+
+    check_build_stage(text)
+
+    KEPT.mkdir(exist_ok=True)
+    make_base(system)
+    image = build(text, apus, version)
+    config = json.loads(run(*BUILDAH, "inspect", "--type=image", image))["Docker"]["config"]
+    check_configuration(config, version)
+    container = run(*BUILDAH, "from", image)
+    try:
+        mounted = run(*BUILDAH, "mount", container)
+        check_serving(mounted, config, model, version)
+        check_bill(mounted, version)
+    finally:
+        run(*BUILDAH, "rm", container)
+    conclude()
+
+
+if __name__ == "__main__":
+    if os.geteuid() != 0:
+        sys.exit("check_image.py mounts and changes its root: run it as root")
+    main()
