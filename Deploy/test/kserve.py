@@ -54,6 +54,9 @@ def check_container(runtime: dict, service: dict, apus: str, version: str) -> No
     expect(admin is not None and runtime["spec"]["annotations"]["prometheus.kserve.io/port"] == admin[1], "runtime: metrics")
     for probe, path in (("startupProbe", "ready"), ("livenessProbe", "live"), ("readinessProbe", "ready")):
         expect(container[probe]["httpGet"] == {"path": f"/v2/health/{path}", "port": 8080}, f"runtime: {probe}")
+    longest = re.search(r"--request-timeout .*?\(default:\s+(\d+)\)", help_text, re.S)
+    allowed = float(given.get("--request-timeout", longest[1] if longest else "inf"))
+    expect(float(given["--drain-timeout"]) >= allowed, f"runtime: cuts streams off that may take {allowed} s")
     grace = service["spec"]["predictor"]["terminationGracePeriodSeconds"]
     expect(grace >= float(given["--drain-timeout"]) + 5, f"service: is killed after {grace} s")
     expect(container["image"] == f"apus:{version}", f"runtime: image {container['image']}")
