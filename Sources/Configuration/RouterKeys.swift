@@ -80,7 +80,8 @@ package enum RouterKeys {
     package static let serving =
         [
             modelAlias.name, modelShadow.name, queueLimit.name, queueWait.name, queueTokenLimit.name,
-            queueByteLimit.name, accessKeys.name, tenantHeader.name, publicMetrics.name, queueTimeout.name, requestTimeout.name,
+            queueByteLimit.name, accessKeys.name, tenantHeader.name, publicMetrics.name, queueTimeout.name,
+            requestTimeout.name,
             firstTokenObjective.name, tokenObjective.name, maxBodyBytes.name, resumeKeyFile.name, resumeWindow.name,
             tlsCertificate.name, tlsKey.name,
         ] + TraceKeys.names
