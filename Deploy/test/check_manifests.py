@@ -71,6 +71,9 @@ def check_restricted(name: str, pod: dict, needs_token: bool) -> None:
         expect(own.get("readOnlyRootFilesystem") is True, f"{name}: readOnlyRootFilesystem")
         expect(own.get("capabilities") == {"drop": ["ALL"]}, f"{name}: capabilities")
         expect(not own.get("privileged"), f"{name}: privileged")
+        expect(not any("hostPort" in port for port in container.get("ports", [])), f"{name}: hostPort")
+        refused = {"seLinuxOptions", "sysctls", "procMount", "windowsOptions", "appArmorProfile"} & set(both)
+        expect(not refused, f"{name}: {sorted(refused)}, which the standard allows in part or not at all")
         expect("memory" in container.get("resources", {}).get("limits", {}), f"{name}: no memory limit")
 
 

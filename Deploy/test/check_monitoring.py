@@ -206,18 +206,21 @@ def check_refusals(prometheus: Prometheus, port: int, got: dict[str, int]) -> No
 
 
 def check_scaling(prometheus: Prometheus, api: str) -> None:
-    """A request that waits in one router for a model without workers wakes KEDA, which asks Prometheus where there are
-    two: the query of components/two-routers."""
-    patch = (FOLDER.parent / "kustomize/components/two-routers/scaledobject.yaml").read_text()
+    """A request that waits in one router for a model without workers is in what autoscalers ask Prometheus: the query of
+    components/two-routers, and the rule for the adapter of components/hpa."""
+    components = FOLDER.parent / "kustomize/components"
+    patch = (components / "two-routers/scaledobject.yaml").read_text()
     query = re.search(r"^ +query: (.+)$", patch, re.M)[1].replace('"default"', '"cold"')
-    wait_for("scrape of the cold model", lambda: prometheus.query(query) == [0])
+    rule = re.search(r"^# +metricsQuery: (.+)$", (components / "hpa/kustomization.yaml").read_text(), re.M)[1]
+    adapted = rule.replace("<<.LabelMatchers>>", 'model_name="cold"')
+    wait_for("scrape of the cold model", lambda: prometheus.query(query) == prometheus.query(adapted) == [0])
 
     def client() -> None:
         with contextlib.suppress(OSError):
             get(f"{api}/v1/completions", {"model": "cold", "prompt": "a"})
 
     threading.Thread(target=client, daemon=True).start()
-    wait_for("wish for a worker", lambda: prometheus.query(query) == [1])
+    wait_for("wish for a worker", lambda: prometheus.query(query) == prometheus.query(adapted) == [1])
 
 
 def main() -> None:
