@@ -22,8 +22,11 @@ import kserve
 import kustomize
 from checks import conclude, expect
 from links import check_links, check_several, title
+from starts import check_start
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+# What makes a router that strangers cannot use.
+CLOSED = ["api-keys", "mtls", "tls-admin", "tls-api", "two-routers"]
 PORT_FLAGS = {
     "router": {"http": "--http-port", "grpc": "--grpc-port", "metrics": "--admin-port"},
     "worker": {"link": "--port", "metrics": "--metrics-port"},
@@ -196,6 +199,7 @@ def main() -> None:
             chart.expect_equal(changed, kustomize.rendered(components), f"kustomize with {names}", by="the real one")
     for folder in kustomize.folders():
         kustomize.check_secrets(folder)
+    check_start(kustomize.with_components(resources, [kustomize.COMPONENTS / name for name in CLOSED]), apus)
     tags = [image["newTag"] for image in kustomize.kustomization()["images"]]
     expect(tags == [version], f"kustomization.yaml names the images {tags}, the binary is {version}")
 
