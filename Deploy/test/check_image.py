@@ -218,6 +218,8 @@ def main() -> None:
         check_bill(mounted, version)
     finally:
         run(*BUILDAH, "rm", container)
+        run(*BUILDAH, "rmi", image)
+        run(*BUILDAH, "rmi", "--prune")
     conclude()
 
 
