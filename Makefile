@@ -40,7 +40,8 @@ test: packages model embedding-model lint arm-kernels
 
 # Formatting of Swift and C, as .swift-format and .clang-format say.
 SWIFT_FILES = $(shell git ls-files '*.swift' ':!Sources/*/Generated/*')
-C_FILES = $(shell git ls-files 'Sources/CKernels/*.[ch]' 'Sources/CKernels/*.inc' 'Tests/CrossKernels/*.c')
+C_FILES = $(shell git ls-files 'Sources/CKernels/*.[ch]' 'Sources/CKernels/*.inc' 'Tests/CrossKernels/*.c' \
+	'Tests/CAllocations/*.[ch]')
 lint:
 	Deploy/local/install-packages.sh clang-format
 	@swift format lint --strict $(SWIFT_FILES)

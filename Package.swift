@@ -114,6 +114,7 @@ let package = Package(
             ],
             swiftSettings: ours),
 
+        .target(name: "CAllocations", path: "Tests/CAllocations"),
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: ours),
         .executableTarget(
             name: "SandboxProbe", dependencies: ["Sandbox"], path: "Tests/SandboxProbe", swiftSettings: ours),
@@ -139,7 +140,7 @@ let package = Package(
         test("HTTP", [nio, nioPosix]),
         test("WorkerProtocol", ["Inference", "Text", protobuf]),
         test("Models", ["Inference", "Text", "Grammar", "Weights"]),
-        test("Engine", ["Inference", "Grammar", "Kernels", "Models"]),
+        test("Engine", ["CAllocations", "Inference", "Grammar", "Kernels", "Models"]),
         test(
             "Worker",
             [

@@ -50,6 +50,8 @@ package struct BatchComposer: Sendable {
             return .finished(.failed(objection))
         }
         var sequence = RunningSequence(admitted, router: router)
+        let tokenMax = sequence.tokenMax(contextLength: model.contextLength)
+        sequence.reserve(tokenCount: tokenMax, pageCount: pool.pagesNeeded(forTokens: tokenMax))
         if model.pooledOutput == nil, let finish = sequence.finish(contextLength: model.contextLength) {
             return .finished(finish)
         }
@@ -101,13 +103,15 @@ package struct BatchComposer: Sendable {
 
     // MARK: - A step
 
-    /// - Parameter prefillMax: prompt tokens that may be computed beside so many sequences in decode, of sequences that
-    ///   go on here with what they made elsewhere, and of others.
+    /// - Parameters:
+    ///   - plan: of the step before; overwritten.
+    ///   - prefillMax: prompt tokens that may be computed beside so many sequences in decode, of sequences that go on here
+    ///     with what they made elsewhere, and of others.
     package mutating func plan(
-        prefillMax: (_ decodeRows: Int, _ resumes: Bool) -> Int = { _, _ in .max }
-    ) -> StepPlan {
-        guard model.pooledOutput == nil else { return planTexts() }
-        var plan = StepPlan()
+        into plan: inout StepPlan, prefillMax: (_ decodeRows: Int, _ resumes: Bool) -> Int = { _, _ in .max }
+    ) {
+        plan.clear()
+        guard model.pooledOutput == nil else { return planTexts(into: &plan) }
         var place = 0
         while place < sequences.count {
             if sequences[place].pendingCount == 1 { schedule(place, tokenCount: 1, in: &plan) }
@@ -122,7 +126,6 @@ package struct BatchComposer: Sendable {
             used += prefill(thatResumes: resumes, budget: allowed - used, arriving: &arriving, in: &plan)
         }
         if options.speculationEnabled { addDrafts(to: &plan) }
-        return plan
     }
 
     /// - Returns: tokens put into the step.
@@ -150,18 +153,13 @@ package struct BatchComposer: Sendable {
     }
 
     /// Texts that are read as a whole, in order of rank: as many as the budget holds, one at least.
-    private func planTexts() -> StepPlan {
-        var plan = StepPlan()
+    private func planTexts(into plan: inout StepPlan) {
         var budget = options.stepTokenBudget
         for (place, sequence) in sequences.enumerated() {
             guard sequence.tokens.count <= budget || plan.slices.isEmpty else { continue }
-            plan.slices.append(
-                StepSlice(
-                    tokens: sequence.tokens, startPosition: 0, pages: [], logits: .last, pooling: sequence.pooling))
-            plan.places.append(place)
+            plan.add(sequence.tokens[...], pages: [], logits: .last, pooling: sequence.pooling, place: place)
             budget -= sequence.tokens.count
         }
-        return plan
     }
 
     /// The tokens of a slice have K and V now that stay: drafts that proved wrong do not count.
@@ -169,14 +167,11 @@ package struct BatchComposer: Sendable {
         sequences[place].computedCount += tokenCount
     }
 
-    /// A token was chosen.
-    package mutating func append(_ token: TokenID, to place: Int) {
-        sequences[place].append(token)
-    }
-
-    /// Remembers where a sequence is in its grammar.
-    mutating func remember(_ constraintPlace: ConstraintPlace, of place: Int) {
-        sequences[place].constraintPlace = constraintPlace
+    /// The sequences, for those who choose tokens for several of them at once.
+    package mutating func withSequences<Result>(_ body: (UnsafeMutableBufferPointer<RunningSequence>) -> Result)
+        -> Result
+    {
+        sequences.withUnsafeMutableBufferPointer { body($0) }
     }
 
     /// Lets others use the pages that became full. Not before the step's logits are known to be sound.
@@ -191,7 +186,10 @@ package struct BatchComposer: Sendable {
         return sequences[place].unreportedCachedCount
     }
 
-    package mutating func takePrefixChanges() -> (added: [UInt64], removed: [UInt64]) { pool.takeChanges() }
+    /// See ``KVPagePool/takeChanges(added:removed:)``.
+    mutating func takePrefixChanges(added: inout [UInt64], removed: inout [UInt64]) {
+        pool.takeChanges(added: &added, removed: &removed)
+    }
 
     /// How many of the sequences run, and prompt tokens that they wait for.
     func load(of isCounted: (SequenceKey) -> Bool) -> (runningCount: Int, waitingPrefillCount: Int) {
@@ -238,11 +236,9 @@ package struct BatchComposer: Sendable {
         }
         let covered = sequences[place].pages.pages.count * pool.pageTokenCount
         let end = min(start + tokenCount, covered)
-        plan.slices.append(
-            StepSlice(
-                tokens: Array(sequences[place].tokens[start..<end]), startPosition: start,
-                pages: sequences[place].pages.pages, logits: sequences[place].logits(of: start..<end)))
-        plan.places.append(place)
+        plan.add(
+            sequences[place].tokens[start..<end], pages: sequences[place].pages.pages,
+            logits: sequences[place].logits(of: start..<end), place: place)
         return end - start
     }
 
@@ -259,11 +255,12 @@ package struct BatchComposer: Sendable {
             let each = room / (plan.slices.count - index)
             let limit = min(sequences[place].draftPace.takeLimit(), each, sequences[place].draftRoom(model, pool))
             guard limit > 0, case .last = plan.slices[index].logits else { continue }
-            let draft = PromptLookup.draft(after: sequences[place].tokens, limit: limit)
-            guard !draft.isEmpty else { continue }
-            plan.slices[index].tokens += draft
+            let known = plan.slices[index].tokens.count
+            PromptLookup.addDraft(after: sequences[place].tokens, limit: limit, to: &plan.slices[index].tokens)
+            let drafted = plan.slices[index].tokens.count - known
+            guard drafted > 0 else { continue }
             plan.slices[index].logits = .all
-            room -= draft.count
+            room -= drafted
         }
     }
 

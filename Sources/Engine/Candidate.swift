@@ -14,13 +14,15 @@ struct Candidate: Equatable {
     }
 }
 
-/// The best candidates seen so far, the worst of them on top.
+/// The best candidates seen so far, the worst of them on top. Its memory goes from row to row.
 struct WorstFirstHeap {
-    private var candidates: [Candidate] = []
-    private let capacity: Int
+    private(set) var candidates: [Candidate] = []
+    private var capacity = 0
 
-    init(capacity: Int) {
+    /// Forgets all; the best `capacity` candidates will be kept.
+    mutating func reset(capacity: Int) {
         self.capacity = capacity
+        candidates.removeAll(keepingCapacity: true)
         candidates.reserveCapacity(min(capacity, 1024))
     }
 
@@ -54,8 +56,8 @@ struct WorstFirstHeap {
         return left + 1 < candidates.count && candidates[left].isBefore(candidates[left + 1]) ? left + 1 : left
     }
 
-    /// Best first.
-    consuming func sorted() -> [Candidate] { candidates.sorted { $0.isBefore($1) } }
+    /// Puts the best first. It is no heap any more.
+    mutating func sort() { candidates.sortInPlace { $0.isBefore($1) } }
 }
 
 /// Finds where a sum of weights is reached, without sorting what does not matter.

@@ -11,7 +11,7 @@ struct ConstraintPlace: Equatable, Sendable {
 ///
 /// Masks hang on the constraint and on the sequence's output alone: what is remembered here, forgotten or found anew
 /// changes none. Belongs to the engine's thread.
-struct ConstraintTable {
+final class ConstraintTable {
     private struct Entry {
         var matcher: GrammarMatcher
         var number: UInt64
@@ -31,7 +31,7 @@ struct ConstraintTable {
     }
 
     /// - Returns: a sentence when sequences cannot be held to the constraint.
-    mutating func objection(to constraint: OutputConstraint) -> String? {
+    func objection(to constraint: OutputConstraint) -> String? {
         do throws(SamplingError) {
             _ = try entry(constraint)
             return nil
@@ -41,7 +41,7 @@ struct ConstraintTable {
     }
 
     /// Follows the sequence's output to where it is.
-    mutating func place(of sequence: RunningSequence, _ constraint: OutputConstraint) throws(SamplingError)
+    func place(of sequence: RunningSequence, _ constraint: OutputConstraint) throws(SamplingError)
         -> ConstraintPlace
     {
         let entry = try entry(constraint)
@@ -54,8 +54,16 @@ struct ConstraintTable {
         }
     }
 
+    /// What may come behind the sequence's last token; nil is anything. Notes in the sequence where it is.
+    func mask(for sequence: inout RunningSequence) throws(SamplingError) -> TokenMask? {
+        guard let constraint = sequence.sampling.constraint else { return nil }
+        let place = try place(of: sequence, constraint)
+        sequence.constraintPlace = place
+        return try mask(at: place, constraint)
+    }
+
     /// - Parameter place: of this constraint, from ``place(of:_:)`` just now.
-    mutating func mask(at place: ConstraintPlace, _ constraint: OutputConstraint) throws(SamplingError) -> TokenMask {
+    private func mask(at place: ConstraintPlace, _ constraint: OutputConstraint) throws(SamplingError) -> TokenMask {
         let entry = try entry(constraint)
         do throws(GrammarFailure) {
             return try entry.matcher.mask(place.state)
@@ -65,13 +73,13 @@ struct ConstraintTable {
     }
 
     /// How many tokens of a draft the grammar allows.
-    mutating func allowedCount(
-        of draft: [TokenID], at place: ConstraintPlace, _ constraint: OutputConstraint
+    func allowedCount(
+        of draft: ArraySlice<TokenID>, at place: ConstraintPlace, _ constraint: OutputConstraint
     ) throws(SamplingError) -> Int {
         try entry(constraint).matcher.allowedCount(of: draft, after: place.state)
     }
 
-    private mutating func entry(_ constraint: OutputConstraint) throws(SamplingError) -> Entry {
+    private func entry(_ constraint: OutputConstraint) throws(SamplingError) -> Entry {
         useCount += 1
         if var known = entries[constraint] {
             known.lastUse = useCount

@@ -57,6 +57,7 @@ package struct KVPagePool: Sendable {
         hashes = Array(repeating: 0, count: pageCount)
         isIndexed = Array(repeating: false, count: pageCount)
         contents = Array(repeating: 0, count: isCaching ? pageCount * pageTokenCount : 0)
+        if isCaching { index.reserveCapacity(pageCount) }
         parents = Array(repeating: Self.none, count: pageCount)
         previousHashes = Array(repeating: 0, count: pageCount)
         older = Array(repeating: Self.none, count: pageCount)
@@ -143,15 +144,17 @@ package struct KVPagePool: Sendable {
 
     /// Hashes of what became and what ceased to be reusable since the last call, each in ascending order. A page that
     /// did both is in neither.
-    package mutating func takeChanges() -> (added: [UInt64], removed: [UInt64]) {
-        guard !changes.isEmpty else { return ([], []) }
-        var added: [UInt64] = []
-        var removed: [UInt64] = []
+    /// - Parameters: both are overwritten.
+    package mutating func takeChanges(added: inout [UInt64], removed: inout [UInt64]) {
+        added.removeAll(keepingCapacity: true)
+        removed.removeAll(keepingCapacity: true)
+        guard !changes.isEmpty else { return }
         for (hash, isPresent) in changes {
             if isPresent { added.append(hash) } else { removed.append(hash) }
         }
         changes.removeAll(keepingCapacity: true)
-        return (added.sorted(), removed.sorted())
+        added.sortInPlace(by: <)
+        removed.sortInPlace(by: <)
     }
 
     // MARK: - One page

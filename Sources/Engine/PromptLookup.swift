@@ -9,16 +9,14 @@ enum PromptLookup {
     static let matchMin = 3
     static let matchMax = 8
 
-    /// What followed the longest match, the latest of several; where the text repeats itself, the repetition goes on.
-    /// - Returns: at most `limit` tokens; none when nothing matches.
-    static func draft(after tokens: [TokenID], limit: Int) -> [TokenID] {
-        guard limit > 0, let end = tokens.withUnsafeBufferPointer({ bestMatch(in: $0) }) else { return [] }
-        var draft: [TokenID] = []
-        draft.reserveCapacity(limit)
+    /// Appends what followed the longest match, the latest of several; where the text repeats itself, the repetition goes
+    /// on. At most `limit` tokens; none when nothing matches.
+    static func addDraft(after tokens: [TokenID], limit: Int, to slice: inout [TokenID]) {
+        guard limit > 0, let end = tokens.withUnsafeBufferPointer({ bestMatch(in: $0) }) else { return }
+        let first = slice.count
         for place in end..<end + limit {
-            draft.append(place < tokens.count ? tokens[place] : draft[place - tokens.count])
+            slice.append(place < tokens.count ? tokens[place] : slice[first + place - tokens.count])
         }
-        return draft
     }
 
     /// Where the text goes on behind the match.

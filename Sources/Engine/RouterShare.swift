@@ -8,8 +8,10 @@ struct RouterShare {
     var pageCount = 0
     /// Commands of this router that were applied.
     var commandsSeen: UInt64 = 0
-    /// Entries for its next report that no slice of a step causes.
+    /// Entries for its next report.
     var entries: [StepEntry] = []
+    /// Those of its last report, whose memory will be used again.
+    private(set) var reported: [StepEntry] = []
     /// What it was last told, so that it hears of changes and of nothing else.
     var told: Told?
 
@@ -18,6 +20,20 @@ struct RouterShare {
         var pageCount: Int
         var load: WorkerLoad
         var commandsSeen: UInt64
+    }
+}
+
+extension RouterShare {
+    /// Takes the memory of the last report back. Comes when that is sent, so that it is nobody else's.
+    mutating func reclaim(_ spare: inout SpareTokens) {
+        for index in reported.indices { spare.keep(&reported[index].tokens) }
+        reported.removeAll(keepingCapacity: true)
+    }
+
+    /// - Returns: the entries of the report that is due.
+    mutating func takeEntries() -> [StepEntry] {
+        swap(&entries, &reported)
+        return reported
     }
 }
 

@@ -14,6 +14,12 @@ struct RowScan {
     private(set) var sums: [Double] = []
     static let sumSize = 512
 
+    /// Takes the memory for rows of so many logits.
+    mutating func reserve(_ count: Int) {
+        groupMaxima = Array(repeating: 0, count: (count + Self.groupSize - 1) / Self.groupSize)
+        sums = Array(repeating: 0, count: (count + Self.sumSize - 1) / Self.sumSize)
+    }
+
     /// Reads the row once. Call it first, with the same row as the calls that follow.
     /// - Returns: the highest logit; nil when there is none or the row holds a NaN or a positive infinity.
     mutating func maximum(of row: Span<Float>) -> Float? {
@@ -44,16 +50,15 @@ struct RowScan {
         }
     }
 
-    /// The `count` first in rank, in order of rank. Few logits get into the heap: about count * log(row / count).
-    func best(_ count: Int, of row: Span<Float>) -> [Candidate] {
-        guard count > 0 else { return [] }
-        var heap = WorstFirstHeap(capacity: count)
+    /// The `count` first in rank. Few logits get into the heap: about count * log(row / count).
+    func best(_ count: Int, of row: Span<Float>, into heap: inout WorstFirstHeap) {
+        heap.reset(capacity: count)
+        guard count > 0 else { return }
         for group in groupMaxima.indices where !heap.isFull || groupMaxima[group] > heap.bound {
             for index in indices(of: group, in: row) where !heap.isFull || row[index] > heap.bound {
                 heap.insert(Candidate(token: TokenID(index), logit: row[index]))
             }
         }
-        return heap.sorted()
     }
 
     /// Adds the weights of all tokens up, exactly. Groups whose weights all round to nothing are not looked at.

@@ -59,6 +59,19 @@ package struct RunningSequence: Sendable {
     /// False where only the prompt's own log-probabilities are wanted.
     package var wantsToken: Bool { sampling.maxTokens > 0 }
 
+    /// Tokens it can come to have here at most.
+    func tokenMax(contextLength: Int) -> Int {
+        guard pooling == nil else { return tokens.count }
+        let (wanted, isHuge) = promptTokenCount.addingReportingOverflow(max(0, sampling.maxTokens))
+        return max(tokens.count, isHuge ? contextLength : min(wanted, contextLength))
+    }
+
+    /// Takes the memory for so many tokens, so that no step has to. Untouched memory costs nothing.
+    mutating func reserve(tokenCount: Int, pageCount: Int) {
+        tokens.reserveCapacity(tokenCount)
+        if pooling == nil { pages.pages.reserveCapacity(pageCount) }
+    }
+
     /// How the sequence ends with the tokens it has; nil while it goes on.
     package func finish(contextLength: Int) -> SequenceFinish? {
         if outputCount > 0, let last = tokens.last, sampling.stopTokens.contains(last) { return .stop }
@@ -78,7 +91,8 @@ package struct RunningSequence: Sendable {
         return range.upperBound == tokens.count && wantsToken ? .last : .none
     }
 
-    mutating func append(_ token: TokenID) {
+    /// A token was chosen.
+    package mutating func append(_ token: TokenID) {
         tokens.append(token)
         counts.add(token)
     }

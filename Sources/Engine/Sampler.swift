@@ -21,20 +21,30 @@ package enum SamplingError: Error, Equatable, Sendable {
 /// Chooses tokens from rows of logits, as ``SamplingParameters`` says, and reports log-probabilities.
 ///
 /// The token is a function of the row, the parameters, the tokens so far and its position: the state here is scratch
-/// memory. What is kept by top-k, top-p and min-p is a leading part of all tokens ordered by logit, then id; the draw
-/// walks the kept ones in order of id. Weights are exact numbers (see ``TokenWeight``), so the shortcuts taken here
-/// (no row is ever sorted) give what a full sort would.
+/// memory, of one thread. What is kept by top-k, top-p and min-p is a leading part of all tokens ordered by logit, then
+/// id; the draw walks the kept ones in order of id. Weights are exact numbers (see ``TokenWeight``), so the shortcuts
+/// taken here (no row is ever sorted) give what a full sort would.
 package struct Sampler {
     private var scan = RowScan()
     /// The row after bias and penalties, where there are any.
     private var adjusted: [Float]
     private var candidates: [Candidate] = []
     private var reordered: [Candidate] = []
+    private var heap = WorstFirstHeap()
     private var wide = WideNucleus()
     /// Logits of stop tokens while a mask is applied.
     private var stopLogits: [Float] = []
 
-    package init(vocabularySize: Int) { adjusted = Array(repeating: 0, count: vocabularySize) }
+    /// Candidates that there is room for from the start; a flat row has more.
+    private static let candidateRoom = 1024
+
+    package init(vocabularySize: Int) {
+        adjusted = Array(repeating: 0, count: vocabularySize)
+        scan.reserve(vocabularySize)
+        candidates.reserveCapacity(Self.candidateRoom)
+        reordered.reserveCapacity(Self.candidateRoom)
+        heap.reset(capacity: Self.candidateRoom)
+    }
 
     /// Chooses the token for `position`.
     /// - Parameters:
@@ -88,9 +98,11 @@ package struct Sampler {
             max(Float(Double(logit) - logTotal), -.greatestFiniteMagnitude)
         }
         let own = token >= 0 && Int(token) < logits.count ? logits[Int(token)] : -.infinity
-        let top = scan.best(min(topCount, Self.topCountMax, logits.count), of: logits)
+        scan.best(min(topCount, Self.topCountMax, logits.count), of: logits, into: &heap)
+        heap.sort()
         return TokenLogprobs(
-            token: token, logprob: logprob(own), top: top.map { .init(token: $0.token, logprob: logprob($0.logit)) })
+            token: token, logprob: logprob(own),
+            top: heap.candidates.map { .init(token: $0.token, logprob: logprob($0.logit)) })
     }
 
     /// Alternatives reported for one token at most: what the OpenAI API allows.
@@ -171,10 +183,13 @@ package struct Sampler {
             weigh(weight)
             if sampling.topP < 1 { _ = cut(reaching: Double(sampling.topP) * scan.sumWeights(of: row, weight)) }
         } else if !keepsAll {
-            candidates = scan.best(sampling.topK, of: row)
+            scan.best(sampling.topK, of: row, into: &heap)
+            if sampling.topP < 1 { heap.sort() }
+            candidates.removeAll(keepingCapacity: true)
+            candidates.append(contentsOf: heap.candidates)
             weigh(weight)
             if sampling.topP < 1 { keepLeading(sampling.topP) }
-            candidates.sort { $0.token < $1.token }
+            candidates.sortInPlace { $0.token < $1.token }
         } else if sampling.topP < 1 {
             return drawFromNucleus(of: row, weight, share: Double(sampling.topP), chance)
         } else {

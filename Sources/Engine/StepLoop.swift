@@ -14,10 +14,17 @@ package struct StepLoop: ~Copyable {
     private let model: ModelDescription
     private let options: EngineOptions
     private var composer: BatchComposer
-    private var sampler: Sampler
-    private var constraints: ConstraintTable
+    private let reader: TokenReader
+    private let constraints: ConstraintTable
+    /// Of this step's slices.
+    private var readings: [SliceReading] = []
+    private var plan = StepPlan()
+    private var spareTokens = SpareTokens()
+    private var pageMarks: PageMarks
+    /// Prefix hashes that became and ceased to be reusable.
+    private var prefixChanges: (added: [UInt64], removed: [UInt64]) = ([], [])
     private var shares: [RouterShare] = []
-    private var outbox: [RoutedEvent] = []
+    private var outbox = Outbox()
     private var drainDeadline: Instant?
     private var stepNumber: UInt64 = 0
     private var preemptionCount = 0
@@ -32,8 +39,10 @@ package struct StepLoop: ~Copyable {
         self.options = options.fitted(to: runtime.description)
         composer = BatchComposer(model: runtime.description, options: self.options)
         prefillPace = PrefillPace(target: self.options.stepSecondsTarget, share: self.options.prefillShare)
-        sampler = Sampler(vocabularySize: runtime.description.vocabularySize)
-        constraints = ConstraintTable(vocabulary, sequenceCountMax: options.slotCount)
+        pageMarks = PageMarks(pageCount: runtime.description.pageCount)
+        reader = TokenReader(
+            vocabularySize: model.vocabularySize, contextLength: model.contextLength, threadCount: runtime.threadCount)
+        constraints = ConstraintTable(vocabulary, sequenceCountMax: self.options.slotCount)
     }
 
     package var runningCount: Int { composer.sequences.count }
@@ -65,9 +74,9 @@ package struct StepLoop: ~Copyable {
         shares.append(RouterShare(router: router))
         divide()
         let place = shares.count - 1
-        outbox.append((router, .welcome(description(of: shares[place]))))
-        outbox.append((router, .prefix(added: composer.pool.indexedHashes, removed: [], isSnapshot: true)))
-        if isDraining { outbox.append((router, .draining)) }
+        outbox.append(.welcome(description(of: shares[place])), to: router)
+        outbox.append(.prefix(added: composer.pool.indexedHashes, removed: [], isSnapshot: true), to: router)
+        if isDraining { outbox.append(.draining, to: router) }
         shares[place].told = tellable(shares[place])
     }
 
@@ -76,7 +85,7 @@ package struct StepLoop: ~Copyable {
         guard let place = shares.firstIndex(where: { $0.router == router }) else { return }
         shares.remove(at: place)
         composer.removeAll { $0.router == router }
-        outbox.removeAll { $0.router == router }
+        outbox.removeAll(of: router)
         divide()
     }
 
@@ -111,7 +120,7 @@ package struct StepLoop: ~Copyable {
     package mutating func drain(until deadline: Instant) {
         guard let earlier = drainDeadline else {
             drainDeadline = deadline
-            for share in shares { outbox.append((share.router, .draining)) }
+            for share in shares { outbox.append(.draining, to: share.router) }
             return
         }
         drainDeadline = min(earlier, deadline)
@@ -127,7 +136,7 @@ package struct StepLoop: ~Copyable {
         }
         let load = load(of: share)
         guard load.freeSlots > 0 else {
-            outbox.append((share.router, .refused(sequence.id)))
+            outbox.append(.refused(sequence.id), to: share.router)
             return
         }
         if let constraint = sequence.sampling.constraint, let objection = constraints.objection(to: constraint) {
@@ -138,7 +147,7 @@ package struct StepLoop: ~Copyable {
         let pageLimit = load.runningSequences == 0 ? composer.pool.availableCount : load.freePages
         switch composer.admit(sequence, router: share.router, pageLimit: pageLimit) {
         case .admitted: break
-        case .refused: outbox.append((share.router, .refused(sequence.id)))
+        case .refused: outbox.append(.refused(sequence.id), to: share.router)
         case .finished(let finish): end(key, finish)
         }
     }
@@ -154,28 +163,32 @@ package struct StepLoop: ~Copyable {
 
     private mutating func tellPreempted(_ key: SequenceKey) {
         preemptionCount += 1
-        outbox.append((key.router, .preempted(key.id)))
+        outbox.append(.preempted(key.id), to: key.router)
     }
 
     // MARK: - A step
 
     /// Computes one step, where there is something to compute, and tells what there is to tell.
-    /// - Returns: events in order; a router's share of a step comes after what led to it.
+    /// - Returns: events in order; a router's share of a step comes after what led to it. Who lets go of them before the
+    ///   next step lets it use their memory: then no step of decode allocates, but for log-probabilities and for tables
+    ///   that grow now and then.
     package mutating func step(clock: () -> Instant) -> [RoutedEvent] {
         let start = clock()
+        outbox.reclaim()
+        for place in shares.indices { shares[place].reclaim(&spareTokens) }
         if let drainDeadline, drainDeadline <= start {
             for sequence in composer.sequences { tellPreempted(sequence.key) }
             composer.removeAll { _ in true }
         }
         if hasWork {
-            var plan = composer.plan(prefillMax: prefillPace.tokenMax(besideDecodeRows:resumes:))
-            cutDrafts(of: &plan)
+            composer.plan(into: &plan, prefillMax: prefillPace.tokenMax(besideDecodeRows:resumes:))
+            cutDrafts()
             for key in plan.preempted { tellPreempted(key) }
             for key in plan.outgrown {
                 let room = model.pageCount * model.pageTokenCount
                 end(key, .failed("The sequence outgrew this worker, whose KV pages hold \(room) tokens in all."))
             }
-            compute(plan)
+            compute()
             stepNumber += 1
             tellPrefixChanges()
             let end = clock()
@@ -187,52 +200,104 @@ package struct StepLoop: ~Copyable {
             tellPrefixChanges()
         }
         tellCredits()
-        defer { outbox.removeAll() }
-        return outbox
+        return outbox.take()
     }
 
-    private mutating func compute(_ plan: StepPlan) {
+    private mutating func compute() {
         lastTokenCounts = (plan.tokenCount, 0)
         guard !plan.slices.isEmpty else { return }
-        let rowCount = plan.slices.reduce(0) { $0 + $1.rowCount }
-        let logits = StepRows(runtime.execute(plan.slices), rowCount: rowCount, width: model.rowWidth)
-        guard model.pooledOutput == nil else { return endTexts(plan, logits) }
-        var firstRow = 0
+        guard model.pooledOutput == nil else { return endTexts() }
+        var rowCount = 0
+        readings.removeAll(keepingCapacity: true)
+        for index in plan.slices.indices {
+            readings.append(prepare(index, firstRow: rowCount))
+            rowCount += plan.slices[index].rowCount
+        }
+        let rows = withReadings { [reader, runtime, plan] readings, sequences in
+            reader.read(&readings, plan, of: sequences, on: runtime)
+        }
         var ended: [SequenceKey] = []
         for index in plan.slices.indices {
-            let key = composer.sequences[plan.places[index]].key
-            let entry = finish(plan, index, logits, firstRow)
-            firstRow += plan.slices[index].rowCount
-            if entry.finish != nil { ended.append(key) }
-            report(entry, of: key)
+            if readings[index].isHeld { readHeld(index, rows) }
+            if finish(index) { ended.append(composer.sequences[plan.places[index]].key) }
         }
         for key in ended { composer.remove(key) }
     }
 
+    /// What reading a slice takes.
+    private mutating func prepare(_ index: Int, firstRow: Int) -> SliceReading {
+        let place = plan.places[index]
+        var reading = SliceReading(of: composer.sequences[place].key.id, firstRow: firstRow)
+        guard SliceReading.choosesTokens(plan.slices[index], composer.sequences[place]) else { return reading }
+        reading.expectTokens(in: spareTokens.take())
+        guard composer.sequences[place].sampling.constraint != nil else { return reading }
+        // Behind the first token of a draft another mask holds.
+        reading.isHeld = plan.slices[index].tokens.count > composer.sequences[place].pendingCount
+        guard !reading.isHeld else { return reading }
+        let constraints = constraints
+        composer.withSequences { sequences in
+            do throws(SamplingError) {
+                reading.mask = try constraints.mask(for: &sequences[place])
+            } catch {
+                reading.failure = error
+            }
+        }
+        return reading
+    }
+
+    private mutating func readHeld(_ index: Int, _ rows: StepRows) {
+        let (slice, place) = (plan.slices[index], plan.places[index])
+        withReadings { [reader, constraints] readings, sequences in
+            reader.read(held: &readings[index], slice, of: rows, &sequences[place]) { sequence throws(SamplingError) in
+                try constraints.mask(for: &sequence)
+            }
+        }
+    }
+
+    private mutating func withReadings<Result>(
+        _ body: (inout [SliceReading], UnsafeMutableBufferPointer<RunningSequence>) -> Result
+    ) -> Result {
+        var own: [SliceReading] = []
+        swap(&own, &readings)
+        defer { swap(&own, &readings) }
+        return composer.withSequences { body(&own, $0) }
+    }
+
     /// Takes down what a step brought the sequence of one slice. Slices and sequences are named by their places and
     /// read where they are: their copies would cost more than all else here.
-    private mutating func finish(_ plan: StepPlan, _ index: Int, _ logits: StepRows, _ firstRow: Int) -> StepEntry {
+    /// - Returns: whether the sequence has ended.
+    private mutating func finish(_ index: Int) -> Bool {
         let place = plan.places[index]
         if composer.sequences[place].waitingPrefillCount > 0 {
             lastTokenCounts.prefill += plan.slices[index].tokens.count
         }
-        var entry = StepEntry(sequence: composer.sequences[place].key.id)
+        var entry = readings[index].takeEntry()
         entry.cachedTokenCount = composer.takeCachedCount(place)
-        do throws(SamplingError) {
-            try readPromptLogprobs(plan, index, logits, firstRow, into: &entry)
-            let computed = try chooseTokens(plan, index, logits, firstRow, into: &entry)
-            composer.advance(place, by: computed)
+        if let failure = readings[index].failure {
+            entry.finish = .failed(failure.sentence(position: composer.sequences[place].tokens.count))
+        } else {
+            note(readings[index].draftedCount, readings[index].acceptedCount, place)
+            composer.advance(place, by: readings[index].computedCount)
             composer.publish(place)
             entry.finish = composer.sequences[place].finish(contextLength: model.contextLength)
-        } catch {
-            let position = composer.sequences[place].tokens.count
-            entry.finish = .failed(error.sentence(position: position))
         }
-        return entry
+        let hasEnded = entry.finish != nil
+        report(entry, of: composer.sequences[place].key)
+        return hasEnded
+    }
+
+    /// Takes down how a draft went.
+    private mutating func note(_ drafted: Int, _ accepted: Int, _ place: Int) {
+        guard drafted > 0 else { return }
+        composer.recordDraft(place, drafted: drafted, accepted: accepted)
+        drafts.count += 1
+        drafts.tokens += drafted
+        drafts.accepted += accepted
     }
 
     /// Texts that were read as a whole end with what was made of them.
-    private mutating func endTexts(_ plan: StepPlan, _ rows: StepRows) {
+    private mutating func endTexts() {
+        let rows = StepRows(runtime.execute(plan.slices), rowCount: plan.slices.count, width: model.rowWidth)
         let keys = plan.places.map { composer.sequences[$0].key }
         for (index, key) in keys.enumerated() {
             lastTokenCounts.prefill += plan.slices[index].tokens.count
@@ -246,83 +311,19 @@ package struct StepLoop: ~Copyable {
         }
     }
 
-    private mutating func readPromptLogprobs(
-        _ plan: StepPlan, _ index: Int, _ logits: StepRows, _ firstRow: Int, into entry: inout StepEntry
-    ) throws(SamplingError) {
-        let place = plan.places[index]
-        guard case .all = plan.slices[index].logits,
-            let topCount = composer.sequences[place].sampling.promptLogprobs
-        else { return }
-        for offset in plan.slices[index].tokens.indices {
-            let next = plan.slices[index].startPosition + offset + 1
-            guard next < composer.sequences[place].promptTokenCount else { break }
-            let token = composer.sequences[place].tokens[next]
-            let row = logits[firstRow + offset].span
-            entry.promptLogprobs.append(try sampler.logprobs(row, of: token, topCount: topCount))
-        }
-    }
-
-    /// Chooses the tokens behind a slice that reaches the sequence's end: one, and one more for each token of a draft
-    /// that proves to be what plain decoding chooses. A draft's row is computed as any other, so the bits are the same.
-    /// - Returns: rows of the slice whose K and V are right.
-    private mutating func chooseTokens(
-        _ plan: StepPlan, _ index: Int, _ logits: StepRows, _ firstRow: Int, into entry: inout StepEntry
-    ) throws(SamplingError) -> Int {
-        let place = plan.places[index]
-        let tokenCount = plan.slices[index].tokens.count
-        let known = composer.sequences[place].tokens.count - plan.slices[index].startPosition
-        guard known <= tokenCount, composer.sequences[place].wantsToken else { return tokenCount }
-        let drafted = tokenCount - known
-        var accepted = 0
-        while true {
-            // A draft's slice has a row of logits for each token, another only for its last.
-            let row = logits[firstRow + plan.slices[index].rowCount - 1 - drafted + accepted].span
-            let mask = try mask(for: place)
-            let token = try sampler.choose(
-                row, composer.sequences[place].sampling, counts: composer.sequences[place].counts,
-                outputCount: composer.sequences[place].outputCount, position: composer.sequences[place].tokens.count,
-                mask: mask)
-            if let topCount = composer.sequences[place].sampling.logprobs {
-                entry.logprobs.append(try sampler.logprobs(row, of: token, topCount: topCount))
-            }
-            entry.tokens.append(token)
-            composer.append(token, to: place)
-            guard accepted < drafted, token == plan.slices[index].tokens[known + accepted],
-                composer.sequences[place].finish(contextLength: model.contextLength) == nil
-            else { break }
-            accepted += 1
-        }
-        if drafted > 0 {
-            composer.recordDraft(place, drafted: drafted, accepted: accepted)
-            drafts.count += 1
-            drafts.tokens += drafted
-            drafts.accepted += accepted
-        }
-        return known + accepted
-    }
-
-    // MARK: - Constrained output
-
-    private mutating func mask(for place: Int) throws(SamplingError) -> TokenMask? {
-        guard let constraint = composer.sequences[place].sampling.constraint else { return nil }
-        let constraintPlace = try constraints.place(of: composer.sequences[place], constraint)
-        composer.remember(constraintPlace, of: place)
-        return try constraints.mask(at: constraintPlace, constraint)
-    }
-
     /// Takes from drafts what the sequences' grammars do not allow, and would not be chosen.
-    private mutating func cutDrafts(of plan: inout StepPlan) {
-        for (index, place) in plan.places.enumerated() {
+    private mutating func cutDrafts() {
+        for index in plan.slices.indices {
+            let place = plan.places[index]
             guard let constraint = composer.sequences[place].sampling.constraint else { continue }
-            let sequence = composer.sequences[place]
-            let known = sequence.tokens.count - plan.slices[index].startPosition
-            guard plan.slices[index].tokens.count > known else { continue }
-            let draft = Array(plan.slices[index].tokens[known...])
+            let (known, count) = (composer.sequences[place].pendingCount, plan.slices[index].tokens.count)
+            guard count > known else { continue }
             // Where the grammar cannot be followed no token will be chosen either, and the sequence fails then.
             let allowed =
                 (try? constraints.allowedCount(
-                    of: draft, at: constraints.place(of: sequence, constraint), constraint)) ?? 0
-            plan.slices[index].tokens.removeLast(draft.count - allowed)
+                    of: plan.slices[index].tokens[known...],
+                    at: constraints.place(of: composer.sequences[place], constraint), constraint)) ?? 0
+            plan.slices[index].tokens.removeLast(count - known - allowed)
             if allowed == 0 { plan.slices[index].logits = .last }
         }
     }
@@ -332,8 +333,7 @@ package struct StepLoop: ~Copyable {
     private mutating func report(_ tokenCount: Int, since start: Instant, until end: Instant) {
         let microseconds = max(0, end.nanoseconds &- start.nanoseconds) / 1000
         for place in shares.indices {
-            let entries = shares[place].entries
-            shares[place].entries = []
+            let entries = shares[place].takeEntries()
             let told = tellable(shares[place])
             // A report says nothing of the share itself: a change of it is still to be told.
             shares[place].told?.load = told.load
@@ -341,7 +341,7 @@ package struct StepLoop: ~Copyable {
             let report = StepReport(
                 number: stepNumber, durationMicroseconds: UInt32(clamping: microseconds), tokenCount: tokenCount,
                 entries: entries, load: told.load, commandsSeen: told.commandsSeen)
-            outbox.append((shares[place].router, .step(report)))
+            outbox.append(.step(report), to: shares[place].router)
         }
     }
 
@@ -351,44 +351,39 @@ package struct StepLoop: ~Copyable {
             guard shares[place].told != told else { continue }
             shares[place].told = told
             outbox.append(
-                (
-                    shares[place].router,
-                    .credit(
-                        slotCount: told.slotCount, pageCount: told.pageCount, load: told.load,
-                        commandsSeen: told.commandsSeen)
-                ))
+                .credit(
+                    slotCount: told.slotCount, pageCount: told.pageCount, load: told.load,
+                    commandsSeen: told.commandsSeen), to: shares[place].router)
         }
     }
 
     private mutating func tellPrefixChanges() {
-        let (added, removed) = composer.takePrefixChanges()
-        guard !added.isEmpty || !removed.isEmpty else { return }
+        composer.takePrefixChanges(added: &prefixChanges.added, removed: &prefixChanges.removed)
+        guard !prefixChanges.added.isEmpty || !prefixChanges.removed.isEmpty else { return }
         for share in shares {
-            outbox.append((share.router, .prefix(added: added, removed: removed, isSnapshot: false)))
+            outbox.append(
+                .prefix(added: prefixChanges.added, removed: prefixChanges.removed, isSnapshot: false), to: share.router
+            )
         }
     }
 
-    private func tellable(_ share: RouterShare) -> RouterShare.Told {
+    private mutating func tellable(_ share: RouterShare) -> RouterShare.Told {
         RouterShare.Told(
             slotCount: share.slotCount, pageCount: share.pageCount, load: load(of: share),
             commandsSeen: share.commandsSeen)
     }
 
     /// What is left for a router: of its share, and of what there is.
-    private func load(of share: RouterShare) -> WorkerLoad {
+    private mutating func load(of share: RouterShare) -> WorkerLoad {
         let (running, waitingPrefill) = composer.load { $0.router == share.router }
         var freePages = composer.pool.availableCount
-        if shares.count > 1 { freePages = min(freePages, max(0, share.pageCount - pagesHeld(by: share.router))) }
+        if shares.count > 1 {
+            let held = pageMarks.count(composer.sequences) { $0.router == share.router }
+            freePages = min(freePages, max(0, share.pageCount - held))
+        }
         let freeSlots = min(share.slotCount - running, options.slotCount - composer.sequences.count)
         return WorkerLoad(
             freeSlots: isDraining ? 0 : max(0, freeSlots), freePages: freePages, runningSequences: running,
             waitingPrefillTokens: waitingPrefill)
-    }
-
-    /// Pages in tables of a router's sequences, each once.
-    private func pagesHeld(by router: Int) -> Int {
-        var held: Set<Int32> = []
-        for sequence in composer.sequences where sequence.key.router == router { held.formUnion(sequence.pages.pages) }
-        return held.count
     }
 }

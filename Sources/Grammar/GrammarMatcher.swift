@@ -51,7 +51,7 @@ package final class GrammarMatcher {
     }
 
     /// How many of `tokens` may come one after the other.
-    package func allowedCount(of tokens: [TokenID], after state: State) -> Int {
+    package func allowedCount(of tokens: ArraySlice<TokenID>, after state: State) -> Int {
         guard state.generation == generation else { return 0 }
         var number = state.number
         for (count, token) in tokens.enumerated() {

@@ -2,6 +2,12 @@ import CKernels
 import Glibc
 import Synchronization
 
+/// Work that is made once and done many times: a team allocates nothing for it.
+package protocol TeamWork: AnyObject {
+    /// Does the member's part, while the other members do theirs.
+    func work(as member: ThreadTeam.Member)
+}
+
 /// Threads that do one step's work together: the caller and its helpers.
 ///
 /// Helpers spin a little when work ends, since the next piece usually comes within microseconds, then sleep. Spinning is
@@ -64,17 +70,29 @@ package final class ThreadTeam {
         return nil
     }
 
-    /// Runs `body` on every thread of the team, on the caller as member 0, and returns when all are done.
-    package func run(_ body: (Member) -> Void) {
+    /// Does `work` on every thread of the team, on the caller as member 0, and returns when all are done.
+    package func run(_ work: any TeamWork) {
         let caller = Member(index: 0, count: threadCount, shared: shared)
-        guard threadCount > 1 else { return body(caller) }
-        withoutActuallyEscaping(body) { escaping in
-            shared.begin(escaping)
-            escaping(caller)
-            // The last barrier: nobody uses `body` after it.
-            shared.barrier()
-            shared.end()
-        }
+        guard threadCount > 1 else { return work.work(as: caller) }
+        shared.begin(work)
+        work.work(as: caller)
+        // The last barrier: nobody uses `work` after it.
+        shared.barrier()
+        shared.end()
+    }
+
+    /// The same with work that is done once.
+    package func run(_ body: (Member) -> Void) {
+        guard threadCount > 1 else { return body(Member(index: 0, count: 1, shared: shared)) }
+        withoutActuallyEscaping(body) { run(ClosureWork($0)) }
+    }
+
+    private final class ClosureWork: TeamWork {
+        private let body: (Member) -> Void
+
+        init(_ body: @escaping (Member) -> Void) { self.body = body }
+
+        func work(as member: Member) { body(member) }
     }
 
     /// What a helper thread keeps.
@@ -93,42 +111,42 @@ package final class ThreadTeam {
             while workOnce(after: &seen) { shared.barrier() }
         }
 
-        /// A function of its own, never inlined, so that the last reference to `body` is gone before the barrier behind
-        /// which `run` returns: `body` must not outlive that.
+        /// A function of its own, never inlined, so that the last reference to the work is gone before the barrier behind
+        /// which `run` returns: a closure must not outlive that.
         @inline(never)
         private func workOnce(after seen: inout UInt32) -> Bool {
-            guard let body = shared.waitForWork(after: &seen) else { return false }
-            body(Member(index: index, count: shared.memberCount, shared: shared))
+            guard let work = shared.waitForWork(after: &seen) else { return false }
+            work.work(as: Member(index: index, count: shared.memberCount, shared: shared))
             return true
         }
     }
 
     /// The words that threads meet at.
-    // SENDABLE: `body` and `memberCount` are written only while every helper waits for `generation`, which orders them.
+    // SENDABLE: `work` and `memberCount` are written only while every helper waits for `generation`, which orders them.
     fileprivate final class Shared: @unchecked Sendable {
         private let generation = FutexWord()
         private let arrived = Atomic<Int>(0)
         private let sense = FutexWord()
         private let isStopped = Atomic<Bool>(false)
-        private var body: ((Member) -> Void)?
+        private var work: (any TeamWork)?
         /// Set once, before the first work.
         var memberCount = 1
 
-        func begin(_ body: @escaping (Member) -> Void) {
-            self.body = body
+        func begin(_ work: any TeamWork) {
+            self.work = work
             generation.advance()
         }
 
-        func end() { body = nil }
+        func end() { work = nil }
 
         func stop() {
             isStopped.store(true, ordering: .releasing)
             generation.advance()
         }
 
-        func waitForWork(after seen: inout UInt32) -> ((Member) -> Void)? {
+        func waitForWork(after seen: inout UInt32) -> (any TeamWork)? {
             seen = generation.wait(while: seen, spins: 4000)
-            return isStopped.load(ordering: .acquiring) ? nil : body
+            return isStopped.load(ordering: .acquiring) ? nil : work
         }
 
         func barrier() {

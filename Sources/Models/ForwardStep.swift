@@ -92,14 +92,15 @@ struct ForwardStep {
             attended: Activations(layout.threadAttended, in: base), place: place)
     }
 
-    /// Stages of a step at most: see `run`.
+    /// Stages of a step at most: see `run`, and one in which its rows are read.
     static func stageMax(_ spec: ModelSpec) -> Int {
         let ends = spec.hasBranchBias || spec.hasBranchNorms ? 2 : 0
-        return spec.layerCount * (10 + ends + (spec.feedForward.experts == nil ? 0 : 5)) + 4
+        return spec.layerCount * (10 + ends + (spec.feedForward.experts == nil ? 0 : 5)) + 5
     }
 
     /// The whole pass, for the member `index` of the team.
-    func run(_ rows: StepInput.Pointers, index: Int, _ place: StageBoard.Place) {
+    /// - Returns: where the thread is on the board now.
+    func run(_ rows: StepInput.Pointers, index: Int, _ place: StageBoard.Place) -> StageBoard.Place {
         var own = workspace(index, place)
         for index in 0..<layers.count {
             let layer = layers[index]
@@ -107,7 +108,7 @@ struct ForwardStep {
             projectQueryKeyValue(layer, rows.rowCount, &own)
             attend(layer, index, rows, &own, isLast: isLast)
             if isLast {
-                guard !rows.logitRows.isEmpty else { return }
+                guard !rows.logitRows.isEmpty else { return own.place }
                 finish(layer, rows, &own)
             } else {
                 block(layer, residual, RowList(count: rows.rowCount, rows: nil), &own)
@@ -116,13 +117,14 @@ struct ForwardStep {
         let count = rows.logitRows.count
         let activations = norm(lastResidual, outputNorm, count, before: tiles(count) * output.panelCount, &own)
         multiply(output, activations, count, into: logits, stride: logitStride, &own)
-        guard spec.logitCap > 0 else { return }
+        guard spec.logitCap > 0 else { return own.place }
         own.place.divide(count * output.panelCount) { part in
             let (row, column) = part.lowerBound.quotientAndRemainder(dividingBy: output.panelCount)
             Kernels.softCap(
                 logits + row * logitStride + column * Kernels.panelRowCount, count: part.count * Kernels.panelRowCount,
                 cap: spec.logitCap)
         }
+        return own.place
     }
 
     /// Rows of the step that go on: all, or the listed ones, which lie close together from here on.

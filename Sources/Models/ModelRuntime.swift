@@ -6,11 +6,38 @@ package import Inference
 /// logits depends on that row's tokens alone, bit for bit, whatever else is in the step and however it was cut.
 package protocol ModelRuntime: AnyObject {
     var description: ModelDescription { get }
+    /// Threads that compute a step, the caller's among them.
+    var threadCount: Int { get }
 
     /// Computes one step. Writes K and V of every token of `slices` into their pages, then fills `logits`.
     /// - Returns: (rows, rowWidth) row-major, one row for each position asked for, in order of slices and
     ///   positions. Owned by the runtime, valid until the next call.
     func execute(_ slices: [StepSlice]) -> UnsafeBufferPointer<Float>
+
+    /// Computes one step, then has the rows of each slice read, by the threads that computed them.
+    /// - Returns: the rows, valid until the next call.
+    @discardableResult
+    func execute(_ slices: [StepSlice], for reader: any RowReader) -> StepRows
+}
+
+/// Makes something of a step's rows.
+package protocol RowReader: AnyObject {
+    /// Reads what there is for one slice of the step. Comes once for each, on any thread of the step, while other threads
+    /// read other slices.
+    /// - Parameter thread: which one of the runtime's ``ModelRuntime/threadCount``.
+    func read(slice: Int, of rows: StepRows, thread: Int)
+}
+
+extension ModelRuntime {
+    package var threadCount: Int { 1 }
+
+    @discardableResult
+    package func execute(_ slices: [StepSlice], for reader: any RowReader) -> StepRows {
+        let rows = StepRows(
+            execute(slices), rowCount: slices.reduce(0) { $0 + $1.rowCount }, width: description.rowWidth)
+        for slice in slices.indices { reader.read(slice: slice, of: rows, thread: 0) }
+        return rows
+    }
 }
 
 /// What a loaded model needs and is.

@@ -32,6 +32,19 @@ struct StepInput {
 
     var rowCount: Int { tokens.count }
 
+    /// Takes the memory for the largest steps there can be.
+    init(spec: ModelSpec, layout: StepLayout, contextLength: Int) {
+        let rowMax = layout.rowMax
+        tokens.reserveCapacity(rowMax)
+        positions.reserveCapacity(rowMax)
+        pageStarts.reserveCapacity(rowMax)
+        logitRows.reserveCapacity(rowMax)
+        queryPositions.reserveCapacity(rowMax * spec.groupSize)
+        pages.reserveCapacity(rowMax * ((contextLength - 1) / Kernels.pageTokenCount + 1))
+        let segmentMax = layout.statesCount / layout.stateCount
+        items.reserveCapacity(max(rowMax, layout.dividedRowMax * segmentMax) * spec.kvHeadCount)
+    }
+
     /// The lists as threads see them during a step.
     // SAFETY: valid only inside `withPointers`, which the step does not outlive.
     struct Pointers {
@@ -48,8 +61,9 @@ struct StepInput {
         let logitRows: UnsafeBufferPointer<Int>
     }
 
-    /// Runs `body` with the lists of a step that has rows.
+    /// Runs `body` with the lists of a step, if it has rows.
     func withPointers(_ body: (Pointers) -> Void) {
+        guard rowCount > 0 else { return }
         tokens.withUnsafeBufferPointer { tokens in
             positions.withUnsafeBufferPointer { positions in
                 queryPositions.withUnsafeBufferPointer { queryPositions in

@@ -4,7 +4,7 @@ import Kernels
 
 /// The forward pass of every supported model: a stack of blocks described by a ``ModelSpec``.
 ///
-/// Owns weights, KV pages and all memory of a step; `execute` allocates nothing of size. Belongs to one thread; its
+/// Owns weights, KV pages and all memory of a step; `execute` allocates nothing. Belongs to one thread; its
 /// helpers work only while `execute` runs.
 package final class Transformer: ModelRuntime {
     package let description: ModelDescription
@@ -15,13 +15,13 @@ package final class Transformer: ModelRuntime {
     private let kvArena: MemoryArena
     private let stepArena: MemoryArena
     private let team: ThreadTeam
-    private let board: StageBoard
-    private let kv: KVCache
+    /// Everything of a step that no step changes, and what its threads do.
+    private let work: StepWork
     private let rotaries: [RotaryTable]
     private var embedding: EmbeddingTable
     /// Nil where positions turn.
     private var positions: EmbeddingTable?
-    private var input = StepInput()
+    private var input: StepInput
 
     /// Loads a model: checks it against the machine, then repacks its weights.
     package convenience init(
@@ -42,12 +42,16 @@ package final class Transformer: ModelRuntime {
         }
         layout = plan.layout
         team = ThreadTeam(threads: plan.threadCount)
-        board = StageBoard(
-            stageMax: ForwardStep.stageMax(spec), threadCount: team.threadCount)
         kvArena = try .reserved(byteCount: plan.kvByteCount)
         stepArena = try .reserved(byteCount: layout.byteCount)
         weights = try PackedWeights(spec, weightPlan, tensors, team: team)
-        kv = KVCache(spec, plan.kvType, pageCount: plan.pageCount, arena: kvArena)
+        work = StepWork(
+            ForwardStep(
+                spec: spec, layout: layout, weights: weights,
+                kv: KVCache(spec, plan.kvType, pageCount: plan.pageCount, arena: kvArena), memory: stepArena.start),
+            StageBoard(stageMax: ForwardStep.stageMax(spec), threadCount: team.threadCount),
+            vocabularySize: spec.vocabularySize)
+        input = StepInput(spec: spec, layout: layout, contextLength: plan.contextLength)
         rotaries = spec.ropes.map { RotaryTable($0, contextLength: plan.contextLength) }
         description = ModelDescription(
             name: options.name ?? spec.name ?? spec.architecture, architecture: spec.architecture,
@@ -67,44 +71,52 @@ package final class Transformer: ModelRuntime {
             + (quantization.map { "-\($0.rawValue)" } ?? "") + (isLong ? "-long" : "")
     }
 
+    package var threadCount: Int { team.threadCount }
+
     package func execute(_ slices: [StepSlice]) -> UnsafeBufferPointer<Float> {
+        run(slices, for: nil)
+        return closeRows()
+    }
+
+    package func execute(_ slices: [StepSlice], for reader: any RowReader) -> StepRows {
+        run(slices, for: reader)
+        return work.logits(count: input.logitRows.count)
+    }
+
+    private func run(_ slices: [StepSlice], for reader: (any RowReader)?) {
         input.read(
             slices, spec: spec, pageCount: plan.pageCount, rowMax: plan.stepTokenMax,
             layout: layout)
-        guard input.rowCount > 0 else { return UnsafeBufferPointer(start: nil, count: 0) }
-        let step = ForwardStep(
-            spec: spec, layout: layout, weights: weights, kv: kv, memory: stepArena.start)
         input.withPointers { rows in
-            embed(rows, step)
-            board.reset()
-            team.run { member in step.run(rows, index: member.index, board.place(member.index)) }
+            embed(rows)
+            work.run(rows, on: team, sliceCount: slices.count, for: reader)
         }
-        return logits(step)
     }
 
     /// Writes each row's token embedding, as it enters the first block, and rotary angles.
-    private func embed(_ rows: StepInput.Pointers, _ step: ForwardStep) {
+    private func embed(_ rows: StepInput.Pointers) {
+        let (step, sizes) = (work.step, work.step.spec)
         for row in 0..<rows.rowCount {
-            let (values, position) = (step.residual + row * spec.width, Int(rows.positions[row]))
+            let (values, position) = (step.residual + row * sizes.width, Int(rows.positions[row]))
             embedding.look(up: Int(rows.tokens[row]), into: values)
             if spec.embeddingScale != 1 {
-                for index in 0..<spec.width { values[index] *= spec.embeddingScale }
+                for index in 0..<sizes.width { values[index] *= spec.embeddingScale }
             }
             if positions != nil {
                 positions?.look(up: position, into: step.branch)
-                Kernels.add(values, step.branch, count: spec.width)
+                Kernels.add(values, step.branch, count: sizes.width)
             }
             for (index, rotary) in rotaries.enumerated() {
                 rotary.write(
                     position: position,
-                    into: step.ropeTable + (index * layout.rowMax + row) * spec.ropeDimensionCount)
+                    into: step.ropeTable + (index * layout.rowMax + row) * sizes.ropeDimensionCount)
             }
         }
     }
 
-    /// Rows without the padding of the last panel.
-    private func logits(_ step: ForwardStep) -> UnsafeBufferPointer<Float> {
-        let (count, size) = (input.logitRows.count, spec.vocabularySize)
+    /// Takes the padding of the last panel out of the rows.
+    private func closeRows() -> UnsafeBufferPointer<Float> {
+        let (step, count, size) = (work.step, input.logitRows.count, spec.vocabularySize)
         if layout.logitStride != size {
             for row in 1..<max(1, count) {
                 (step.logits + row * size).update(from: step.logits + row * layout.logitStride, count: size)

@@ -22,7 +22,7 @@ import Testing
         for (slice, place) in zip(plan.slices, plan.places) {
             // Drafts prove wrong, all of them.
             composer.advance(place, by: min(slice.tokens.count, composer.sequences[place].pendingCount))
-            if composer.sequences[place].pendingCount == 0 { composer.append(1, to: place) }
+            if composer.sequences[place].pendingCount == 0 { composer.withSequences { $0[place].append(1) } }
             composer.publish(place)
         }
         #expect(composer.invariantViolation() == nil)
@@ -200,5 +200,14 @@ import Testing
         }
         composer.removeAll { _ in true }
         #expect(composer.pool.availableCount == composer.pool.pageCount)
+    }
+}
+
+extension BatchComposer {
+    /// A plan of its own.
+    mutating func plan() -> StepPlan {
+        var plan = StepPlan()
+        self.plan(into: &plan)
+        return plan
     }
 }

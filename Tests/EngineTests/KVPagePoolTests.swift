@@ -141,3 +141,11 @@ import Testing
         #expect(pool.availableCount == pool.pageCount && pool.invariantViolation(tables: []) == nil)
     }
 }
+
+extension KVPagePool {
+    mutating func takeChanges() -> (added: [UInt64], removed: [UInt64]) {
+        var changes: (added: [UInt64], removed: [UInt64]) = ([99], [99])
+        takeChanges(added: &changes.added, removed: &changes.removed)
+        return changes
+    }
+}

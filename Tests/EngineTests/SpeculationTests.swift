@@ -6,6 +6,13 @@ import Testing
 
 /// Drafts come from the sequence's own text, and change nothing but how soon tokens come.
 @Suite struct SpeculationTests {
+    static func draft(after tokens: [TokenID], limit: Int) -> [TokenID] {
+        var slice: [TokenID] = [77]
+        PromptLookup.addDraft(after: tokens, limit: limit, to: &slice)
+        #expect(slice.first == 77)
+        return Array(slice.dropFirst())
+    }
+
     @Test(
         arguments: [
             // The latest of equally long matches goes on.
@@ -22,13 +29,13 @@ import Testing
             ([0, 1, 2, 9, 0, 1, 2], 0, []),
         ] as [([TokenID], Int, [TokenID])])
     func `what followed the longest match is the draft`(tokens: [TokenID], limit: Int, draft: [TokenID]) {
-        #expect(PromptLookup.draft(after: tokens, limit: limit) == draft)
+        #expect(Self.draft(after: tokens, limit: limit) == draft)
     }
 
     @Test func `a match beyond the window is not looked for`() {
         let far = [0, 1, 2, 3] + [TokenID](repeating: 9, count: PromptLookup.windowTokenCount) + [0, 1, 2]
-        #expect(PromptLookup.draft(after: far, limit: 2).isEmpty)
-        #expect(PromptLookup.draft(after: Array(far.dropFirst(5)) + [9, 9, 9], limit: 2) == [0, 1])
+        #expect(Self.draft(after: far, limit: 2).isEmpty)
+        #expect(Self.draft(after: Array(far.dropFirst(5)) + [9, 9, 9], limit: 2) == [0, 1])
     }
 
     @Test func `the pace doubles while drafts are right, and pauses longer each time they are not`() {

@@ -29,7 +29,7 @@ import Testing
                 let state = try matcher.follow(tokens[...])
                 let mask = try matcher.mask(state)
                 let tokensOfAll = 0..<TokenID(TinyVocabulary.bytes.count)
-                let allowed = tokensOfAll.filter { matcher.allowedCount(of: [$0], after: state) == 1 }
+                let allowed = tokensOfAll.filter { matcher.allowedCount(of: [$0][...], after: state) == 1 }
                 #expect(tokensOfAll.filter(mask.contains) == allowed, "\(constraint.source), after \(tokens)")
                 #expect(mask.count == allowed.count)
                 #expect(

@@ -37,6 +37,8 @@ package final class Encoder: ModelRuntime {
             stepTokenMax: plan.stepTokenMax, pooledOutput: spec.output)
     }
 
+    package var threadCount: Int { team.threadCount }
+
     /// Whole texts only: each slice is one.
     /// - Returns: (texts, output count) row-major.
     package func execute(_ slices: [StepSlice]) -> UnsafeBufferPointer<Float> {

@@ -1,4 +1,5 @@
 import Glibc
+import Kernels
 import Models
 import Text
 
@@ -14,11 +15,14 @@ final class InstantRuntime: ModelRuntime {
     /// Where each row is not zero.
     private var peaks: [Int]
     private let stepMilliseconds: Int
+    private let team: ThreadTeam
 
     /// - Parameters:
     ///   - tokenizer: with at least one ordinary token.
+    ///   - threads: that read the rows.
     ///   - stepMilliseconds: how long each step takes, for when what stands around is measured under other loads.
-    init(name: String, tokenizer: TokenizerSpec, pageCount: Int, stepMilliseconds: Int = 0) {
+    init(name: String, tokenizer: TokenizerSpec, pageCount: Int, threads: Int = 1, stepMilliseconds: Int = 0) {
+        team = ThreadTeam(threads: threads)
         self.stepMilliseconds = stepMilliseconds
         let size = tokenizer.tokens.count
         // 8192: the prompts of a hundred short requests in one step.
@@ -52,6 +56,17 @@ final class InstantRuntime: ModelRuntime {
             }
         }
         return UnsafeBufferPointer(rebasing: logits[0..<row * size])
+    }
+
+    var threadCount: Int { team.threadCount }
+
+    func execute(_ slices: [StepSlice], for reader: any RowReader) -> StepRows {
+        let rows = StepRows(
+            execute(slices), rowCount: slices.reduce(0) { $0 + $1.rowCount }, width: description.rowWidth)
+        team.run { member in
+            for slice in member.share(slices.count) { reader.read(slice: slice, of: rows, thread: member.index) }
+        }
+        return rows
     }
 }
 

@@ -9,6 +9,8 @@ struct StepBench {
     var sequences: Int
     var promptTokens: Int
     var temperature: Float
+    /// That choose tokens.
+    var threads: Int
 
     /// So few words that choosing among them costs nothing; and as many as a model has.
     private static let vocabularySizes = [256, 49_152]
@@ -18,7 +20,7 @@ struct StepBench {
     func run() throws -> String {
         let times = try Self.vocabularySizes.map { try "\"\($0)\":\(microseconds(vocabularySize: $0))" }
         return """
-            {"sequences":\(sequences),"prompt_tokens":\(promptTokens),"temperature":\(temperature),\
+            {"sequences":\(sequences),"prompt_tokens":\(promptTokens),"temperature":\(temperature),"threads":\(threads),\
             "step_us_by_vocabulary":{\(times.joined(separator: ","))}}
             """
     }
@@ -29,7 +31,7 @@ struct StepBench {
             tokenKinds: Array(repeating: .normal, count: vocabularySize))
         let length = promptTokens + Self.stepCount + 2
         let runtime = InstantRuntime(
-            name: "instant", tokenizer: tokenizer, pageCount: sequences * (length / 16 + 1))
+            name: "instant", tokenizer: tokenizer, pageCount: sequences * (length / 16 + 1), threads: threads)
         var loop = StepLoop(
             runtime: runtime,
             options: EngineOptions(slotCount: sequences, stepTokenBudget: 8192, speculationEnabled: false))

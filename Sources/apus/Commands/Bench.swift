@@ -27,7 +27,8 @@ struct Bench: ParsableCommand {
     @Option(help: ArgumentHelp("Measure this model in this process instead.", valueName: "file")) var engine: String?
     @Flag(help: "Measure what this machine reads and multiplies at most.") var limits = false
     @Flag(help: "Measure what a worker does in a step besides computing.") var steps = false
-    @Option(help: ArgumentHelp("With --engine and --limits: threads that compute.", valueName: "n")) var threads: Int?
+    @Option(help: ArgumentHelp("With --engine, --limits and --steps: threads that compute.", valueName: "n"))
+    var threads: Int?
     @Option(WorkerKeys.quantize, with: "--engine") var quantize: String?
     @Option(WorkerKeys.kvType, with: "--engine") var kvType: String?
     @Option(
@@ -66,7 +67,7 @@ struct Bench: ParsableCommand {
                     print(
                         try StepBench(
                             sequences: command.concurrency, promptTokens: command.promptTokens,
-                            temperature: Float(command.temperature)
+                            temperature: Float(command.temperature), threads: command.threads ?? 1
                         ).run())
                     return
                 }

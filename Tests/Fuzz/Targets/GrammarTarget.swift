@@ -27,7 +27,7 @@ enum GrammarTarget {
             let allowed = (0..<TokenID(tokens.count)).filter { mask.contains($0) }
             guard allowed.count == mask.count else { return "a mask counts \(mask.count) of \(allowed.count) tokens" }
             for token in stride(from: TokenID(step % 7), to: TokenID(tokens.count), by: 7) {
-                let isAllowed = matcher.allowedCount(of: [token], after: state) == 1
+                let isAllowed = matcher.allowedCount(of: [token][...], after: state) == 1
                 guard isAllowed == mask.contains(token) else { return "the mask errs on \(token) after \(text)" }
             }
             guard !allowed.isEmpty else { return nil }
