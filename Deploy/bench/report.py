@@ -160,8 +160,9 @@ def steps_table(steps):
     return [
         "## Around the model",
         paragraph(f"""A worker's step with {steps["sequences"]} sequences in decode around a model that answers at
-        once, in microseconds: batch, pages, choice of tokens and the report, by the size of the vocabulary. With a small
-        one it is the engine's own work, with a large one what it takes to read the logits."""),
+        once, in microseconds on one thread: batch, pages, choice of tokens and the report, by the size of the vocabulary.
+        With a small one it is the engine's own work, with a large one what it takes to read the logits, which the threads
+        of a real model share."""),
         table(["tokens are"] + [f"of {size}" for size in sizes],
               [[kind] + [number(steps[kind][size]) for size in sizes] for kind in ["greedy", "sampled"]], words=1)]
 
