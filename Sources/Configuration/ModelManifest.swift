@@ -35,7 +35,7 @@ package enum ModelManifest {
     private static let checks: [(name: String, expected: @Sendable (String) -> String?)] = [
         check(WorkerKeys.threads), check(WorkerKeys.slots), check(WorkerKeys.kvMemory), check(WorkerKeys.kvType),
         check(WorkerKeys.stepTokenBudget), check(WorkerKeys.stepTimeTarget), check(WorkerKeys.prefillShare),
-        check(WorkerKeys.contextLength),
+        check(WorkerKeys.hangTimeout), check(WorkerKeys.contextLength),
         check(WorkerKeys.prefixCache), check(WorkerKeys.speculation), check(WorkerKeys.quantize),
         check(WorkerKeys.chatTemplate),
     ]

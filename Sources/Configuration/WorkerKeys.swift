@@ -27,6 +27,10 @@ package enum WorkerKeys {
         default: 0.08, in: 0.001...60)
     package static let prefillShare = Key<Int>.integer(
         "prefill-share", "Percent of a step's time that prompts get while answers run.", default: 45, in: 1...99)
+    package static let hangTimeout = Key<Double>.seconds(
+        "hang-timeout",
+        "A step that takes longer than this, and than 20 times the slowest of late, means that the worker hangs.",
+        default: 30, in: 1...3600)
     package static let contextLength = Key<Int>.integer(
         "context-length", "Tokens a sequence may have; without it, what the model was trained for.",
         in: 16...1_048_576)
@@ -50,7 +54,8 @@ package enum WorkerKeys {
 
     package static let computing = [
         threads.name, slots.name, kvMemory.name, kvType.name, stepTokenBudget.name, stepTimeTarget.name,
-        prefillShare.name, contextLength.name, prefixCache.name, speculation.name, quantize.name, chatTemplate.name,
+        prefillShare.name, hangTimeout.name, contextLength.name, prefixCache.name, speculation.name, quantize.name,
+        chatTemplate.name,
     ]
     package static let names =
         [model.name, name.name, host.name, port.name, metricsPort.name, sandbox.name] + AdminTLSKeys.names + computing

@@ -128,7 +128,8 @@ extension Metric {
     package static let textsRead = counter(
         "apus_texts_read_total", "Texts that became a vector or a score.", labels: ["model_name"])
     package static let workerRestarts = counter(
-        "apus_worker_restarts_total", "Local worker processes started again after they ended.")
+        "apus_worker_restarts_total", "Local worker processes started again, by cause: exited, or killed because hung.",
+        labels: ["cause"])
 
     package static let workerLossSilence = histogram(
         "apus_worker_loss_silence_seconds", "From the last byte of a worker to when its link was known to be lost.",

@@ -47,6 +47,7 @@ import Testing
         for key in [
             RouterKeys.queueTimeout, RouterKeys.queueWait, RouterKeys.requestTimeout, RouterKeys.firstTokenObjective,
             RouterKeys.tokenObjective, CommonKeys.drainTimeout, WorkerKeys.stepTimeTarget,
+            WorkerKeys.hangTimeout,
         ] {
             #expect(try given.value(key) == none.value(key), "\(key.name)")
         }

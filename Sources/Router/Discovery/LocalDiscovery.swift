@@ -3,7 +3,9 @@ package import Telemetry
 /// Workers that this process started itself: told by its supervisor, which knows of their end before any socket does.
 package final class LocalDiscovery: WorkerDiscovery {
     private let host: String
-    private let restarts: Counter?
+    /// After its own end, and after a kill because it hung.
+    private let restarts: (exited: Counter, hung: Counter)?
+    private var hung: Set<Place> = []
     private var running: [Place: WorkerAddress] = [:]
     private struct Place: Hashable {
         var group: String
@@ -14,7 +16,12 @@ package final class LocalDiscovery: WorkerDiscovery {
     /// - Parameter host: where the workers listen.
     package init(host: String = "127.0.0.1", metrics: MetricRegistry? = nil) {
         self.host = host
-        restarts = metrics?.counter(.workerRestarts)
+        restarts = metrics.map { metrics in
+            (
+                metrics.counter(.workerRestarts, labels: ["exited"]),
+                metrics.counter(.workerRestarts, labels: ["hung"])
+            )
+        }
     }
 
     package func start(_ observer: any WorkerDiscoveryObserver) {
@@ -34,9 +41,11 @@ package final class LocalDiscovery: WorkerDiscovery {
             let address = WorkerAddress(host: host, port: port)
             running[place(index)] = address
             observer?.workerAppeared(at: address)
+        case .workerHung(let index, _): hung.insert(place(index))
         case .workerExited(let index, _, _, let restart):
             forget(place(index))
-            if restart != nil { restarts?.add() }
+            let wasHung = hung.remove(place(index)) != nil
+            if restart != nil { (wasHung ? restarts?.hung : restarts?.exited)?.add() }
         case .workerNotStarted(let index, _, _): forget(place(index))
         case .workerFailed, .stopped: break
         }

@@ -1,4 +1,5 @@
 import Glibc
+import NIOCore
 import Synchronization
 
 /// Keeps one child alive, on a thread of its own.
@@ -14,12 +15,12 @@ final class ChildKeeper: Sendable {
     private let index: Int
     private let options: LocalSupervisor.Options
     private let stopPipe: StopPipe
-    private let report: @Sendable (LocalSupervisor.Event) -> Void
+    private let report: @Sendable (ChildKeeper, LocalSupervisor.Event) -> Void
     private let state = Mutex(State())
 
     init(
         index: Int, options: LocalSupervisor.Options, stopPipe: StopPipe,
-        report: @escaping @Sendable (LocalSupervisor.Event) -> Void
+        report: @escaping @Sendable (ChildKeeper, LocalSupervisor.Event) -> Void
     ) {
         self.index = index
         self.options = options
@@ -35,6 +36,21 @@ final class ChildKeeper: Sendable {
             $0.isStopping = true
             $0.stopSignal = signal
             if let processID = $0.processID { _ = Glibc.kill(processID, signal) }
+        }
+    }
+
+    /// Asks the child that runs now how it is, and kills it when it hangs.
+    /// - Parameter hung: told why, before the kill.
+    func probe(
+        port: Int, eventLoop: any EventLoop, hung: @escaping (_ why: String) -> Void
+    ) -> LivenessProbe {
+        let asked = processID
+        return LivenessProbe(port: port, eventLoop: eventLoop) { why in
+            hung(why)
+            self.state.withLock { state in
+                // Another one may run by now.
+                if let asked, state.processID == asked { _ = Glibc.kill(asked, SIGKILL) }
+            }
         }
     }
 
@@ -68,7 +84,7 @@ final class ChildKeeper: Sendable {
             case nil: return
             case .failure(let error):
                 let pause = backoff.ended(readySeconds: 0)
-                report(.workerNotStarted(index: index, error: error, restartMilliseconds: pause))
+                report(self, .workerNotStarted(index: index, error: error, restartMilliseconds: pause))
                 readySeconds = 0
                 if stopPipe.wait(milliseconds: pause) { return }
             case .success(let started):
@@ -76,6 +92,7 @@ final class ChildKeeper: Sendable {
                 let pause = backoff.ended(readySeconds: readySeconds)
                 let (status, isStopping) = reap(started.processID)
                 report(
+                    self,
                     .workerExited(
                         index: index, status: status, wasReady: readySeconds > 0,
                         restartMilliseconds: isStopping ? nil : pause))
@@ -104,8 +121,8 @@ final class ChildKeeper: Sendable {
         let ports = (line ?? "").split(separator: " ").compactMap { Int($0) }
         let isReady = ports.count == 2 && ports.allSatisfy { (1...65535).contains($0) }
         let since = monotonicSeconds()
-        if isReady { report(.workerStarted(index: index, port: ports[0], metricsPort: ports[1])) }
-        if let line, line.first == "!" { report(.workerFailed(index: index, sentence: String(line.dropFirst()))) }
+        if isReady { report(self, .workerStarted(index: index, port: ports[0], metricsPort: ports[1])) }
+        if let line, line.first == "!" { report(self, .workerFailed(index: index, sentence: String(line.dropFirst()))) }
         ChildProcess.waitForEnd(started.processID)
         return isReady ? max(monotonicSeconds() - since, .leastNonzeroMagnitude) : 0
     }

@@ -58,7 +58,7 @@ final class LocalModelWorkers {
         case .workerNotStarted(_, let error, _):
             failedStartCount += 1
             lastWords = "The system started no process (errno \(error.errorCode))."
-        case .stopped: break
+        case .workerHung, .stopped: break
         }
     }
 

@@ -160,6 +160,11 @@ package final class LocalModels: ModelRepository {
                     "restart_ms": "\(restart ?? -1)",
                 ])
         }
+        if case .workerHung(let index, let why) = event {
+            logger.warning(
+                "worker hangs: it is killed and started again",
+                metadata: ["model": "\(group.model.name)", "worker": "\(index)", "why": "\(why)"])
+        }
         discovery.supervisorSaid(event, of: group.model.name)
         if case .stopped = event { ended(group) }
     }

@@ -1,8 +1,8 @@
 import Glibc
 package import NIOCore
 
-/// Keeps worker processes of this machine alive: starts them, hears on which ports they listen, starts those that end
-/// again with growing patience, and stops them all at the end.
+/// Keeps worker processes of this machine alive: starts them, hears on which ports they listen, asks them how they are,
+/// kills those that hang, starts those that end again with growing patience, and stops them all at the end.
 ///
 /// Each child has a thread that starts it, waits for it and does nothing else. The thread lives as long as the children
 /// it starts may: the kernel ends a child that asked to die with its parent when the *thread* that started it ends.
@@ -26,6 +26,8 @@ package final class LocalSupervisor {
     package enum Event: Equatable, Sendable {
         /// It listens on these ports of 127.0.0.1 (or the host that its arguments name) and is ready.
         case workerStarted(index: Int, port: Int, metricsPort: Int)
+        /// It was ready, and was killed because it does nothing any more; its end follows.
+        case workerHung(index: Int, why: String)
         /// It cannot serve, and said why; its end follows.
         case workerFailed(index: Int, sentence: String)
         /// - Parameters:
@@ -40,6 +42,8 @@ package final class LocalSupervisor {
 
     private let keepers: [ChildKeeper]
     private let stopPipe: StopPipe
+    private let probes: NIOLoopBound<LivenessProbes>
+    private let eventLoop: any EventLoop
 
     /// Starts the workers.
     /// - Parameter observe: called on `eventLoop`, which is the caller's, for each event in order.
@@ -47,10 +51,23 @@ package final class LocalSupervisor {
         let stopPipe = try StopPipe()
         self.stopPipe = stopPipe
         let observer = NIOLoopBound(observe, eventLoop: eventLoop)
+        let probes = NIOLoopBound(LivenessProbes(), eventLoop: eventLoop)
+        self.probes = probes
+        self.eventLoop = eventLoop
         let left = Countdown(options.workerCount)
         keepers = (0..<options.workerCount).map { index in
-            ChildKeeper(index: index, options: options, stopPipe: stopPipe) { event in
-                eventLoop.execute { observer.value(event) }
+            ChildKeeper(index: index, options: options, stopPipe: stopPipe) { keeper, event in
+                eventLoop.execute {
+                    switch event {
+                    case .workerStarted(_, _, let port):
+                        probes.value.byIndex[index] = keeper.probe(port: port, eventLoop: eventLoop) { why in
+                            observer.value(.workerHung(index: index, why: why))
+                        }
+                    case .workerExited: probes.value.byIndex.removeValue(forKey: index)?.stop()
+                    case .workerHung, .workerFailed, .workerNotStarted, .stopped: break
+                    }
+                    observer.value(event)
+                }
             }
         }
         for keeper in keepers {
@@ -61,7 +78,7 @@ package final class LocalSupervisor {
         }
     }
 
-    deinit { stop(signal: SIGKILL) }
+    deinit { signal(SIGKILL) }
 
     /// Process ids by index; nil where none runs now.
     package var processIDs: [Int32?] { keepers.map(\.processID) }
@@ -73,7 +90,24 @@ package final class LocalSupervisor {
     package func kill() { stop(signal: SIGKILL) }
 
     private func stop(signal: Int32) {
+        // A worker that drains may be as silent as it likes.
+        let probes = probes
+        eventLoop.execute { probes.value.stop() }
+        self.signal(signal)
+    }
+
+    private func signal(_ signal: Int32) {
         stopPipe.close()
         for keeper in keepers { keeper.signal(signal) }
+    }
+}
+
+/// Of the workers that are ready, by index.
+private final class LivenessProbes {
+    var byIndex: [Int: LivenessProbe] = [:]
+
+    func stop() {
+        for probe in byIndex.values { probe.stop() }
+        byIndex = [:]
     }
 }

@@ -12,6 +12,8 @@ struct ComputeSettings: Sendable {
     var stepTimeTarget: Double
     /// Percent.
     var prefillShare: Int
+    /// Seconds.
+    var hangTimeout: Double
     var contextLength: Int?
     var prefixCache: Bool
     var speculation: Bool
@@ -27,6 +29,7 @@ struct ComputeSettings: Sendable {
         stepTokenBudget = try settings.value(WorkerKeys.stepTokenBudget, flag: flags.stepTokenBudget)
         stepTimeTarget = try settings.value(WorkerKeys.stepTimeTarget, flag: flags.stepTimeTarget)
         prefillShare = try settings.value(WorkerKeys.prefillShare, flag: flags.prefillShare)
+        hangTimeout = try settings.value(WorkerKeys.hangTimeout, flag: flags.hangTimeout)
         contextLength = try settings.optional(WorkerKeys.contextLength, flag: flags.contextLength)
         prefixCache = try settings.value(WorkerKeys.prefixCache, flag: flags.prefixCache)
         speculation = try settings.value(WorkerKeys.speculation, flag: flags.speculation)
@@ -48,6 +51,7 @@ struct ComputeSettings: Sendable {
         var flags = ["--slots", "\(slots)", "--kv-type", kvType.rawValue, "--step-token-budget", "\(stepTokenBudget)"]
         flags += ["--prefix-cache", "\(prefixCache)", "--speculation", "\(speculation)"]
         flags += ["--step-time-target", "\(stepTimeTarget)", "--prefill-share", "\(prefillShare)"]
+        flags += ["--hang-timeout", "\(hangTimeout)"]
         flags += ["--quantize", quantization?.rawValue ?? "none"]
         if let threads { flags += ["--threads", "\(threads)"] }
         if let kvMemory { flags += ["--kv-memory", "\(kvMemory)"] }

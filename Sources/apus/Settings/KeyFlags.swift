@@ -98,6 +98,7 @@ struct ComputingFlags: ParsableArguments {
     @Option(WorkerKeys.contextLength) var contextLength: String?
     @Option(WorkerKeys.stepTimeTarget) var stepTimeTarget: String?
     @Option(WorkerKeys.prefillShare) var prefillShare: String?
+    @Option(WorkerKeys.hangTimeout) var hangTimeout: String?
     @Option(WorkerKeys.kvType) var kvType: String?
     @Option(WorkerKeys.prefixCache) var prefixCache: String?
     @Option(WorkerKeys.speculation) var speculation: String?
@@ -117,7 +118,7 @@ struct ComputingFlags: ParsableArguments {
             (WorkerKeys.threads.name, \.threads), (WorkerKeys.slots.name, \.slots),
             (WorkerKeys.kvMemory.name, \.kvMemory), (WorkerKeys.stepTokenBudget.name, \.stepTokenBudget),
             (WorkerKeys.contextLength.name, \.contextLength), (WorkerKeys.stepTimeTarget.name, \.stepTimeTarget),
-            (WorkerKeys.prefillShare.name, \.prefillShare),
+            (WorkerKeys.prefillShare.name, \.prefillShare), (WorkerKeys.hangTimeout.name, \.hangTimeout),
             (WorkerKeys.kvType.name, \.kvType), (WorkerKeys.prefixCache.name, \.prefixCache),
             (WorkerKeys.speculation.name, \.speculation), (WorkerKeys.quantize.name, \.quantize),
             (WorkerKeys.chatTemplate.name, \.chatTemplate),

@@ -27,6 +27,7 @@ struct WorkerSettings: Sendable {
         options.stepTokenBudget = compute.stepTokenBudget
         options.stepSecondsTarget = compute.stepTimeTarget
         options.prefillShare = Double(compute.prefillShare) / 100
+        options.stallSeconds = compute.hangTimeout
         options.prefixCacheEnabled = compute.prefixCache
         options.speculationEnabled = compute.speculation
         options.epoch = UInt64(max(0, Date().timeIntervalSince1970) * 1e9)
