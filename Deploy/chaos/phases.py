@@ -63,7 +63,7 @@ class Phase:
         if self.differing:
             found.append(f"{self.name}: {len(self.differing)} answers differ, the first to request {self.differing[0]}")
         fault = self.disturbance.fault if self.disturbance else None
-        if fault and fault.detection_limit is not None and fault.moves and not self.moved:
+        if fault and fault.detection_limit is not None and not self.moved:
             found.append(f"{self.name}: no sequence moved, so that nothing was shown")
         if not looks_at_times:
             return found

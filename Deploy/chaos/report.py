@@ -100,6 +100,8 @@ elsewhere. The host gave {figures['stolen_percent']} % of the machine's CPUs to 
 - *Noticed*: from the strike to the line in the router's log that gives the worker up. For a killed process it is the
   kernel that closes its connections; one that is stopped or cut off is pinged after 0.2 s of silence and given up after
   0.7 s. `apus_worker_loss_silence_seconds` counts the same from the router's side.
+  An engine that hangs behind a link that answers is known by the steps it does not take: a busy one is silent too, so that
+  20 of its usual steps, or 4 of the longest of late, pass before.
 - *Pause*: the longest of a stream, less the longest of the same request undisturbed; of as many streams as moved, those
   that paused longest. It holds what was noticed late, the wait for a place, and the prompt and all tokens so far
   computed again.
