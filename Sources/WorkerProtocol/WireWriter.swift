@@ -46,8 +46,11 @@ struct WireWriter {
     mutating func write(_ tokens: [TokenID], _ field: UInt64) {
         guard !tokens.isEmpty else { return }
         tag(field, .lengthDelimited)
-        varint(tokens.reduce(0) { $0 + Self.byteCount(UInt32(bitPattern: $1)) })
-        for token in tokens { varint(UInt64(UInt32(bitPattern: token))) }
+        let byteCount = tokens.reduce(0) { $0 + Self.byteCount(UInt32(bitPattern: $1)) }
+        varint(byteCount)
+        bytes.append(addingCapacity: Int(byteCount)) { column in
+            for token in tokens { Self.varint(UInt64(UInt32(bitPattern: token))) { column.append($0) } }
+        }
     }
 
     mutating func write(_ numbers: [Float], _ field: UInt64) {

@@ -12,6 +12,10 @@ package enum WorkerMessage: Equatable, Sendable {
     /// - Throws: for whatever breaks a rule of worker.proto: columns of different lengths, counts that do not add up,
     ///   token ids below 0, log-probabilities that are not finite, reasons to finish that this version does not know.
     package init(bytes: RawSpan) throws(WireError) {
+        if bytes.byteCount <= WireLimits.messageByteMax, let report = StepReport(plain: bytes) {
+            self = .event(.step(report))
+            return
+        }
         switch try WireWorkerMessage.decoded(from: bytes).message {
         case .welcome(let welcome):
             guard welcome.hasDescription_p else { throw .missing(field: "welcome.description") }

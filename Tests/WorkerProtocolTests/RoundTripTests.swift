@@ -37,6 +37,33 @@ import Text
     }
 
     @Test(arguments: 0..<20 as Range<UInt64>)
+    func `a step read in one pass is what swift-protobuf reads`(seed: UInt64) throws {
+        var random = SeededRandom(seed: seed)
+        var plainCount = 0
+        for _ in 0..<100 {
+            var report = random.stepReport()
+            for place in report.entries.indices {
+                let entry = report.entries[place]
+                report.entries[place] = StepEntry(
+                    sequence: entry.sequence, tokens: entry.tokens, cachedTokenCount: entry.cachedTokenCount,
+                    finish: random.pick([nil, .stop, .length]))
+            }
+            let whole = WorkerMessage.bytes(.step(report), version: ProtocolVersion.supported.upperBound)
+            #expect(StepReport(plain: whole.span.bytes) == report)
+            for bytes in [random.damaged(whole), whole + whole, whole + [0x40, 0x01], Array(whole.dropLast())] {
+                guard let read = StepReport(plain: bytes.span.bytes) else { continue }
+                plainCount += 1
+                guard case .step(let wire) = try WireWorkerMessage(serializedBytes: bytes).message else {
+                    Issue.record("swift-protobuf reads no step")
+                    continue
+                }
+                #expect(try StepReport(wire) == read)
+            }
+        }
+        #expect(plainCount > 0, "no damage that leaves a step")
+    }
+
+    @Test(arguments: 0..<20 as Range<UInt64>)
     func `a welcome carries the description and the version`(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         let description = random.description()
