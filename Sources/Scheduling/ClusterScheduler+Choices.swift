@@ -25,14 +25,16 @@ extension ClusterScheduler {
     mutating func enqueue(_ id: ChoiceID, now: Instant) {
         let change = requests.with(id.request) { ($0.model, $0.nowWaits(id.index, since: now)) }
         guard case (let model, let choice?)? = change else { return }
-        if let numericsID = choice.numericsID {
-            models[model]?.groups.make(numericsID)
-            models[model]?.groups[numericsID]?.line.set(id, choice.place)
-        } else {
-            models[model]?.line.insert(id, choice.place, of: choice.tenant)
+        models.with(model) { queue in
+            if let numericsID = choice.numericsID {
+                queue.groups.make(numericsID)
+                queue.groups[numericsID]?.line.set(id, choice.place)
+            } else {
+                queue.line.insert(id, choice.place, of: choice.tenant)
+            }
+            queue.waitingTokens += choice.load.tokens
+            queue.speed.begins(at: now)
         }
-        models[model]?.waitingTokens += choice.load.tokens
-        models[model]?.speed.begins(at: now)
         queue += choice.load
         tenants.waits(choice.tenant, choice.load)
     }
@@ -43,16 +45,16 @@ extension ClusterScheduler {
     private mutating func dequeue(_ id: ChoiceID, now: Instant) -> QueueLoad {
         let change = requests.with(id.request) { ($0.model, $0.waitsNoLonger(id.index)) }
         guard case (let model, let choice?)? = change else { return QueueLoad() }
-        if let numericsID = choice.numericsID {
-            models[model]?.groups[numericsID]?.line.remove(id)
-            forgetEmptyGroup(numericsID, of: model)
-        } else {
-            models[model]?.line.remove(id, choice.place, of: choice.tenant)
-        }
         models.with(model) { queue in
+            if let numericsID = choice.numericsID {
+                queue.groups[numericsID]?.line.remove(id)
+            } else {
+                queue.line.remove(id, choice.place, of: choice.tenant)
+            }
             queue.waitingTokens -= choice.load.tokens
             if queue.waitingCount == 0 { queue.speed.ends(at: now) }
         }
+        if let numericsID = choice.numericsID { forgetEmptyGroup(numericsID, of: model) }
         queue -= choice.load
         tenants.waitsNoLonger(choice.tenant, choice.load)
         return choice.load
@@ -87,7 +89,7 @@ extension ClusterScheduler {
         else { return }
         let model = choice.model
         if place.isFirst { watch.set(worker, now.advanced(bySeconds: place.patience)) }
-        models[model]?.speed.left(at: now)
+        models.with(model) { $0.speed.left(at: now) }
         let load = dequeue(id, now: now)
         if !choice.isCopy { drainRate.count(load, at: now) }
         clearReservation(of: id)
@@ -107,8 +109,8 @@ extension ClusterScheduler {
                 reserving: place.growth, at: now)
             if choice.isOnTrial { host.trial = sequence }
         }
-        requests[id.request]?.nowRuns(id.index, as: sequence)
-        models[model]?.runningCount += 1
+        requests.with(id.request) { $0.nowRuns(id.index, as: sequence) }
+        models.with(model) { $0.runningCount += 1 }
         queueDeadlines.remove(id.request)
         refresh(worker)
         actions.append(.admit(id, as: sequence, on: worker))
@@ -158,8 +160,10 @@ extension ClusterScheduler {
             return request.model
         }
         if let model {
-            models[model]?.runningCount -= 1
-            if running.isAskedBack { models[model]?.askedBackCount -= 1 }
+            models.with(model) { queue in
+                queue.runningCount -= 1
+                if running.isAskedBack { queue.askedBackCount -= 1 }
+            }
         }
         refresh(running.worker)
         return running
@@ -205,7 +209,7 @@ extension ClusterScheduler {
             return (model: request.model, openCount: request.openCount, outputCount: outputCount)
         }
         guard let left else { return }
-        if learns { models[left.model]?.outputs.add(left.outputCount) }
+        if learns { models.with(left.model) { $0.outputs.add(left.outputCount) } }
         if left.openCount == 0 {
             forget(id.request, now: now)
         } else {

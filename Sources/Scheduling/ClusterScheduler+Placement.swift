@@ -234,11 +234,13 @@ extension ClusterScheduler {
             return (model: worker.model, numericsID: worker.description.numericsID, rank: rank)
         }
         guard let (model, numericsID, rank) = place else { return }
-        if let rank {
-            let isNew = models[model]?.groups[numericsID]?.available.set(id, rank)
-            if isNew == true { models[model]?.availableCount += 1 }
-        } else if models[model]?.groups[numericsID]?.available.remove(id) == true {
-            models[model]?.availableCount -= 1
+        models.with(model) { queue in
+            if let rank {
+                let isNew = queue.groups.with(numericsID) { $0.available.set(id, rank) }
+                if isNew == true { queue.availableCount += 1 }
+            } else if queue.groups.with(numericsID, { $0.available.remove(id) }) == true {
+                queue.availableCount -= 1
+            }
         }
     }
 

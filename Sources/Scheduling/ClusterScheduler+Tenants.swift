@@ -57,27 +57,29 @@ extension ClusterScheduler {
     }
 
     mutating func chargePrompt(_ count: Int, cached: Int, to tenant: TenantID, _ model: ModelID) {
-        models[model]?.line.turn(of: tenant)
+        models.with(model) { $0.line.turn(of: tenant) }
         let found = min(count, cached)
         charge(Double(count - found) + limits.cachedTokenWeight * Double(found), to: tenant, model)
     }
 
     /// The worker found less in its cache than was expected when the prompt was charged.
     mutating func correctPrompt(_ sequence: SequenceID, cached: Int) {
-        guard let expected = sequences[sequence.rawValue]?.cachedTokenCount, cached < expected,
-            let tenant = sequences[sequence.rawValue]?.tenant, let model = sequences[sequence.rawValue]?.model
-        else { return }
+        let running = sequences.with(sequence.rawValue) { ($0.cachedTokenCount, $0.tenant, $0.model) }
+        guard case (let expected, let tenant?, let model)? = running, cached < expected else { return }
         let missing = Double(expected - max(0, cached))
         charge(missing * (1 - limits.cachedTokenWeight), to: tenant, model)
     }
 
     /// Charges for the tokens that a sequence has made since it was last charged for.
     mutating func chargeOutput(_ sequence: SequenceID) {
-        guard let (count, tenant, model) = sequences[sequence.rawValue]?.takeUncharged() ?? nil else { return }
+        guard let (count, tenant, model) = sequences.with(sequence.rawValue, { $0.takeUncharged() }) ?? nil else {
+            return
+        }
         charge(limits.outputTokenWeight * Double(count), to: tenant, model)
     }
 
     private mutating func charge(_ tokens: Double, to tenant: TenantID, _ model: ModelID) {
-        models[model]?.line.charge(tenant, tokens / (tenants[tenant]?.weight ?? 1))
+        let share = tokens / (tenants[tenant]?.weight ?? 1)
+        models.with(model) { $0.line.charge(tenant, share) }
     }
 }

@@ -32,14 +32,15 @@ extension ClusterScheduler {
     package mutating func workerReported(_ id: WorkerID, _ report: StepReport, now: Instant) -> ReportAnswer {
         var answer = ReportAnswer(choices: [], actions: [])
         answer.choices.reserveCapacity(report.entries.count)
-        guard let model = workers[id]?.model else {
+        guard let (model, trial) = workers.with(id, { ($0.model, $0.trial) }) else {
             answer.choices = Array(repeating: nil, count: report.entries.count)
             return answer
         }
-        let trial = workers[id]?.trial
         signOfLife(id, now: now, into: &answer.actions)
-        workers[id]?.apply(report.load, commandsSeen: report.commandsSeen)
-        workers[id]?.stepTook(microseconds: report.durationMicroseconds, tokens: report.tokenCount, at: now)
+        workers.with(id) { host in
+            host.apply(report.load, commandsSeen: report.commandsSeen)
+            host.stepTook(microseconds: report.durationMicroseconds, tokens: report.tokenCount, at: now)
+        }
         var hasTokens = false
         // By place: a copy of an entry would count references to all its parts.
         for place in report.entries.indices {
@@ -67,7 +68,7 @@ extension ClusterScheduler {
                 answer.actions.append(.fail(choice.request, .internalFailure(why)))
             }
         }
-        if hasTokens { workers[id]?.refusalsInARow = 0 }
+        if hasTokens { workers.with(id) { $0.refusalsInARow = 0 } }
         refresh(id)
         rearm(id, now: now)
         admitWaiting(model, reporter: id, now: now, into: &answer.actions)
@@ -188,22 +189,25 @@ extension ClusterScheduler {
     /// Looks again at what is reserved for a sequence that has reached its `reviewTokenCount`, and charges for its tokens.
     private mutating func review(_ sequence: SequenceID) {
         chargeOutput(sequence)
-        guard let running = sequences[sequence.rawValue]?.reservation,
+        guard let running = sequences.with(sequence.rawValue, { $0.reservation }),
             let pageTokenCount = workers.with(running.worker, { $0.description.pageTokenCount })
         else { return }
         let (id, count) = (running.choice, running.tokenCount)
         var target = running.targetTokens
-        if count >= target, let promptCount = requests[id.request]?.promptCount(of: id.index),
-            let maxTokens = requests[id.request]?.spec.maxTokens
+        if count >= target,
+            case (let promptCount?, let maxTokens)? = requests.with(
+                id.request, { ($0.promptCount(of: id.index), $0.spec.maxTokens) })
         {
             let output = OutputDemand(
-                expected: models[running.model]?.outputs.expected ?? 0, made: count - promptCount, max: maxTokens)
+                expected: models.with(running.model) { $0.outputs.expected } ?? 0, made: count - promptCount,
+                max: maxTokens)
             target = promptCount + output.target(margin: pageTokenCount)
         }
-        let difference = workers[running.worker]?.reserve(
-            from: running.growth, forTokens: count, until: target)
+        let difference = workers.with(running.worker) { host in
+            host.reserve(from: running.growth, forTokens: count, until: target)
+        }
         guard let (growth, reviewTokenCount) = difference else { return }
-        sequences[sequence.rawValue]?.reserves(growth, until: target, reviewAt: reviewTokenCount)
+        sequences.with(sequence.rawValue) { $0.reserves(growth, until: target, reviewAt: reviewTokenCount) }
     }
 
     /// Counts a worker's death against a choice that was there.
@@ -240,7 +244,7 @@ extension ClusterScheduler {
     }
 
     private mutating func signOfLife(_ id: WorkerID, now: Instant, into actions: inout [SchedulingAction]) {
-        guard workers[id]?.state == .suspect else { return }
+        guard workers.with(id, { $0.state == .suspect }) == true else { return }
         workers[id]?.state = .ready
         workers[id]?.suspectSince = nil
         actions.append(.recovered(id))
