@@ -232,11 +232,12 @@ extension APICall {
     /// A body's coding and type are looked at before the body. A compressed body could grow past any limit while it is
     /// unpacked. No type at all passes: many small clients send none.
     private func headerRefusal(checksType: Bool) -> APIError? {
-        if let coding = exchange.request.header("content-encoding"), coding.lowercased() != "identity" {
+        let request = exchange.request
+        if let coding = request.header("content-encoding"), coding.lowercased() != "identity" {
             return .unsupportedMedia(
                 "The content-encoding \(coding.prefix(80)) is not supported: send the body uncompressed.")
         }
-        guard checksType, let type = exchange.request.header("content-type"), type != "application/json" else {
+        guard checksType, let type = request.header("content-type"), type != "application/json" else {
             return nil
         }
         let essence = type.prefix { $0 != ";" }.filter { $0 != " " }.lowercased()

@@ -160,12 +160,14 @@ final class APICore {
     }
 
     func handle(_ exchange: any HTTPExchange, among routes: [Route]) {
-        let (method, path) = (exchange.request.method, exchange.request.path)
+        // Once: an exchange gives a copy of it.
+        let request = exchange.request
+        let (method, path) = (request.method, request.path)
         switch RouteTable.match(method: method, path: path, among: routes) {
         case .route(let route, let id):
             let call = APICall(exchange, core: self, route: route.pattern, id: id)
             do throws(APIError) {
-                call.caller = try caller(for: route.role) { exchange.request.header($0) }
+                call.caller = try caller(for: route.role) { request.header($0) }
             } catch {
                 return call.refuse(error)
             }
@@ -290,12 +292,12 @@ final class APICore {
 
     /// In hexadecimal.
     static func text(_ words: (high: UInt64, low: UInt64)) -> String {
-        var digits: [UInt8] = []
-        digits.reserveCapacity(32)
-        for place in 0..<32 {
+        var digits = [UInt8](repeating: 0, count: 32)
+        var places = digits.mutableSpan
+        for place in places.indices {
             let word = place < 16 ? words.high : words.low
             let digit = UInt8(truncatingIfNeeded: word >> UInt64(60 - 4 * (place & 15)) & 0xf)
-            digits.append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
+            places[place] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
         }
         return String(decoding: digits, as: UTF8.self)
     }

@@ -53,14 +53,18 @@ enum HTTP1Encoder {
 
     /// A line break in a value would begin another field: control characters become spaces.
     private static func write(_ field: HTTPField, into out: inout ByteBuffer) {
-        out.writeString(field.name)
-        out.writeStaticString(": ")
-        if field.value.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) {
-            out.writeBytes(field.value.utf8.map { $0 < 0x20 || $0 == 0x7f ? 0x20 : $0 })
-        } else {
-            out.writeString(field.value)
+        let (name, value) = (field.name.utf8.span, field.value.utf8.span)
+        out.writeWithOutputRawSpan(minimumWritableBytes: name.count + value.count + 4) { line in
+            for place in name.indices { line.append(name[place]) }
+            line.append(UInt8(ascii: ":"))
+            line.append(UInt8(ascii: " "))
+            for place in value.indices {
+                let byte = value[place]
+                line.append(byte < 0x20 || byte == 0x7f ? 0x20 : byte)
+            }
+            line.append(UInt8(ascii: "\r"))
+            line.append(UInt8(ascii: "\n"))
         }
-        out.writeStaticString("\r\n")
     }
 
     /// In hexadecimal, with the line's end.

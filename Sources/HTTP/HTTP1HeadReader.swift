@@ -31,26 +31,29 @@ enum HTTP1HeadReader {
     private static func readRequestLine(
         _ line: ArraySlice<UInt8>, _ limits: HTTPHeadLimits
     ) throws(HTTP1Refusal) -> (HTTPRequestHead, minorVersion: Int) {
-        let words = line.split(separator: UInt8(ascii: " "), maxSplits: 3, omittingEmptySubsequences: false)
-        guard words.count == 3 else { throw .malformed("the request line is not \"METHOD /path HTTP/1.1\"") }
-        guard (1...16).contains(words[0].count), words[0].allSatisfy(isTokenByte) else {
+        let space = UInt8(ascii: " ")
+        guard let first = line.firstIndex(of: space), let second = line[(first + 1)...].firstIndex(of: space),
+            !line[(second + 1)...].contains(space)
+        else { throw .malformed("the request line is not \"METHOD /path HTTP/1.1\"") }
+        let (method, path, version) = (line[..<first], line[first + 1..<second], line[(second + 1)...])
+        guard (1...16).contains(method.count), method.allSatisfy(isTokenByte) else {
             throw .malformed("the method is not a name")
         }
         let minorVersion: Int
-        if words[2].elementsEqual("HTTP/1.1".utf8) {
+        if version.elementsEqual("HTTP/1.1".utf8) {
             minorVersion = 1
-        } else if words[2].elementsEqual("HTTP/1.0".utf8) {
+        } else if version.elementsEqual("HTTP/1.0".utf8) {
             minorVersion = 0
-        } else if words[2].starts(with: "HTTP/".utf8) {
+        } else if version.starts(with: "HTTP/".utf8) {
             throw .versionNotSupported
         } else {
             throw .malformed("the request line is not \"METHOD /path HTTP/1.1\"")
         }
-        guard let target = RequestTarget(words[1], encodedSlashesBelow: limits.encodedSlashesBelow) else {
+        guard let target = RequestTarget(path, encodedSlashesBelow: limits.encodedSlashesBelow) else {
             throw .malformed("the path is not plain")
         }
         let request = HTTPRequestHead(
-            method: String(decoding: words[0], as: UTF8.self), path: target.path, query: target.query, headers: [],
+            method: String(decoding: method, as: UTF8.self), path: target.path, query: target.query, headers: [],
             majorVersion: 1)
         return (request, minorVersion)
     }

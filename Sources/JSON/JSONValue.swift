@@ -53,11 +53,16 @@ package struct JSONObject: Equatable, Sendable {
         let byteCount = name.utf8.count
         // By place: a member that is taken out is copied. Lengths first: they tell most names apart without a call.
         for place in members.indices
-        where members[place].name.utf8.count == byteCount && members[place].name == name
-            && members[place].name.utf8.elementsEqual(name.utf8)
-        {
+        where members[place].name.utf8.count == byteCount && Self.areEqual(members[place].name, name) {
             return place
         }
         return nil
+    }
+
+    /// Of names equally long in bytes.
+    private static func areEqual(_ one: String, _ other: String) -> Bool {
+        let (one, other) = (one.utf8.span, other.utf8.span)
+        for place in one.indices where one[place] != other[place] { return false }
+        return true
     }
 }

@@ -28,7 +28,7 @@ struct FieldReader {
     }
 
     /// One of 64, by a name's length and its first byte.
-    private static func bit(of name: String) -> UInt64 {
+    static func bit(of name: String) -> UInt64 {
         1 &<< (UInt64(truncatingIfNeeded: name.utf8.count &* 5) &+ UInt64(name.utf8.first ?? 0))
     }
 

@@ -5,9 +5,18 @@ extension ByteBuffer {
     /// Quotes and escapes. Beyond what JSON asks for, U+0085, U+2028 and U+2029 are escaped as well: some clients
     /// take them for line ends, and a line end would break an event of a stream in two.
     mutating func writeJSON(_ text: String) {
-        writeInteger(UInt8(ascii: "\""))
-        if text.isPlainJSON { writeString(text) } else { writeBytes(Self.escaped(text)) }
-        writeInteger(UInt8(ascii: "\""))
+        guard text.isPlainJSON else {
+            writeInteger(UInt8(ascii: "\""))
+            writeBytes(Self.escaped(text))
+            writeInteger(UInt8(ascii: "\""))
+            return
+        }
+        let bytes = text.utf8.span
+        writeWithOutputRawSpan(minimumWritableBytes: bytes.count + 2) { out in
+            out.append(UInt8(ascii: "\""))
+            for place in bytes.indices { out.append(bytes[place]) }
+            out.append(UInt8(ascii: "\""))
+        }
     }
 
     mutating func writeJSON(_ number: Int) {

@@ -154,8 +154,8 @@ enum AnswerEnvelope {
     /// - Parameter id: empty while workers of several numerics serve the model.
     private static func fingerprint(_ id: String) -> String? {
         guard !id.isEmpty else { return nil }
-        let digest = id.unicodeScalars.prefix { $0 != "-" }
-        return "fp_" + Substring(digest.prefix(12)) + id[digest.endIndex...]
+        let end = id.utf8.firstIndex(of: UInt8(ascii: "-")) ?? id.endIndex
+        return "fp_" + Substring(id[..<end].unicodeScalars.prefix(12)) + id[end...]
     }
 }
 

@@ -43,7 +43,9 @@ struct RefusedFields {
     static func check(_ fields: FieldReader, against table: Table) throws(APIError) {
         var first: Int?
         for member in fields.object.members where member.value != .null {
-            guard let place = table.places[member.name], !table.rows[place].harmless.allows(member.value) else {
+            guard table.names & FieldReader.bit(of: member.name) != 0, let place = table.places[member.name],
+                !table.rows[place].harmless.allows(member.value)
+            else {
                 continue
             }
             first = min(first ?? place, place)
@@ -57,11 +59,14 @@ struct RefusedFields {
         let rows: [RefusedFields]
         /// Index of each row by its name.
         let places: [String: Int]
+        /// The bits of all names: see ``FieldReader``.
+        let names: UInt64
 
         /// - Parameter rows: each with a name of its own.
         init(_ rows: [RefusedFields]) {
             self.rows = rows
             places = Dictionary(rows.enumerated().map { ($1.name, $0) }) { first, _ in first }
+            names = rows.reduce(0) { $0 | FieldReader.bit(of: $1.name) }
         }
     }
 

@@ -1,25 +1,23 @@
-import NIOCore
-
 /// Bytes as text that may stand in a header and a line. Source: RFC 4648, section 5, without padding.
 enum Base64URL {
-    static func write(_ bytes: [UInt8], into buffer: inout ByteBuffer) {
-        let span = bytes.span
-        buffer.writeWithOutputRawSpan(minimumWritableBytes: (bytes.count + 5) / 6 * 8) { text in
-            var at = 0
-            while at < span.count {
-                let count = min(6, span.count - at)
-                var bits: UInt64 = 0
-                for place in 0..<count { bits |= UInt64(span[at + place]) << UInt64(56 - 8 * place) }
-                let letters = Self.letters(bits)
-                if count == 6 {
-                    text.append(letters.littleEndian, as: UInt64.self)
-                } else {
-                    for place in 0..<(count * 8 + 5) / 6 {
-                        text.append(UInt8(truncatingIfNeeded: letters >> UInt64(8 * place)))
-                    }
+    /// Room that so many bytes may need.
+    static func letterCountMax(_ byteCount: Int) -> Int { (byteCount + 5) / 6 * 8 }
+
+    static func write(_ bytes: Span<UInt8>, into text: inout OutputRawSpan) {
+        var at = 0
+        while at < bytes.count {
+            let count = min(6, bytes.count - at)
+            var bits: UInt64 = 0
+            for place in 0..<count { bits |= UInt64(bytes[at + place]) << UInt64(56 - 8 * place) }
+            let letters = Self.letters(bits)
+            if count == 6 {
+                text.append(letters.littleEndian, as: UInt64.self)
+            } else {
+                for place in 0..<(count * 8 + 5) / 6 {
+                    text.append(UInt8(truncatingIfNeeded: letters >> UInt64(8 * place)))
                 }
-                at += count
             }
+            at += count
         }
     }
 

@@ -56,9 +56,12 @@ final class ResumeSeal {
         guard key.write(digestOf: scratch.sealed, to: &scratch.mac) else { return }
         scratch.sealed.removeSubrange(pointByteCount...)
         scratch.sealed += scratch.mac[..<macByteCount]
-        buffer.writeStaticString("id: ")
-        Base64URL.write(scratch.sealed, into: &buffer)
-        buffer.writeStaticString("\n")
+        let sealed = scratch.sealed.span
+        buffer.writeWithOutputRawSpan(minimumWritableBytes: 5 + Base64URL.letterCountMax(sealed.count)) { line in
+            for byte in "id: ".utf8 { line.append(byte) }
+            Base64URL.write(sealed, into: &line)
+            line.append(UInt8(ascii: "\n"))
+        }
     }
 
     /// - Parameters:

@@ -144,7 +144,10 @@ final class TemplateEvaluation {
     func mapping(_ pairs: [(RuntimeMapping.Key, RuntimeValue)]) throws(ChatTemplateError) -> RuntimeValue {
         try charge(making: pairs.count * 64)
         let depth = try depth(over: pairs.lazy.map { $0.1 })
-        return .mapping(RuntimeMapping(entries: .init(pairs, uniquingKeysWith: { $1 }), depth: depth))
+        // Of equal keys the first counts for the place and the last for the value.
+        var entries = OrderedDictionary<RuntimeMapping.Key, RuntimeValue>(minimumCapacity: pairs.count)
+        for (key, value) in pairs { entries.updateValue(value, forKey: key) }
+        return .mapping(RuntimeMapping(entries: entries, depth: depth))
     }
 
     private func depth(over elements: some Sequence<RuntimeValue>) throws(ChatTemplateError) -> Int {
@@ -215,7 +218,13 @@ final class TemplateEvaluation {
     /// - Returns: what the expression gives, unless that is a text: then it is printed.
     private func emitText(_ id: ExpressionID) throws(ChatTemplateError) -> RuntimeValue? {
         let value: RuntimeValue
-        if case .binary(.add, let left, let right) = program.expressions[id] {
+        switch program.expressions[id] {
+        case .text(let bytes):
+            try enter()
+            leave()
+            try emit(bytes)
+            return nil
+        case .binary(.add, let left, let right):
             try enter()
             defer { leave() }
             // Once the left part is printed the right one must be a text: nothing else can be added to one.
@@ -226,8 +235,7 @@ final class TemplateEvaluation {
             } else {
                 return nil
             }
-        } else {
-            value = try evaluate(id)
+        default: value = try evaluate(id)
         }
         guard case .text(let bytes) = value else { return value }
         try emit(bytes)

@@ -105,7 +105,10 @@ extension SeededRandom {
         let theirs = Data(bytes).base64EncodedString().replacing("+", with: "-").replacing("/", with: "_")
             .replacing("=", with: "")
         var buffer = ByteBuffer()
-        Base64URL.write(bytes, into: &buffer)
+        let span = bytes.span
+        buffer.writeWithOutputRawSpan(minimumWritableBytes: Base64URL.letterCountMax(bytes.count)) { text in
+            Base64URL.write(span, into: &text)
+        }
         let text = Array(buffer.readableBytesView)
         #expect(String(decoding: text, as: UTF8.self) == theirs)
         #expect(Base64URL.decode(text) == bytes)
