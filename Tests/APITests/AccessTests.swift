@@ -205,7 +205,7 @@ import Testing
         func ask() -> RecordingExchange {
             desk.post("/v1/completions", #"{"model":"tiny","prompt":"Hi"}"#, headers: Self.bearer("few"))
         }
-        desk.service.refusal = .queueFull(retryAfterSeconds: 1, isTenantShare: false)
+        desk.service.refusal = .queueFull(limit: 1, retryAfterSeconds: 1)
         for _ in 0..<5 { #expect(ask().text.contains("queue_full")) }
         desk.service.refusal = nil
         #expect(ask().status == nil && ask().status == nil && ask().status == 429)

@@ -74,16 +74,17 @@ import Testing
                 "--threads", "1", "--trace-endpoint", try collector.url(),
             ])
         }
-        let httpPort = try freePort()
+        let (httpPort, adminPort) = (try freePort(), try freePort())
         let router = try ApusProcess(
             [
                 "router", "--worker-address", ports.map { "127.0.0.1:\($0)" }.joined(separator: ","), "--http-port",
-                "\(httpPort)", "--grpc-port", "0", "--admin-port", "0", "--trace-sample", "0",
+                "\(httpPort)", "--grpc-port", "0", "--admin-port", "\(adminPort)", "--trace-sample",
+                "0",
             ], environment: ["OTEL_EXPORTER_OTLP_ENDPOINT": try collector.url() + "/"])
         try router.waitFor("is ready")
         let url = "http://127.0.0.1:\(httpPort)"
         try eventually("two workers", seconds: 60) {
-            try Curl.run("\(url)/metrics").body.contains("apus_workers{state=\"ready\"} 2")
+            try Curl.run("http://127.0.0.1:\(adminPort)/metrics").body.contains("apus_workers{state=\"ready\"} 2")
         }
 
         let transfer = try Curl.Transfer(
