@@ -100,7 +100,7 @@ let package = Package(
             name: "API",
             dependencies: [
                 "Inference", "JSON", "Text", "Grammar", "Telemetry", "HTTP", "InferenceProtocol", "Serving", nio,
-                protobuf,
+                protobuf, logging,
             ],
             swiftSettings: ours),
 
@@ -115,7 +115,7 @@ let package = Package(
             swiftSettings: ours),
 
         .target(name: "CAllocations", path: "Tests/CAllocations"),
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: ours),
+        .target(name: "TestSupport", dependencies: [logging], path: "Tests/TestSupport", swiftSettings: ours),
         .executableTarget(
             name: "SandboxProbe", dependencies: ["Sandbox"], path: "Tests/SandboxProbe", swiftSettings: ours),
         .target(
@@ -159,7 +159,7 @@ let package = Package(
             "API",
             [
                 "Inference", "JSON", "Text", "Telemetry", "HTTP", "InferenceProtocol", "Serving", nio, nioEmbedded,
-                protobuf,
+                protobuf, logging,
             ]),
         .testTarget(name: "HouseRulesTests", swiftSettings: ours),
         .testTarget(
@@ -167,7 +167,8 @@ let package = Package(
             exclude: [
                 "check_constraints.py", "constrained_client.py", "description.py", "dialects_client.py",
                 "ecosystem_client.py", "embedding_client.py", "keda_client.py", "kserve_client.py",
-                "ollama_embedding_client.py", "openai_client.py", "pull_server.py", "tools.jinja", "tools_client.py",
+                "log_client.py", "ollama_embedding_client.py", "openai_client.py", "pull_server.py", "tools.jinja",
+                "tools_client.py",
                 "trace_collector.py", "triton_client.py",
             ],
             swiftSettings: ours),

@@ -24,6 +24,8 @@ final class APICall {
     private(set) var source: RequestSource?
     private let route: String
     private var isAnswered = false
+    /// The service has its request, and leaves a line of it.
+    private var isAccepted = false
     private let abandonment = Abandonment()
 
     init(_ exchange: any HTTPExchange, core: APICore, route: String, id: String) {
@@ -35,22 +37,13 @@ final class APICall {
         exchange.onClientGone = { self.clientGone() }
     }
 
-    private static func harmless(_ name: String) -> String? {
-        let isHarmless = name.utf8.allSatisfy { byte in
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
-                true
-            default: false
-            }
-        }
-        return isHarmless && (1...128).contains(name.utf8.count) ? name : nil
-    }
-
     private func clientGone() {
         guard !isOver else { return }
         // nginx's number for a client that left first; it is counted, never sent.
-        if !isAnswered { core.answered(route: route, status: 499) }
+        if !isAnswered {
+            core.answered(route: route, status: 499)
+            leaveLine(status: 499, code: "client_gone")
+        }
         abandonment.abandon()
         end()?()
     }
@@ -91,6 +84,7 @@ extension APICall {
     }
 
     func fail(_ error: APIError, headers: [HTTPField] = []) {
+        if !isOver, !isAnswered { leaveLine(status: error.status, code: error.code) }
         var body = ByteBuffer()
         write(error, into: &body)
         respond(status: error.status, headers: error.headers + headers, body: body)
@@ -143,6 +137,12 @@ extension APICall {
         exchange.finish(trailers: [])
     }
 
+    /// Of a request that the service never had.
+    private func leaveLine(status: Int, code: String?) {
+        guard !isAccepted, let log = core.refusalLog, let origin = origin() else { return }
+        log.refused(origin, status: status, code: code, tenant: caller.tenant, on: exchange.eventLoop)
+    }
+
     private func answered(_ status: Int) {
         isAnswered = true
         core.answered(route: route, status: status)
@@ -152,19 +152,24 @@ extension APICall {
 // Requests.
 extension APICall {
     /// Queues a request in the caller's name and within the caller's limits.
-    /// - Parameter promptField: the field that holds the text here.
+    /// - Parameters:
+    ///   - promptField: the field that holds the text here.
+    ///   - answer: what the answer calls itself.
     /// - Returns: nil when it was refused, which the client has been told.
     func submit(
-        _ wanted: GenerationRequest, promptField: String, receiver: any GenerationReceiver
+        _ wanted: GenerationRequest, promptField: String, receiver: any GenerationReceiver,
+        answer: () -> String? = { nil }
     ) -> RequestID? {
         var asked = wanted
         asked.trace = beginTrace(TraceOperation.of(wanted, route: route))
+        asked.origin = origin(answer: answer)
         do throws(APIError) { try core.assign(&asked, to: caller) } catch {
             refuse(error)
             return nil
         }
         do {
             let id = try core.service.submit(asked, receiver: core.receiver(receiver, of: caller))
+            accepted()
             core.copy(asked, source, on: exchange.eventLoop)
             return id
         } catch {
@@ -172,6 +177,30 @@ extension APICall {
             fail(ErrorTable.error(error, promptField: promptField, options: core.options))
             return nil
         }
+    }
+}
+
+// The log.
+extension APICall {
+    /// nil where nobody reads it.
+    func origin(answer: () -> String? = { nil }) -> RequestOrigin? {
+        core.origin(id: requestID, route: route, trace: trace, exchange.request.headers, answer: answer)
+    }
+
+    /// The service has the request: what becomes of it is the service's to tell.
+    func accepted() { isAccepted = true }
+
+    /// A client's word where it is harmless in a line of the log.
+    static func harmless(_ name: String) -> String? {
+        let isHarmless = name.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
+                true
+            default: false
+            }
+        }
+        return isHarmless && (1...128).contains(name.utf8.count) ? name : nil
     }
 }
 

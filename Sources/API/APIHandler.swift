@@ -1,6 +1,7 @@
 import Glibc
 package import HTTP
 import Inference
+package import Logging
 import NIOCore
 package import Serving
 package import Telemetry
@@ -15,15 +16,16 @@ package final class APIHandler: HTTPHandler {
     /// - Parameters:
     ///   - access: nil where anyone may ask.
     ///   - repository: nil where nothing can be loaded.
+    ///   - logger: takes a line for each request that is refused; nil where nobody reads it.
     ///   - offload: runs work on some other thread, soon and always; see ``Offload``.
     package init(
         service: any GenerationService, metrics: MetricRegistry, inference: InferenceStatistics,
         options: APIOptions = APIOptions(), access: AccessControl? = nil, repository: (any ModelRepository)? = nil,
-        offload: @escaping Offload, surroundings: APISurroundings = .system
+        logger: Logger? = nil, offload: @escaping Offload, surroundings: APISurroundings = .system
     ) {
         core = APICore(
             service: service, metrics: metrics, inference: inference, options: options, access: access,
-            repository: repository, offload: offload, surroundings: surroundings)
+            repository: repository, logger: logger, offload: offload, surroundings: surroundings)
         routes = RouteTable.open(options)
     }
 
@@ -51,13 +53,14 @@ package final class AdminHandler: HTTPHandler {
 
     package init(
         service: any GenerationService, metrics: MetricRegistry, options: APIOptions = APIOptions(),
-        access: AccessControl? = nil, repository: (any ModelRepository)? = nil,
+        access: AccessControl? = nil, repository: (any ModelRepository)? = nil, logger: Logger? = nil,
         surroundings: APISurroundings = .system
     ) {
         // No admin route has a body that is worth a thread.
         core = APICore(
             service: service, metrics: metrics, inference: InferenceStatistics(metrics), options: options,
-            access: access, repository: repository, isAdminPort: true, offload: { $0() }, surroundings: surroundings)
+            access: access, repository: repository, isAdminPort: true, logger: logger, offload: { $0() },
+            surroundings: surroundings)
     }
 
     package func handle(_ exchange: any HTTPExchange) { core.handle(exchange, among: routes) }
@@ -118,6 +121,8 @@ final class APICore {
     var shadows: ShadowTable
     /// nil: streams have no ids.
     let resumeSeal: ResumeSeal?
+    /// nil where nobody reads its lines.
+    let refusalLog: RefusalLog?
     /// Bodies on another thread now.
     var preparationCount = 0
     private var answered: [AnsweredKey: Counter] = [:]
@@ -134,8 +139,9 @@ final class APICore {
     init(
         service: any GenerationService, metrics: MetricRegistry, inference: InferenceStatistics, options: APIOptions,
         access: AccessControl?, repository: (any ModelRepository)?, isAdminPort: Bool = false,
-        offload: @escaping Offload, surroundings: APISurroundings
+        logger: Logger? = nil, offload: @escaping Offload, surroundings: APISurroundings
     ) {
+        refusalLog = RefusalLog(logger)
         self.access = access
         self.repository = repository
         self.isAdminPort = isAdminPort

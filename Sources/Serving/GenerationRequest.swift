@@ -29,6 +29,8 @@ package struct GenerationRequest: Sendable {
     package var requestTimeoutSeconds: Double? = nil
     /// Its place in a trace; nil where nobody traces.
     package var trace: RequestTrace? = nil
+    /// For the log; nil where nobody reads it, and for copies.
+    package var origin: RequestOrigin? = nil
 
     package init(model: String, prompts: [[TokenID]], sampling: SamplingParameters) {
         self.model = model

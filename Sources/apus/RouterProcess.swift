@@ -95,7 +95,7 @@ final class RouterProcess: Sendable {
                 ) { _ in
                     APIHandler(
                         service: state.value.router, metrics: metrics, inference: inference, options: front.api,
-                        access: access.value, repository: state.value.local,
+                        access: access.value, repository: state.value.local, logger: logger,
                         offload: { work in pool.submit { _ in work() } })
                 })
             bound.append(
@@ -104,7 +104,7 @@ final class RouterProcess: Sendable {
                     health.register(in: dispatcher)
                     let inference = GRPCInferenceService(
                         service: state.value.router, metrics: metrics, inference: inference, options: front.api,
-                        access: access.value, repository: state.value.local,
+                        access: access.value, repository: state.value.local, logger: logger,
                         offload: { work in pool.submit { _ in work() } })
                     inference.register(in: dispatcher)
                     ExternalScaler(service: state.value.router).register(in: dispatcher)
@@ -116,7 +116,7 @@ final class RouterProcess: Sendable {
                     _ in
                     AdminHandler(
                         service: state.value.router, metrics: metrics, options: front.api, access: access.value,
-                        repository: state.value.local)
+                        repository: state.value.local, logger: logger)
                 })
         } catch {
             for listener in bound { await listener.close() }

@@ -1,5 +1,6 @@
 package import HTTP
 import InferenceProtocol
+package import Logging
 import NIOCore
 package import Serving
 import SwiftProtobuf
@@ -15,15 +16,16 @@ package final class GRPCInferenceService {
     /// - Parameters:
     ///   - access: nil where anyone may call.
     ///   - repository: nil where nothing can be loaded.
+    ///   - logger: takes a line for each call that is refused; nil where nobody reads it.
     ///   - offload: runs work on some other thread, soon and always; see ``Offload``.
     package init(
         service: any GenerationService, metrics: MetricRegistry, inference: InferenceStatistics,
         options: APIOptions = APIOptions(), access: AccessControl? = nil, repository: (any ModelRepository)? = nil,
-        offload: @escaping Offload, surroundings: APISurroundings = .system
+        logger: Logger? = nil, offload: @escaping Offload, surroundings: APISurroundings = .system
     ) {
         core = APICore(
             service: service, metrics: metrics, inference: inference, options: options, access: access,
-            repository: repository, offload: offload, surroundings: surroundings)
+            repository: repository, logger: logger, offload: offload, surroundings: surroundings)
     }
 
     /// Adds all methods to a dispatcher, which then keeps this service.
@@ -31,10 +33,10 @@ package final class GRPCInferenceService {
         registerServer(in: dispatcher)
         registerModels(in: dispatcher)
         registerRepository(in: dispatcher)
-        handle("ModelInfer", in: dispatcher) { call, caller, ended in
+        handle("ModelInfer", leavesLines: false, in: dispatcher) { call, caller, ended in
             InferCall(call, caller, self.core, ended).begin()
         }
-        handle("ModelStreamInfer", in: dispatcher) { call, caller, ended in
+        handle("ModelStreamInfer", leavesLines: false, in: dispatcher) { call, caller, ended in
             InferStream(call, caller, self.core, ended).begin()
         }
     }
@@ -102,9 +104,10 @@ package final class GRPCInferenceService {
 extension GRPCInferenceService {
     /// - Parameters:
     ///   - role: who may call; see ``Route``.
+    ///   - leavesLines: whether a call that fails leaves a line in the log here; else `serve` sees to that.
     ///   - serve: begins the call, and calls its last argument once with the code that the call ended with.
     func handle(
-        _ method: String, _ role: Route.Role = .open, in dispatcher: GRPCDispatcher,
+        _ method: String, _ role: Route.Role = .open, leavesLines: Bool = true, in dispatcher: GRPCDispatcher,
         _ serve: @escaping (GRPCServerCall, Caller, @escaping (GRPCStatusCode) -> Void) -> Void
     ) {
         dispatcher.handle("/\(Self.name)/\(method)") { call in
@@ -112,11 +115,18 @@ extension GRPCInferenceService {
                 let caller = try self.core.caller(for: role) { name in
                     call.metadata.first { $0.name == name }?.value
                 }
-                serve(call, caller) { self.core.ended(method: method, code: $0) }
+                let (metadata, loop) = (call.metadata, call.eventLoop)
+                serve(call, caller) { code in
+                    self.core.ended(method: method, code: code)
+                    guard leavesLines, code != .ok else { return }
+                    self.core.leaveLine(method: method, metadata, code, nil, tenant: caller.tenant, on: loop)
+                }
             } catch {
                 self.core.refused(code: error.code)
                 let status = GRPCStatus(error)
                 self.core.ended(method: method, code: status.code)
+                self.core.leaveLine(
+                    method: method, call.metadata, status.code, error.code, tenant: "", on: call.eventLoop)
                 call.finish(status)
             }
         }

@@ -11,9 +11,11 @@ private struct InferStart {
     let loop: any EventLoop
     /// When the call must have ended; nil: no limit of its own.
     let deadline: NIODeadline?
+    let method: String
     let metadata: [HTTPField]
 
-    init(_ call: GRPCServerCall, _ caller: Caller, _ core: APICore) {
+    init(_ method: String, _ call: GRPCServerCall, _ caller: Caller, _ core: APICore) {
+        self.method = method
         self.core = core
         self.caller = caller
         loop = call.eventLoop
@@ -42,9 +44,15 @@ private struct InferStart {
             case .success(let prepared): run(prepared, core.source(of: body, work), startedAt, started, reply)
             case .failure(let error):
                 core.refused(code: error.code)
+                leaveLine(GRPCStatus(error).code, error.code)
                 reply(.failed(error))
             }
         }
+    }
+
+    /// Of a request that the service never had.
+    func leaveLine(_ status: GRPCStatusCode, _ code: String? = nil) {
+        core.leaveLine(method: method, metadata, status, code, tenant: caller.tenant, on: loop)
     }
 
     private func run(
@@ -56,13 +64,17 @@ private struct InferStart {
         if let deadline {
             prepared.generation.request.requestTimeoutSeconds = max(0, Double((deadline - loop.now).nanoseconds) / 1e9)
         }
+        let trace = core.trace(metadata, TraceOperation.completion)
         let inference = TextInference(
-            prepared, core: core, caller: caller, source: source, startedAt: startedAt, loop: loop,
-            trace: core.trace(metadata, TraceOperation.completion), reply: reply)
+            prepared, core: core, caller: caller, source: source, startedAt: startedAt, loop: loop, trace: trace,
+            origin: core.origin(id: core.requestID(of: metadata), route: method, trace: trace, metadata) {
+                APICall.harmless(prepared.id)
+            }, reply: reply)
         do throws(APIError) {
             try inference.start()
             started(inference)
         } catch {
+            leaveLine(GRPCStatus(error).code, error.code)
             reply(.failed(error))
         }
     }
@@ -79,12 +91,13 @@ final class InferCall {
     init(_ call: GRPCServerCall, _ caller: Caller, _ core: APICore, _ ended: @escaping (GRPCStatusCode) -> Void) {
         self.call = call
         self.ended = ended
-        start = InferStart(call, caller, core)
+        start = InferStart("ModelInfer", call, caller, core)
     }
 
     /// The call's callbacks keep this object until the call is over.
     func begin() {
         call.onCancelled = {
+            if self.running == nil { self.start.leaveLine(.cancelled) }
             self.abandonment.abandon()
             self.running?.cancel()
             self.ended(.cancelled)
@@ -93,6 +106,7 @@ final class InferCall {
             do throws(GRPCStatus) {
                 self.infer(try GRPCMessages.decode(bytes), bytes)
             } catch {
+                self.start.leaveLine(error.code)
                 self.finish(error)
             }
         }
@@ -136,7 +150,7 @@ final class InferStream {
         self.call = call
         self.core = core
         self.ended = ended
-        start = InferStart(call, caller, core)
+        start = InferStart("ModelStreamInfer", call, caller, core)
     }
 
     /// The call's callbacks keep this object until the call is over.
@@ -145,6 +159,7 @@ final class InferStream {
             do throws(GRPCStatus) {
                 self.infer(try GRPCMessages.decode(bytes), bytes)
             } catch {
+                self.start.leaveLine(error.code)
                 self.finish(error)
             }
         }
@@ -159,11 +174,11 @@ final class InferStream {
     private func infer(_ request: WireModelInferRequest, _ body: ByteBuffer) {
         guard !isOver else { return }
         guard openCount < core.options.sequenceCountMax else {
-            return fail(
-                APIError(
-                    status: 429,
-                    message: "\(openCount) requests run on this stream already. Wait for one to end.",
-                    type: "rate_limit_error", code: "too_many_on_stream"), request)
+            let error = APIError(
+                status: 429, message: "\(openCount) requests run on this stream already. Wait for one to end.",
+                type: "rate_limit_error", code: "too_many_on_stream")
+            start.leaveLine(GRPCStatus(error).code, error.code)
+            return fail(error, request)
         }
         requestCount += 1
         openCount += 1

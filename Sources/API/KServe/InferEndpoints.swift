@@ -91,11 +91,14 @@ enum InferEndpoints {
         _ call: APICall, _ prepared: PreparedInference, _ startedAt: NIODeadline,
         reply: @escaping (TextInference.Reply) -> Void, whenGone: @escaping () -> Void = {}
     ) -> Bool {
+        let trace = call.beginTrace(TraceOperation.completion)
         let inference = TextInference(
             prepared, core: call.core, caller: call.caller, source: call.source, startedAt: startedAt,
-            loop: call.exchange.eventLoop, trace: call.beginTrace(TraceOperation.completion), reply: reply)
+            loop: call.exchange.eventLoop, trace: trace, origin: call.origin { APICall.harmless(prepared.id) },
+            reply: reply)
         do throws(APIError) {
             try inference.start()
+            call.accepted()
         } catch {
             call.fail(error)
             return false

@@ -30,6 +30,7 @@ final class TextInference: GenerationReceiver {
     private let source: RequestSource?
     private let loop: any EventLoop
     private let trace: RequestTrace?
+    private let origin: RequestOrigin?
     private let reply: (Reply) -> Void
     private let counters: InferenceCounters
     private var times: InferenceTimes
@@ -42,10 +43,11 @@ final class TextInference: GenerationReceiver {
     ///   - source: how it can be made for another model.
     ///   - startedAt: when the request had arrived.
     ///   - trace: its place in a trace; nil where nothing is traced.
+    ///   - origin: for the log.
     ///   - reply: called on the event loop, never from inside `start`.
     init(
         _ prepared: PreparedInference, core: APICore, caller: Caller, source: RequestSource?, startedAt: NIODeadline,
-        loop: any EventLoop, trace: RequestTrace?, reply: @escaping (Reply) -> Void
+        loop: any EventLoop, trace: RequestTrace?, origin: RequestOrigin?, reply: @escaping (Reply) -> Void
     ) {
         self.prepared = prepared
         self.core = core
@@ -53,6 +55,7 @@ final class TextInference: GenerationReceiver {
         self.source = source
         self.loop = loop
         self.trace = trace
+        self.origin = origin
         self.reply = reply
         counters = core.inference.counters(prepared.model.name)
         times = InferenceTimes(startedAt: startedAt, submittedAt: loop.now)
@@ -64,6 +67,7 @@ final class TextInference: GenerationReceiver {
     func start() throws(APIError) {
         var asked = prepared.generation.request
         asked.trace = trace
+        asked.origin = origin
         counters.arrived(unixSeconds: core.surroundings.unixSeconds())
         do throws(APIError) { try core.assign(&asked, to: caller) } catch {
             core.refused(code: error.code)

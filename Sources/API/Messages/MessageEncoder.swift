@@ -4,6 +4,7 @@ import Serving
 
 /// `message` objects, and the events that build one. Source: Anthropic's API reference, "Streaming messages".
 struct MessageEncoder: ReplyEncoder {
+    static let namePrefix: StaticString? = "msg_"
     static let streamType = "text/event-stream"
 
     private enum Block {

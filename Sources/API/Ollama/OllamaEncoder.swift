@@ -4,6 +4,7 @@ import Serving
 
 /// Lines of JSON, the last of them with `done`; a whole answer is that line alone. Times are in nanoseconds.
 struct OllamaEncoder: ReplyEncoder {
+    static let namePrefix: StaticString? = nil
     static let streamType = "application/x-ndjson"
 
     private let name: ReplyName

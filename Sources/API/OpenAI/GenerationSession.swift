@@ -19,6 +19,8 @@ final class GenerationSession<Encoder: AnswerEncoder>: GenerationReceiver {
     private var chunk = ByteBuffer()
     private var choices: [AnswerChoice]
     private var progress: StreamProgress
+    /// What the answer calls itself, for the log; nil where nobody reads it.
+    private let answerName: String?
     private var ids: EventIDs?
     /// By prompt: log-probabilities of its tokens from the second on.
     private var promptLogprobs: [[LoggedToken]?]
@@ -52,6 +54,8 @@ final class GenerationSession<Encoder: AnswerEncoder>: GenerationReceiver {
                 name: call.core.freshWords(), created: call.core.surroundings.unixSeconds(), of: self.prepared)
         encoder = makeEncoder(prepared, point.name)
         head = AnswerEnvelope.head(of: Encoder.self, streams: prepared.streams, point, model: prepared.model)
+        answerName =
+            call.core.refusalLog == nil ? nil : "\(Encoder.namePrefix)" + APICore.text(point.name)
         ids = call.eventIDs(of: prepared, point)
         progress =
             before.map { StreamProgress(after: $0.choices, hasUsage: $0.hasUsage) }
@@ -72,7 +76,10 @@ final class GenerationSession<Encoder: AnswerEncoder>: GenerationReceiver {
         if prepared.request.sampling.maxTokens == 0, prepared.request.sampling.promptLogprobs == nil {
             return answerWithoutService()
         }
-        guard let id = call.submit(prepared.request, promptField: promptField, receiver: self) else { return }
+        guard
+            let id = call.submit(
+                prepared.request, promptField: promptField, receiver: self, answer: { answerName })
+        else { return }
         request = id
         call.whenGone = { self.giveUp() }
         guard prepared.streams else { return }

@@ -5,6 +5,8 @@ import Serving
 ///
 /// A stream is an opening, pieces, and an end or a failure; a whole answer is one `writeWhole`.
 protocol ReplyEncoder {
+    /// What stands before the name of an answer; nil where answers have no names.
+    static var namePrefix: StaticString? { get }
     /// Content type of its streams.
     static var streamType: String { get }
 

@@ -20,6 +20,7 @@ final class ReplySession<Encoder: ReplyEncoder>: GenerationReceiver {
     /// All so far, where the answer is sent in one.
     private var folded = AnswerPiece()
     private var reason: FinishReason?
+    private let name: String
     private var request: RequestID?
     private var keepAlive: KeepAlive?
     private var isOver = false
@@ -37,10 +38,13 @@ final class ReplySession<Encoder: ReplyEncoder>: GenerationReceiver {
         let name = ReplyName(
             text: call.core.freshName(), requestID: call.requestID, created: call.core.surroundings.unixSeconds(),
             model: prepared.model.name, promptTokenCount: prepared.promptTokenCount)
-        ReplySession(call, prepared, promptField, makeEncoder(name)).submit()
+        ReplySession(call, prepared, promptField, name.text, makeEncoder(name)).submit()
     }
 
-    private init(_ call: APICall, _ prepared: PreparedGeneration, _ promptField: String, _ encoder: Encoder) {
+    private init(
+        _ call: APICall, _ prepared: PreparedGeneration, _ promptField: String, _ name: String, _ encoder: Encoder
+    ) {
+        self.name = name
         self.call = call
         self.prepared = prepared
         self.promptField = promptField
@@ -50,7 +54,11 @@ final class ReplySession<Encoder: ReplyEncoder>: GenerationReceiver {
     }
 
     private func submit() {
-        guard let id = call.submit(prepared.request, promptField: promptField, receiver: self) else { return }
+        guard
+            let id = call.submit(
+                prepared.request, promptField: promptField, receiver: self,
+                answer: { Encoder.namePrefix.map { "\($0)" + name } })
+        else { return }
         request = id
         call.whenGone = { self.giveUp() }
         guard prepared.streams else { return }

@@ -4,6 +4,7 @@ import Serving
 /// `response` objects, and streams of typed events that build one. Source: OpenAI's API reference, "Responses" and
 /// "Streaming events".
 struct ResponseEncoder: ReplyEncoder {
+    static let namePrefix: StaticString? = "resp_"
     static let streamType = "text/event-stream"
 
     /// What an answer is made of.

@@ -1,6 +1,7 @@
 import API
 import HTTP
 import Inference
+import Logging
 import NIOCore
 import NIOEmbedded
 import Serving
@@ -41,7 +42,7 @@ final class Desk {
 
     init(
         models: [ServedModel] = [.tiny()], access: AccessControl? = nil, repository: (any ModelRepository)? = nil,
-        _ change: (inout APIOptions) -> Void = { _ in }
+        logger: Logger? = nil, _ change: (inout APIOptions) -> Void = { _ in }
     ) {
         var options = APIOptions()
         options.version = "1.2.3"
@@ -58,7 +59,8 @@ final class Desk {
         let offloaded = offloaded
         handler = APIHandler(
             service: service, metrics: metrics, inference: InferenceStatistics(metrics), options: options,
-            access: access, repository: repository, offload: { offloaded.add($0) }, surroundings: surroundings)
+            access: access, repository: repository, logger: logger, offload: { offloaded.add($0) },
+            surroundings: surroundings)
         admin = AdminHandler(
             service: service, metrics: metrics, options: options, access: access, repository: repository,
             surroundings: surroundings)

@@ -1,6 +1,7 @@
 import FoundationEssentials
 import HTTP
 import InferenceProtocol
+import Logging
 import NIOCore
 import NIOEmbedded
 import Serving
@@ -18,7 +19,7 @@ final class GRPCDesk {
 
     init(
         models: [ServedModel] = [.tiny()], access: AccessControl? = nil, repository: (any ModelRepository)? = nil,
-        _ change: (inout APIOptions) -> Void = { _ in }
+        logger: Logger? = nil, _ change: (inout APIOptions) -> Void = { _ in }
     ) {
         var options = APIOptions()
         options.version = "1.2.3"
@@ -26,7 +27,7 @@ final class GRPCDesk {
         service = ScriptedService(models: models)
         GRPCInferenceService(
             service: service, metrics: metrics, inference: InferenceStatistics(metrics), options: options,
-            access: access, repository: repository, offload: { $0() },
+            access: access, repository: repository, logger: logger, offload: { $0() },
             surroundings: APISurroundings(
                 unixSeconds: { 1_700_000_000 }, steadySeconds: { 0 }, randomWord: { 1 })
         ).register(in: dispatcher)
