@@ -12,7 +12,7 @@ RUN swift package resolve
 # The manifest names the tests' folders, so they must be there; nothing in them is compiled.
 COPY Tests Tests
 COPY Sources Sources
-RUN swift build -c release --product apus --static-swift-stdlib \
+RUN swift build -c release --product apus --static-swift-stdlib -Xswiftc -enforce-exclusivity=unchecked \
     && strip -o /apus .build/release/apus \
     && cp Package.resolved / && swift --version | sed -n 's/.*Swift version \([0-9.]*\).*/\1/p' >/swift-version
 
