@@ -119,6 +119,7 @@ final class APICore {
     let surroundings: APISurroundings
     private let aliases: AliasTable
     var shadows: ShadowTable
+    var openAPI = OpenAPIDocument.Latest()
     /// nil: streams have no ids.
     let resumeSeal: ResumeSeal?
     /// nil where nobody reads its lines.

@@ -4,7 +4,8 @@ import NIOCore
 /// a tick produced at its end.
 ///
 /// While an exchange runs, at most `heldByteCountMax` further bytes are taken from the socket; then TCP holds the client
-/// back. After any malformed request the connection answers once and closes.
+/// back. Of requests that come all at once so many are answered in a turn, and none while much is unsent. After any
+/// malformed request the connection answers once and closes.
 final class HTTP1Session: ChannelDuplexHandler, ConnectionStage {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = Never
@@ -31,6 +32,7 @@ final class HTTP1Session: ChannelDuplexHandler, ConnectionStage {
     private var closesAfterResponse = false
     private var discardedByteCount = 0
     private var hasServed = false
+    private var pace: PipelinePace
     /// When the present wait began: for a first byte, for the rest of a head, for another request, for the lingering's end.
     private var waitingSince: NIODeadline
     private var output: SessionOutput
@@ -38,6 +40,7 @@ final class HTTP1Session: ChannelDuplexHandler, ConnectionStage {
     init(_ connection: ServerConnection) {
         self.connection = connection
         parser = HTTP1RequestParser(limits: connection.loop.options.head)
+        pace = PipelinePace(connection.loop.options)
         waitingSince = .now()
         output = SessionOutput()
     }
@@ -93,6 +96,7 @@ final class HTTP1Session: ChannelDuplexHandler, ConnectionStage {
 
     func channelReadComplete(context: ChannelHandlerContext) {
         output.isReading = false
+        pace.readingEnded()
         flush()
         context.fireChannelReadComplete()
     }
@@ -100,7 +104,7 @@ final class HTTP1Session: ChannelDuplexHandler, ConnectionStage {
     private static let heldByteCountMax = 64 << 10
 
     func read(context: ChannelHandlerContext) {
-        if phase == .serving, current != nil, input.readableBytes > Self.heldByteCountMax {
+        if phase == .serving, current != nil || pace.isWaiting, input.readableBytes > Self.heldByteCountMax {
             holdsRead = true
         } else {
             context.read()
@@ -118,7 +122,7 @@ final class HTTP1Session: ChannelDuplexHandler, ConnectionStage {
         isParsing = true
         defer { isParsing = false }
         do throws(HTTP1Refusal) {
-            while phase == .serving, current.map(\.wantsBody) ?? true {
+            while phase == .serving, current.map(\.wantsBody) ?? mayBegin() {
                 switch try parser.next(&input) {
                 case .needsMoreBytes:
                     readOn()
@@ -142,8 +146,31 @@ final class HTTP1Session: ChannelDuplexHandler, ConnectionStage {
             exchange.requestEnded()
         }
         hasServed = true
+        pace.began()
         current = exchange
         connection.loop.handler.handle(exchange)
+    }
+
+    private func mayBegin() -> Bool {
+        guard input.readableBytes > 0 else { return true }
+        switch pace.next(unsentByteCount: unsentByteCount) {
+        case .begin: return true
+        case .wait: return false
+        case .setTurn:
+            setTurn()
+            return false
+        }
+    }
+
+    /// A tick of the loop ends when no task is due, so the next turn is a little later than now.
+    private static let turnInterval = TimeAmount.milliseconds(1)
+
+    private func setTurn() {
+        context?.eventLoop.assumeIsolated().scheduleTask(in: Self.turnInterval) {
+            self.pace.turnCame()
+            self.waitingSince = self.now
+            self.resumeParsing()
+        }
     }
 
     private func readOn() {
@@ -241,6 +268,8 @@ final class HTTP1Session: ChannelDuplexHandler, ConnectionStage {
         guard let context else { return }
         if let bytes = output.take(for: context) { context.writeAndFlush(wrapOutboundOut(bytes), promise: nil) }
         if output.bytes.readableBytes > options.unsentByteCountMax { return close() }
+        // The channel is not writable until most of it is read, and that calls here.
+        if pace.flushed(unsentByteCount: unsentByteCount) { setTurn() }
         if phase == .lingering, output.bytes.readableBytes == 0 { context.close(mode: .output, promise: nil) }
     }
 
@@ -272,6 +301,8 @@ final class HTTP1Session: ChannelDuplexHandler, ConnectionStage {
         case .serving:
             if let current {
                 if current.body.isTooSlow(now: now, timeouts) { refuse(.timedOut) }
+            } else if pace.isWaiting {
+                break
             } else if input.readableBytes > 0 {
                 if now - waitingSince > timeouts.head { refuse(.timedOut) }
             } else if !hasServed {

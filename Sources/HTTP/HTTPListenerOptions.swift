@@ -12,6 +12,10 @@ package struct HTTPListenerOptions: Sendable {
     package var offenders: HTTPOffenderLimits? = HTTPOffenderLimits()
     /// Response bytes that may wait for one slow reader; over it the exchange is given up.
     package var unsentByteCountMax = 32 << 20
+    /// HTTP/1.1: while more of a connection's answers is unsent, its next requests wait.
+    package var pipelinedByteCountMax = 1 << 20
+    /// HTTP/1.1: of requests that a connection sends all at once, so many are begun before others have their turn.
+    package var requestsPerTurnMax = 16
     /// After a response that leaves request bytes unread, these many are discarded before the connection closes, so that
     /// the client reads its answer instead of a reset.
     package var lingerByteCountMax = 1 << 20

@@ -7,12 +7,27 @@ import Serving
 enum OpenAPIDocument {
     static let table: [Route] = [
         Route("GET", "/openapi.json", .open) { call in
-            let (options, models) = (call.core.options, call.core.service.models)
-            call.respond {
-                $0.writeJSON(document(of: RouteTable.open(options), models: models.map(\.name), options.version))
+            let options = call.core.options
+            let body = call.core.openAPI.body(models: call.core.service.models.map(\.name)) { models in
+                var body = ByteBuffer()
+                body.writeJSON(document(of: RouteTable.open(options), models: models, options.version))
+                return body
             }
+            call.respond(body: body)
         }
     ]
+
+    /// The document as it was last asked for: it is long, and changes with the names of models alone.
+    struct Latest {
+        private var made: (models: [String], body: ByteBuffer)?
+
+        mutating func body(models: [String], _ make: ([String]) -> ByteBuffer) -> ByteBuffer {
+            if let made, made.models == models { return made.body }
+            let body = make(models)
+            made = (models, body)
+            return body
+        }
+    }
 
     /// - Parameter models: those that are served now.
     static func document(of routes: [Route], models: [String], _ version: String) -> JSONValue {

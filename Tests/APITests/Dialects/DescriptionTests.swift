@@ -27,6 +27,15 @@ import Testing
         #expect(paths["/v1/responses/{id}"]?.keys.sorted() == ["delete", "get"])
     }
 
+    @Test func `the document names the models of now`() {
+        let desk = Desk()
+        for models in [["tiny"], ["tiny", "large"], ["large"]] {
+            desk.service.models = models.map { .tiny(name: $0) }
+            let names = models.map { "\"\($0)\"" }.joined(separator: ",")
+            for _ in 0..<2 { #expect(desk.get("/openapi.json").text.contains(#""enum":[\#(names)]"#)) }
+        }
+    }
+
     @Test func `what is not served is not described`() {
         let desk = Desk { $0.servesMetricsPublicly = false }
         #expect(!desk.get("/openapi.json").text.contains("/metrics"))
