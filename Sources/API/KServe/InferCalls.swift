@@ -100,6 +100,7 @@ final class InferCall {
             if self.running == nil { self.start.leaveLine(.cancelled) }
             self.abandonment.abandon()
             self.running?.cancel()
+            self.running = nil
             self.ended(.cancelled)
         }
         call.unary { bytes in

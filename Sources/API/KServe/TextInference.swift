@@ -31,7 +31,8 @@ final class TextInference: GenerationReceiver {
     private let loop: any EventLoop
     private let trace: RequestTrace?
     private let origin: RequestOrigin?
-    private let reply: (Reply) -> Void
+    /// nil once it is over: it may hold whoever holds this.
+    private var reply: ((Reply) -> Void)?
     private let counters: InferenceCounters
     private var times: InferenceTimes
     private var answers: [TextAnswer]
@@ -90,6 +91,7 @@ final class TextInference: GenerationReceiver {
     func cancel() {
         guard !isOver else { return }
         isOver = true
+        reply = nil
         counters.cancelled(times, at: loop.now)
         if let request { core.service.cancel(request) }
     }
@@ -117,7 +119,8 @@ final class TextInference: GenerationReceiver {
             isOver = true
             let refusal = refusal(error)
             counters.failed(refusal, times, at: loop.now, wasPending: times.admittedAt == nil)
-            reply(.failed(refusal))
+            reply?(.failed(refusal))
+            reply = nil
         }
     }
 
@@ -129,9 +132,10 @@ final class TextInference: GenerationReceiver {
         } else if prepared.outputs != [.text] || !hasResponded {
             respond(isFinal: true)
         } else if prepared.wantsEmptyFinalResponse {
-            reply(.response(InferResponse(model: prepared.model.name, id: prepared.id, outputs: [], isFinal: true)))
+            reply?(.response(InferResponse(model: prepared.model.name, id: prepared.id, outputs: [], isFinal: true)))
         }
-        reply(.finished)
+        reply?(.finished)
+        reply = nil
         counters.succeeded(times, at: loop.now, sequenceCount: answers.count, wasPending: times.admittedAt == nil)
     }
 
@@ -144,7 +148,7 @@ final class TextInference: GenerationReceiver {
             model: prepared.model.name, id: prepared.id, outputs: prepared.tensors(shown, of: answers),
             binaryOutputs: prepared.binaryOutputs, isFinal: isFinal)
         if isFinal != nil { for choice in answers.indices { answers[choice].startNextPiece() } }
-        reply(.response(response))
+        reply?(.response(response))
     }
 
     private func refusal(_ error: ServeError) -> APIError {

@@ -259,6 +259,19 @@ import Testing
         #expect(desk.service.submitted.last?.requestTimeoutSeconds == nil)
     }
 
+    @Test(arguments: ["ModelInfer", "ModelStreamInfer"])
+    func `nothing is left of a request whose client has gone`(method: String) {
+        let desk = GRPCDesk()
+        let call = desk.call(method, Self.request())
+        weak let request = desk.service.lastReceiver
+        #expect(request != nil)
+
+        call.exchange.onClientGone?()
+        desk.service.forgetReceivers()
+
+        #expect(request == nil)
+    }
+
     @Test func `requests on a stream run side by side, and one that fails leaves the others`() {
         let desk = GRPCDesk()
         let stream = desk.open("/inference.GRPCInferenceService/ModelStreamInfer")

@@ -34,6 +34,7 @@ final class ScriptedService: GenerationService {
 
     func cancel(_ id: RequestID) { cancelled.append(id) }
 
+    var lastReceiver: (any GenerationReceiver)? { receivers.last }
     func forgetReceivers() { receivers = [] }
 
     /// To one request, counted from 0.
