@@ -30,6 +30,8 @@ SECTIONS = [
      "HTTP/HTTPListenerOptions.swift", "HTTP2Limits"),
     ("Addresses that break HTTP/2's rules", "Of public listeners, over all connections of an address.",
      "HTTP/HTTPListenerOptions.swift", "HTTPOffenderLimits"),
+    ("gRPC calls that need no key", "Of health, reflection, KEDA's scaler and the inference service's probes.",
+     "HTTP/GRPCMethodLimits.swift", "OpenCallLimits"),
     ("The link", "What routers and workers believe of each other.", "WorkerProtocol/WireLimits.swift", "WireLimits"),
     ("Traces", "Of the queue to the collector.", "Tracing/SpanQueue.swift", "Limits"),
 ]

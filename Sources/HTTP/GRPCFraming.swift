@@ -10,8 +10,9 @@ struct GRPCDeframer {
         self.byteCountMax = byteCountMax
     }
 
-    /// Bytes of an unfinished message are left.
-    var isInsideMessage: Bool { input.readableBytes > 0 }
+    /// Of a message that has not come whole.
+    var byteCount: Int { input.readableBytes }
+    var isInsideMessage: Bool { byteCount > 0 }
 
     mutating func append(_ bytes: ByteBuffer) {
         if input.readableBytes == 0 {

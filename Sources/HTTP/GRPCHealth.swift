@@ -49,8 +49,9 @@ package final class GRPCHealth: Sendable {
 
     /// Adds both methods to a dispatcher.
     package func register(in dispatcher: GRPCDispatcher) {
-        dispatcher.handle("/grpc.health.v1.Health/Check") { call in self.check(call) }
-        dispatcher.handle("/grpc.health.v1.Health/Watch") { call in self.watch(call) }
+        let limits = GRPCMethodLimits.open(messageByteCountMax: OpenCallLimits.healthByteCountMax)
+        dispatcher.handle("/grpc.health.v1.Health/Check", limits: limits) { call in self.check(call) }
+        dispatcher.handle("/grpc.health.v1.Health/Watch", limits: limits) { call in self.watch(call) }
     }
 
     private func check(_ call: GRPCServerCall) {
@@ -82,7 +83,7 @@ package final class GRPCHealth: Sendable {
             call.onCancelled = { self.state.withLock { $0.watchers[key] = nil } }
             call.send(Self.response(self.status(service)))
         }
-        call.begin()
+        call.begin(.first)
     }
 
     private func status(_ service: String) -> ServingStatus {

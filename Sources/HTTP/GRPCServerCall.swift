@@ -17,22 +17,51 @@ package final class GRPCServerCall {
     /// The client is gone, or broke the framing: nothing can be answered any more.
     package var onCancelled: (() -> Void)?
 
+    /// Called once, when the call is over in any way.
+    var onOver: (() -> Void)?
+
+    /// What of a client's messages must come in time.
+    package enum Pace: Sendable {
+        /// Each, once it has begun.
+        case messages
+        /// The first; then as above.
+        case first
+        /// All, and their end.
+        case whole
+    }
+
     private let exchange: any HTTPExchange
+    private let limits: GRPCMethodLimits
     private var deframer: GRPCDeframer
+    private var pace = Pace.messages
+    private var receivedByteCount = 0
+    private var hasMessage = false
     private var hasSentHead = false
     private var isOver = false
 
-    package init(_ exchange: any HTTPExchange, messageByteCountMax: Int = 8 << 20) {
+    package init(_ exchange: any HTTPExchange, limits: GRPCMethodLimits = .init(messageByteCountMax: 8 << 20)) {
         self.exchange = exchange
-        deframer = GRPCDeframer(byteCountMax: messageByteCountMax)
+        self.limits = limits
+        deframer = GRPCDeframer(byteCountMax: limits.messageByteCountMax)
         timeout = exchange.request.header("grpc-timeout").flatMap(GRPCFraming.timeout)
     }
 
     /// Begins to read.
-    package func begin() {
+    package func begin(_ pace: Pace = .messages) {
+        self.pace = pace
         exchange.onClientGone = { self.cancelled() }
         exchange.receiveBody { bytes in
             if let bytes { self.received(bytes) } else { self.ended() }
+        }
+        if !isOver { exchange.gathering(gatheredByteCount) }
+    }
+
+    /// nil while nothing need come.
+    private var gatheredByteCount: Int? {
+        switch pace {
+        case .whole: receivedByteCount
+        case .first where !hasMessage: deframer.byteCount
+        case .first, .messages: deframer.isInsideMessage ? deframer.byteCount : nil
         }
     }
 
@@ -64,9 +93,18 @@ package final class GRPCServerCall {
     private static let headFields = [HTTPField("content-type", "application/grpc")]
 
     private func received(_ bytes: ByteBuffer) {
+        receivedByteCount += bytes.readableBytes
         deframer.append(bytes)
         do throws(GRPCStatus) {
-            while !isOver, let message = try deframer.next() { onMessage?(message) }
+            while !isOver, let message = try deframer.next() {
+                guard exchange.unsentByteCount <= limits.unsentByteCountMax else {
+                    throw GRPCStatus(.resourceExhausted, "answers are read too slowly")
+                }
+                hasMessage = true
+                if pace != .whole { exchange.gathering(nil) }
+                onMessage?(message)
+            }
+            if !isOver { exchange.gathering(gatheredByteCount) }
         } catch {
             let cancelled = onCancelled
             finish(error)
@@ -102,6 +140,9 @@ package final class GRPCServerCall {
         onEnd = nil
         onCancelled = nil
         exchange.onClientGone = nil
+        let over = onOver
+        onOver = nil
+        over?()
     }
 }
 
@@ -119,7 +160,7 @@ extension GRPCServerCall {
             guard let request else { return self.finish(GRPCStatus(.unimplemented, "a unary call has one message")) }
             handle(request)
         }
-        begin()
+        begin(.whole)
     }
 
     /// One message and OK.

@@ -54,6 +54,8 @@ final class HTTP1Exchange: HTTPExchange {
         session?.resumeParsing()
     }
 
+    func gathering(_ byteCount: Int?) { body.gathers(byteCount, now: session?.now ?? .now()) }
+
     func arrived(_ bytes: ByteBuffer) { body.append(bytes)?() }
 
     func requestEnded() { body.end()?() }
@@ -115,4 +117,6 @@ final class HTTP1Exchange: HTTPExchange {
     }
 
     var unsentByteCount: Int { session?.unsentByteCount ?? 0 }
+
+    var connection: ObjectIdentifier? { session.map { ObjectIdentifier($0) } }
 }

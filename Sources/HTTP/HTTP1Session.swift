@@ -313,6 +313,14 @@ final class HTTP1Session: ChannelDuplexHandler, ConnectionStage {
         }
     }
 
+    func forEachBody(_ show: (RequestBody) -> Void) {
+        if let current { show(current.body) }
+    }
+
+    func endBodies(gatheredSince limit: NIODeadline) {
+        if let since = current?.body.gatheringSince, since <= limit { refuse(.timedOut) }
+    }
+
     func drain() {
         isDraining = true
         if current == nil, input.readableBytes == 0 { linger() }

@@ -6,7 +6,7 @@ final class HTTP2Exchange: HTTP2Stream, HTTPExchange {
     private(set) var request = HTTPRequestHead(method: "", path: "/", query: nil, headers: [], majorVersion: 2)
     let eventLoop: any EventLoop
     var onClientGone: (() -> Void)?
-    private var body = RequestBody()
+    private(set) var body = RequestBody()
     private var response: (status: Int, headers: [HTTPField])?
     private var hasPromisedContinue = false
     /// The response is finished or given up; the client's end is no news any more.
@@ -108,9 +108,18 @@ final class HTTP2Exchange: HTTP2Stream, HTTPExchange {
 
     func sweep(now: NIODeadline, _ timeouts: HTTPTimeouts) {
         if let lingering, now - lingering.since > timeouts.linger { stopLingering() }
-        if body.isTooSlow(now: now, timeouts) { body.fail()?() }
+        if body.isTooSlow(now: now, timeouts) { bodyIsLate() }
         guard let options = server?.connection.loop.options else { return }
         if isStuck(now: now, limit: timeouts.sendProgress) || unsentByteCount > options.unsentByteCountMax { giveUp() }
+    }
+
+    /// What is gathered of the request has taken its time.
+    func bodyIsLate() {
+        if let deliver = body.fail() {
+            deliver()
+        } else {
+            session?.reset(self, code: NGHTTP2_ENHANCE_YOUR_CALM)
+        }
     }
 
     /// The client does not read: its stream ends, and the handler hears that it is gone.
@@ -132,6 +141,10 @@ final class HTTP2Exchange: HTTP2Stream, HTTPExchange {
         bodyIsWanted()
         deliver?()
     }
+
+    func gathering(_ byteCount: Int?) { body.gathers(byteCount, now: session?.now ?? .now()) }
+
+    var connection: ObjectIdentifier? { session.map { ObjectIdentifier($0) } }
 
     private func bodyIsWanted() {
         releaseWindow()

@@ -98,4 +98,18 @@ final class HTTP2ServerSession: HTTP2Session, ConnectionStage {
             exchange.sweep(now: now, timeouts)
         }
     }
+
+    var unsentByteCount: Int {
+        streams.values.reduce(output.unsentByteCount(context)) { $0 + $1.unsentByteCount }
+    }
+
+    func forEachBody(_ show: (RequestBody) -> Void) {
+        for case let exchange as HTTP2Exchange in streams.values { show(exchange.body) }
+    }
+
+    func endBodies(gatheredSince limit: NIODeadline) {
+        for case let exchange as HTTP2Exchange in Array(streams.values) {
+            if let since = exchange.body.gatheringSince, since <= limit { exchange.bodyIsLate() }
+        }
+    }
 }

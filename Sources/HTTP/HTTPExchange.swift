@@ -14,6 +14,11 @@ package protocol HTTPExchange: AnyObject {
     /// Hands over the body piece by piece, in order; `nil` is its end. For streams in both directions.
     func receiveBody(_ receive: @escaping (ByteBuffer?) -> Void)
 
+    /// The reader of `receiveBody` tells what it has of something that is of no use before the rest comes: so many bytes,
+    /// which may be none yet, or nil when there is no such thing. Until it is nil the body must come at the pace of one that
+    /// is collected; if it does not, the exchange ends.
+    func gathering(_ byteCount: Int?)
+
     /// Sends status and headers. Once. `content-length` is the caller's when it is known; HTTP/1.1 streams without it
     /// are chunked.
     func sendHead(status: Int, headers: [HTTPField])
@@ -33,9 +38,16 @@ package protocol HTTPExchange: AnyObject {
     /// Called once when the client is gone before `finish` (reset, closed, write timeout). Set it before returning from
     /// the handler.
     var onClientGone: (() -> Void)? { get set }
+
+    /// Which connection it is on; nil when it is on none.
+    var connection: ObjectIdentifier? { get }
 }
 
 extension HTTPExchange {
+    package func gathering(_ byteCount: Int?) {}
+
+    package var connection: ObjectIdentifier? { nil }
+
     /// A complete response.
     package func respond(status: Int, headers: [HTTPField], body: ByteBuffer) {
         sendHead(status: status, headers: headers + [HTTPField("content-length", String(body.readableBytes))])

@@ -12,6 +12,10 @@ package struct HTTPListenerOptions: Sendable {
     package var offenders: HTTPOffenderLimits? = HTTPOffenderLimits()
     /// Response bytes that may wait for one slow reader; over it the exchange is given up.
     package var unsentByteCountMax = 32 << 20
+    /// Of all connections together. Over it the fullest are closed.
+    package var unsentTotalByteCountMax = 256 << 20
+    /// Of all requests' bodies that have not come whole. Over it those end that have been coming for longest.
+    package var gatheredByteCountMax = 256 << 20
     /// HTTP/1.1: while more of a connection's answers is unsent, its next requests wait.
     package var pipelinedByteCountMax = 1 << 20
     /// HTTP/1.1: of requests that a connection sends all at once, so many are begun before others have their turn.
@@ -35,6 +39,11 @@ package struct HTTPListenerOptions: Sendable {
         options.offenders = nil
         options.timeouts.idle = nil
         options.timeouts.peerSilence = .seconds(3)
+        // A router that is slow with many tokens, or a worker with a tokenizer, is nobody to be thrown out.
+        options.unsentTotalByteCountMax = .max
+        options.gatheredByteCountMax = .max
+        // A process that was stopped in the middle of a message goes on with it; one that is gone is silent.
+        options.timeouts.bodyBytesPerSecondMin = 0
         return options
     }
 }

@@ -14,7 +14,10 @@ struct RequestBody {
     private var reader = Reader.none
     private var kept = ByteBuffer()
     private var receivedByteCount = 0
-    private var collectingSince: NIODeadline?
+    /// Since when something is being gathered that must come in time, and how many bytes were there before it.
+    private var gathering: (since: NIODeadline, before: Int)?
+    /// What a receiver has gathered.
+    private var receiverByteCount = 0
     /// The last byte has come.
     private(set) var hasEnded = false
 
@@ -41,7 +44,7 @@ struct RequestBody {
             return { done(.failure(.tooLarge(limit: limit))) }
         }
         reader = .collecting(limit: limit, done: done)
-        collectingSince = now
+        gathering = (now, 0)
         return settle()
     }
 
@@ -86,13 +89,36 @@ struct RequestBody {
         return { done(.failure(.incomplete)) }
     }
 
-    /// A collected body comes more slowly than it may.
+    /// See ``HTTPExchange/gathering(_:)``.
+    mutating func gathers(_ byteCount: Int?, now: NIODeadline) {
+        guard case .receiving = reader else { return }
+        receiverByteCount = byteCount ?? 0
+        guard let byteCount else {
+            gathering = nil
+            return
+        }
+        if gathering == nil { gathering = (now, receivedByteCount - byteCount) }
+    }
+
+    /// Since when something is being gathered; nil when nothing is.
+    var gatheringSince: NIODeadline? { isWanted ? gathering?.since : nil }
+
+    /// Bytes that are held until the rest has come.
+    var gatheredByteCount: Int {
+        switch reader {
+        case .none, .collecting: kept.readableBytes
+        case .receiving: receiverByteCount
+        case .finished: 0
+        }
+    }
+
+    /// What is being gathered comes more slowly than it may.
     func isTooSlow(now: NIODeadline, _ timeouts: HTTPTimeouts) -> Bool {
-        guard case .collecting = reader, let collectingSince else { return false }
-        let late = now - collectingSince - timeouts.bodyGrace
+        guard isWanted, let gathering else { return false }
+        let late = now - gathering.since - timeouts.bodyGrace
         guard late > .nanoseconds(0) else { return false }
         let expected = Double(late.nanoseconds) / 1e9 * Double(timeouts.bodyBytesPerSecondMin)
-        return Double(receivedByteCount) < expected
+        return Double(receivedByteCount - gathering.before) < expected
     }
 
     private mutating func settle() -> Delivery? {

@@ -8,6 +8,18 @@ protocol ConnectionStage: AnyObject {
     func drain()
     /// Closes now.
     func close()
+    /// Bytes of answers that have not reached the socket.
+    var unsentByteCount: Int { get }
+    /// Shows each request's body.
+    func forEachBody(_ show: (RequestBody) -> Void)
+    /// Ends what has been gathered since then or longer.
+    func endBodies(gatheredSince limit: NIODeadline)
+}
+
+extension ConnectionStage {
+    var unsentByteCount: Int { 0 }
+    func forEachBody(_ show: (RequestBody) -> Void) {}
+    func endBodies(gatheredSince limit: NIODeadline) {}
 }
 
 /// A listener's connections on one event loop, and what they share there. Confined to that loop.
@@ -19,7 +31,7 @@ final class ServerLoop {
     private(set) var now = NIODeadline.now()
     private(set) var date = HTTPDate()
     private(set) var isDraining = false
-    private var connections: [ObjectIdentifier: ServerConnection] = [:]
+    private(set) var connections: [ObjectIdentifier: ServerConnection] = [:]
     private var sweeper: RepeatedTask?
     private var emptied: EventLoopPromise<Void>?
     /// Sessions that wrote in this tick: one task flushes them all.
@@ -74,6 +86,7 @@ final class ServerLoop {
         now = .now()
         date.update()
         for connection in connections.values { connection.stage?.sweep(now: now) }
+        keepBudgets()
     }
 
     /// Completes when the last connection is gone.

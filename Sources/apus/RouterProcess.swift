@@ -99,7 +99,10 @@ final class RouterProcess: Sendable {
                         offload: { work in pool.submit { _ in work() } })
                 })
             bound.append(
-                try await HTTPListener.bind(host: front.host, port: front.grpcPort, group: eventLoop, tls: tls) { _ in
+                try await HTTPListener.bind(
+                    host: front.host, port: front.grpcPort, group: eventLoop,
+                    options: GRPCInferenceService.listenerOptions, tls: tls
+                ) { _ in
                     let dispatcher = GRPCDispatcher()
                     health.register(in: dispatcher)
                     let inference = GRPCInferenceService(

@@ -122,6 +122,58 @@ import Testing
         #expect(told() == [false, true])
     }
 
+    @Test func `streams of a model share one look, and who did not read is told the latest`() {
+        let desk = Self.desk(.init())
+        let calls = (0..<50).map { index in
+            let call = desk.open("/externalscaler.ExternalScaler/StreamIsActive")
+            call.send(Self.trigger(index % 2 == 0 ? [:] : ["modelName": "tiny"]))
+            return call
+        }
+        let before = desk.service.scalingLookCount
+        desk.loop.advanceTime(by: .milliseconds(10 * ExternalScaler.lookMilliseconds))
+        #expect(desk.service.scalingLookCount - before == 2 * 10)
+
+        calls[0].exchange.unsentByteCount = 1
+        for isActive in [true, false, true] {
+            desk.service.scaling["tiny"]?.isActive = isActive
+            desk.loop.advanceTime(by: .milliseconds(ExternalScaler.lookMilliseconds))
+        }
+        calls[0].exchange.unsentByteCount = 0
+        desk.loop.advanceTime(by: .milliseconds(ExternalScaler.lookMilliseconds))
+        func told(_ call: GRPCExchange) -> [Bool] { call.responses(WireIsActiveResponse.self).map(\.result) }
+        #expect(told(calls[0]) == [false, true])
+        #expect(calls.dropFirst().allSatisfy { told($0) == [false, true, false, true] })
+
+        for call in calls { call.exchange.onClientGone?() }
+        let after = desk.service.scalingLookCount
+        desk.loop.advanceTime(by: .seconds(1))
+        #expect(desk.service.scalingLookCount == after)
+    }
+
+    @Test func `a stream ends with its model`() {
+        let desk = Self.desk(.init())
+        let calls = ["StreamIsActive", "StreamMetricSpec"].map { method in
+            let call = desk.open("/externalscaler.ExternalScaler/\(method)")
+            call.send(Self.trigger(["modelName": "tiny"]))
+            return call
+        }
+        desk.service.scaling = [:]
+        desk.loop.advanceTime(by: .milliseconds(ExternalScaler.lookMilliseconds))
+        #expect(calls.map { $0.status?.code } == [.notFound, .notFound])
+    }
+
+    @Test(arguments: [
+        "/externalscaler.ExternalScaler/IsActive", "/externalscaler.ExternalScaler/StreamIsActive",
+        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "/inference.GRPCInferenceService/ServerLive",
+    ])
+    func `what needs no key takes no long messages`(path: String) {
+        let call = Self.desk(.init()).open(path)
+        var frame = ByteBuffer(bytes: [0])
+        frame.writeInteger(UInt32(OpenCallLimits.messageByteCountMax + 1))
+        call.exchange.receive?(frame)
+        #expect(call.status?.code == .resourceExhausted)
+    }
+
     @Test func `a stream of the metric tells it once`() {
         let desk = Self.desk(.init())
         let call = desk.open("/externalscaler.ExternalScaler/StreamMetricSpec")

@@ -11,12 +11,16 @@ import SwiftProtobuf
 /// ``ScalingSignal``) and its target (`targetValue`). Confined to the event loop of the service behind it.
 package final class ExternalScaler {
     package static let name = "externalscaler.ExternalScaler"
-    /// How often a stream looks whether there is something to do: KEDA hears of the first request within this time.
+    /// How often streams are looked after: KEDA hears of the first request within this time.
     package static let lookMilliseconds: Int64 = 50
 
     private let service: any GenerationService
+    private let watches: ScalerWatches
 
-    package init(service: any GenerationService) { self.service = service }
+    package init(service: any GenerationService) {
+        self.service = service
+        watches = ScalerWatches { model throws(GRPCStatus) in try Self.signals(of: model, service) }
+    }
 
     /// Adds all methods to a dispatcher, which then keeps this scaler.
     package func register(in dispatcher: GRPCDispatcher) {
@@ -36,11 +40,13 @@ package final class ExternalScaler {
             }
             return WireGetMetricsResponse(question)
         }
-        stream("StreamIsActive", in: dispatcher) { request throws(GRPCStatus) in
-            WireIsActiveResponse(try self.question(request).signals)
+        stream("StreamIsActive", in: dispatcher) { call, question in
+            call.send(GRPCMessages.encode(WireIsActiveResponse(question.signals)))
+            return question.signals.isActive
         }
-        stream("StreamMetricSpec", in: dispatcher) { request throws(GRPCStatus) in
-            WireGetMetricSpecResponse(try self.question(request))
+        stream("StreamMetricSpec", in: dispatcher) { call, question in
+            call.send(GRPCMessages.encode(WireGetMetricSpecResponse(question)))
+            return nil
         }
     }
 
@@ -53,18 +59,7 @@ package final class ExternalScaler {
 
     private func question(_ object: WireScaledObjectRef) throws(GRPCStatus) -> Question {
         let metadata = object.scalerMetadata
-        let served = service.models.map(\.name)
-        let name = metadata["modelName"] ?? (served.count == 1 ? served[0] : nil)
-        guard let name else {
-            throw GRPCStatus(
-                served.isEmpty ? .unavailable : .invalidArgument,
-                served.isEmpty
-                    ? "No model is known yet." : "The trigger's metadata needs modelName, one of \(Self.list(served)).")
-        }
-        guard let signals = service.scalingSignals(of: name) else {
-            throw GRPCStatus(
-                .notFound, "modelName is '\(name.prefix(100))'; this router serves \(Self.list(served)).")
-        }
+        let signals = try Self.signals(of: metadata["modelName"], service)
         let signalName = metadata["signal"] ?? ScalingSignal.desiredWorkers.rawValue
         guard let signal = ScalingSignal(rawValue: signalName) else {
             throw GRPCStatus(
@@ -82,6 +77,24 @@ package final class ExternalScaler {
         return Question(signals: signals, signal: signal, target: target)
     }
 
+    /// - Parameter model: nil where the trigger names none.
+    private static func signals(
+        of model: String?, _ service: any GenerationService
+    ) throws(GRPCStatus) -> ScalingSignals {
+        let served = service.models.map(\.name)
+        guard let name = model ?? (served.count == 1 ? served[0] : nil) else {
+            throw GRPCStatus(
+                served.isEmpty ? .unavailable : .invalidArgument,
+                served.isEmpty
+                    ? "No model is known yet." : "The trigger's metadata needs modelName, one of \(list(served)).")
+        }
+        guard let signals = service.scalingSignals(of: name) else {
+            throw GRPCStatus(
+                .notFound, "modelName is '\(name.prefix(100))'; this router serves \(list(served)).")
+        }
+        return signals
+    }
+
     private static func list(_ names: [String]) -> String {
         names.isEmpty ? "none" : names.prefix(20).map { "'\($0)'" }.joined(separator: ", ")
     }
@@ -90,7 +103,7 @@ package final class ExternalScaler {
         _ method: String, in dispatcher: GRPCDispatcher,
         _ answer: @escaping (Request) throws(GRPCStatus) -> some Message
     ) {
-        dispatcher.handle("/\(Self.name)/\(method)") { call in
+        dispatcher.handle("/\(Self.name)/\(method)", limits: .open()) { call in
             call.unary { [unowned call] bytes in
                 do throws(GRPCStatus) {
                     call.respond(GRPCMessages.encode(try answer(try GRPCMessages.decode(bytes))))
@@ -101,74 +114,35 @@ package final class ExternalScaler {
         }
     }
 
-    /// Answers at once, and again whenever the answer is another one, until the client ends the call.
-    private func stream<Response: Message & Equatable>(
-        _ method: String, in dispatcher: GRPCDispatcher,
-        _ answer: @escaping (WireScaledObjectRef) throws(GRPCStatus) -> Response
+    /// Answers at once, and again whenever a model's activity is another one, until the client ends the call.
+    /// - Parameter answer: sends the first answer, and returns what that said of the activity; nil when nothing follows it.
+    private func stream(
+        _ method: String, in dispatcher: GRPCDispatcher, _ answer: @escaping (GRPCServerCall, Question) -> Bool?
     ) {
-        dispatcher.handle("/\(Self.name)/\(method)") { call in
-            Watch(call, answer).begin()
-        }
-    }
-}
-
-/// One stream of answers to one question.
-private final class Watch<Response: Message & Equatable> {
-    private let call: GRPCServerCall
-    private let answer: (WireScaledObjectRef) throws(GRPCStatus) -> Response
-    private var request: WireScaledObjectRef?
-    private var told: Response?
-    private var timer: Scheduled<Void>?
-    private var isOver = false
-
-    init(_ call: GRPCServerCall, _ answer: @escaping (WireScaledObjectRef) throws(GRPCStatus) -> Response) {
-        self.call = call
-        self.answer = answer
-    }
-
-    /// The call's callbacks hold the watch, until the call is over.
-    func begin() {
-        call.onMessage = { self.asked($0) }
-        call.onEnd = { [unowned self] in
-            if request == nil { end(GRPCStatus(.unimplemented, "a call of this method has one message")) }
-        }
-        call.onCancelled = { self.stop() }
-        call.begin()
-    }
-
-    private func asked(_ bytes: ByteBuffer) {
-        guard request == nil else { return end(GRPCStatus(.unimplemented, "a call of this method has one message")) }
-        do throws(GRPCStatus) { request = try GRPCMessages.decode(bytes) } catch { return end(error) }
-        look()
-    }
-
-    private func look() {
-        guard !isOver, let request else { return }
-        do throws(GRPCStatus) {
-            let now = try answer(request)
-            // Who does not read is told the latest once it reads again.
-            if now != told, call.unsentByteCount == 0 {
-                told = now
-                call.send(GRPCMessages.encode(now))
+        dispatcher.handle("/\(Self.name)/\(method)", limits: .open()) { call in
+            let watches = self.watches
+            var watch: ScalerWatches.Watch?
+            func end(_ status: GRPCStatus) {
+                if let watch { watches.remove(watch) }
+                call.finish(status)
             }
-        } catch {
-            return end(error)
-        }
-        timer = call.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(ExternalScaler.lookMilliseconds)) {
-            self.look()
+            call.onMessage = { bytes in
+                do throws(GRPCStatus) {
+                    guard watch == nil else { throw Self.oneMessage }
+                    let request: WireScaledObjectRef = try GRPCMessages.decode(bytes)
+                    let told = answer(call, try self.question(request))
+                    watch = watches.add(call, of: request.scalerMetadata["modelName"], told: told)
+                } catch {
+                    end(error)
+                }
+            }
+            call.onEnd = { if watch == nil { end(Self.oneMessage) } }
+            call.onCancelled = { if let watch { watches.remove(watch) } }
+            call.begin(.first)
         }
     }
 
-    private func end(_ status: GRPCStatus) {
-        stop()
-        call.finish(status)
-    }
-
-    private func stop() {
-        isOver = true
-        timer?.cancel()
-        timer = nil
-    }
+    private static let oneMessage = GRPCStatus(.unimplemented, "a call of this method has one message")
 }
 
 extension WireIsActiveResponse {

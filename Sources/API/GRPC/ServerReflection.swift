@@ -45,9 +45,10 @@ package final class ServerReflection {
     /// Adds the method of both versions to a dispatcher.
     package func register(in dispatcher: GRPCDispatcher) {
         for version in ["v1", "v1alpha"] {
-            dispatcher.handle("/grpc.reflection.\(version).ServerReflection/ServerReflectionInfo") { call in
-                self.serve(call)
-            }
+            dispatcher.handle(
+                "/grpc.reflection.\(version).ServerReflection/ServerReflectionInfo",
+                limits: .open(callCountMax: OpenCallLimits.reflectionCallCountMax)
+            ) { call in self.serve(call) }
         }
     }
 

@@ -28,6 +28,13 @@ package final class GRPCInferenceService {
             repository: repository, logger: logger, offload: offload, surroundings: surroundings)
     }
 
+    /// How its listener should be: a call may be silent for long, a client that is gone may not stay.
+    package static var listenerOptions: HTTPListenerOptions {
+        var options = HTTPListenerOptions()
+        options.timeouts.peerSilence = OpenCallLimits.silence
+        return options
+    }
+
     /// Adds all methods to a dispatcher, which then keeps this service.
     package func register(in dispatcher: GRPCDispatcher) {
         registerServer(in: dispatcher)
@@ -110,7 +117,7 @@ extension GRPCInferenceService {
         _ method: String, _ role: Route.Role = .open, leavesLines: Bool = true, in dispatcher: GRPCDispatcher,
         _ serve: @escaping (GRPCServerCall, Caller, @escaping (GRPCStatusCode) -> Void) -> Void
     ) {
-        dispatcher.handle("/\(Self.name)/\(method)") { call in
+        dispatcher.handle("/\(Self.name)/\(method)", limits: role == .probe ? .open() : nil) { call in
             do throws(APIError) {
                 let caller = try self.core.caller(for: role) { name in
                     call.metadata.first { $0.name == name }?.value

@@ -9,6 +9,7 @@ final class ScriptedService: GenerationService {
     var unreadyModels: Set<String> = []
     /// By model.
     var scaling: [String: ScalingSignals] = [:]
+    private(set) var scalingLookCount = 0
     /// Thrown by the next submissions.
     var refusal: ServeError?
     private(set) var submitted: [GenerationRequest] = []
@@ -30,7 +31,10 @@ final class ScriptedService: GenerationService {
         isReady && models.contains { $0.name == model } && !unreadyModels.contains(model)
     }
 
-    func scalingSignals(of model: String) -> ScalingSignals? { scaling[model] }
+    func scalingSignals(of model: String) -> ScalingSignals? {
+        scalingLookCount += 1
+        return scaling[model]
+    }
 
     func cancel(_ id: RequestID) { cancelled.append(id) }
 
