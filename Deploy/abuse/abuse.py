@@ -14,10 +14,12 @@ import contextlib
 import datetime
 import os
 import re
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "chaos"))
@@ -117,7 +119,7 @@ def http2(port, link_port, findings):
             findings.add("HTTP/2 on a worker's link", attack.name, hostile.flood(link_port, attack), hostile.SECONDS_MAX)
 
 
-def slow(plain, tls, findings, short):
+def slow(plain, tls, grpc, findings, short):
     """All at once: they take long by themselves. Limits are those of HTTPTimeouts, and a second."""
     big = b'{"model":"m","prompt":"' + b"a" * 20000 + b'"}'
     head = b"POST /v1/completions HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
@@ -133,6 +135,7 @@ def slow(plain, tls, findings, short):
         ("bytes that are no TLS", 1, lambda: hostile.silent(tls, bytes(range(256)) * 8)),
         ("TLS 1.1", 1, lambda: hostile.old_tls(tls)),
         ("renegotiation", 1, lambda: hostile.renegotiated(tls)),
+        ("a message of gRPC that never ends", 5, lambda: hostile.half_message(grpc)),
     ]
     if not short:
         cases += [
@@ -148,11 +151,51 @@ def slow(plain, tls, findings, short):
             findings.add("slow or wrong", name, turn.result(), limit + hostile.SECONDS_MAX)
 
 
-def served(port):
+def served(port, path=b"/livez"):
     """An honest client is answered."""
     with hostile.connect(port, timeout=20) as made:
-        made.sendall(b"GET /livez HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
-        return b'{"status":"ok"}' in hostile.until_closed(made, 0).said
+        made.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+        return hostile.until_closed(made, 0).status == 200
+
+
+def crowded(worker, findings, name, count, prefix=()):
+    """One address opens more connections than there may be, and keeps them. Others, probes and the worker's link must have
+    theirs, before and after the router runs out of descriptors all the same."""
+    router = Router([worker], prefix=prefix)
+    try:
+        router.wait_for_workers(1)
+        start = time.monotonic()
+        with hostile.squatting(router.port, count) as kept:
+            seconds = time.monotonic() - start
+            wrong = [what for what, port, path in (
+                ("another address is not served", router.port, b"/livez"),
+                ("the admin port does not answer", router.admin_port, b"/livez"),
+                ("the worker is lost", router.port, b"/readyz")) if not served(port, path)]
+            _, hard = resource.prlimit(router.program.pid, resource.RLIMIT_NOFILE)
+            # Half of what the port takes, which is three eighths of the descriptors and 10,000 at most.
+            allowed = min(10_000, hard // 8 * 3) // 2
+            if not allowed * 0.9 < kept <= allowed:
+                wrong.append(f"{kept} connections stay open, not {allowed}")
+            resource.prlimit(router.program.pid, resource.RLIMIT_NOFILE, (8, hard))
+            with hostile.connect(router.port) as late:
+                late.sendall(b"GET /livez HTTP/1.1\r\nHost: h\r\n\r\n")
+                busy = cpu_seconds(router.program)
+                time.sleep(2)
+                if (busy := cpu_seconds(router.program) - busy) > 1:
+                    wrong.append(f"without descriptors the router computes for {busy:.1f} of 2 s")
+                resource.prlimit(router.program.pid, resource.RLIMIT_NOFILE, (hard, hard))
+                if b"200 OK" not in late.recv(4096):
+                    wrong.append("who came while there were no descriptors is not served when there are")
+        findings.add("connections", name, hostile.Outcome(True, seconds, b""), 60)
+        findings.wrong += [f"{name}: {what}" for what in wrong]
+    finally:
+        router.program.end()
+
+
+def cpu_seconds(program):
+    """That a program has computed for."""
+    fields = Path(f"/proc/{program.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def confine(program, cpu, leftover=False):
@@ -239,7 +282,10 @@ def main():
         before = resident(plain.program)
         http1(plain.port, findings)
         http2(plain.port, worker.port, findings)
-        slow(plain.port, tls.port, findings, options.short)
+        slow(plain.port, tls.port, plain.grpc_port, findings, options.short)
+        crowded(worker, findings, "of one address, with few descriptors", 500, ("prlimit", "--nofile=64:512"))
+        if not options.short:
+            crowded(worker, findings, "of one address", 12_000)
         growth = resident(plain.program) - before
         for router in (plain, tls):
             if router.program.process.poll() is not None:

@@ -3,12 +3,14 @@
 import contextlib
 import multiprocessing
 import os
+import resource
+import selectors
 import socket
 import ssl
 import subprocess
 import time
 
-from attacks import PREFACE, frame, post2, settings
+from attacks import OPENING, PREFACE, frame, post2, request, settings
 
 # Longest that a violation may go unpunished; slow attacks have the listener's own limits and this.
 SECONDS_MAX = 1.0
@@ -128,6 +130,47 @@ def zero_window(port, body):
         except OSError:
             pass
         return Outcome(False, time.monotonic() - began, said)
+
+
+def half_message(port):
+    """A call of gRPC whose message never ends: seconds until the server resets its stream."""
+    call = request(
+        1, False, (b"content-type", b"application/grpc"), (b"te", b"trailers"), method=b"POST",
+        path=b"/grpc.health.v1.Health/Check")
+    with connect(port) as made:
+        began, said = time.monotonic(), b""
+        made.sendall(OPENING + call + frame(0, 0, 1, b"\0\0\0\1\0" + bytes(99)))
+        with contextlib.suppress(OSError):
+            while data := made.recv(65536):
+                said += data
+                if b"\0\0\4\3\0\0\0\0\1" in said:
+                    return Outcome(True, time.monotonic() - began, said)
+        return Outcome(False, time.monotonic() - began, said)
+
+
+@contextlib.contextmanager
+def squatting(port, count, address="127.0.0.2", seconds=20):
+    """Connections of one address, each of which asks once and stays: how many of them the server lets stay."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    waiting, kept = selectors.DefaultSelector(), []
+    with contextlib.ExitStack() as ends:
+        for _ in range(count):
+            made = ends.enter_context(socket.socket())
+            made.settimeout(seconds)
+            made.bind((address, 0))
+            with contextlib.suppress(OSError):
+                made.connect(("127.0.0.1", port))
+                made.sendall(b"GET /livez HTTP/1.1\r\nHost: h\r\n\r\n")
+                waiting.register(made, selectors.EVENT_READ)
+        deadline = time.monotonic() + seconds
+        while waiting.get_map() and time.monotonic() < deadline:
+            for key, _ in waiting.select(1):
+                waiting.unregister(key.fileobj)
+                with contextlib.suppress(OSError):
+                    if key.fileobj.recv(4096):
+                        kept.append(key.fileobj)
+        yield len(kept)
 
 
 def half_closed(port):

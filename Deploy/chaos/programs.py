@@ -134,13 +134,14 @@ class Worker:
 class Router:
     """A router in front of workers."""
 
-    def __init__(self, workers, flags=(), port=None):
+    def __init__(self, workers, flags=(), port=None, prefix=()):
         self.port = port or free_port()
+        self.grpc_port = free_port()
         self.admin_port = free_port()
         addresses = ",".join(worker.address for worker in workers)
         self.program = Program(
-            "router", "--worker-address", addresses, "--http-port", self.port, "--grpc-port", 0,
-            "--admin-port", self.admin_port, *flags,
+            "router", "--worker-address", addresses, "--http-port", self.port, "--grpc-port", self.grpc_port,
+            "--admin-port", self.admin_port, *flags, prefix=prefix,
         )
         self.program.wait_for("is ready")
 

@@ -82,8 +82,11 @@ extension Key where Value == Double {
 
 extension Key where Value == Double {
     /// A part of a whole.
-    package static func share(_ name: String, _ help: String) -> Key {
-        Key(name: name, help: help, valueName: "SHARE", defaultValue: nil, defaultText: nil) { text in
+    package static func share(_ name: String, _ help: String, default defaultValue: Double? = nil) -> Key {
+        Key(
+            name: name, help: help, valueName: "SHARE", defaultValue: defaultValue,
+            defaultText: defaultValue.map { plain($0) }
+        ) { text in
             guard let value = Double(text), (0...1).contains(value) else { return .expected("a number from 0 to 1") }
             return .value(value)
         }

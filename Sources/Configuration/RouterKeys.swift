@@ -8,6 +8,10 @@ package enum RouterKeys {
         "grpc-port", "Port of the gRPC API.", "PORT", default: 8001, in: 0...65535)
     package static let adminPort = Key<Int>.integer(
         "admin-port", "Port of metrics and health.", "PORT", default: 8002, in: 0...65535)
+    package static let connectionShare = Key<Double>.share(
+        "connection-share",
+        "Once half of a port's connections are taken, one client's address may have no more than this part of them. 1 "
+            + "where clients come through a proxy, whose address they share.", default: 0.25)
     package static let workerAddress = Key<[String]>.list(
         "worker-address",
         "Workers, or names that resolve to them, separated by commas; a name like _link._tcp.NAME has SRV records.",
@@ -76,7 +80,8 @@ package enum RouterKeys {
         "tls-cert", "PEM file with the certificate chain of the API; turns TLS on.", "FILE")
     package static let tlsKey = Key<String>.text("tls-key", "PEM file with the certificate's private key.", "FILE")
 
-    package static let listening = [host.name, httpPort.name, grpcPort.name, adminPort.name] + AdminTLSKeys.names
+    package static let listening =
+        [host.name, httpPort.name, grpcPort.name, adminPort.name, connectionShare.name] + AdminTLSKeys.names
     package static let serving =
         [
             modelAlias.name, modelShadow.name, queueLimit.name, queueWait.name, queueTokenLimit.name,

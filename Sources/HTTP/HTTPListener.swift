@@ -1,6 +1,5 @@
 package import NIOCore
 import NIOPosix
-import Synchronization
 
 /// Accepts connections and serves HTTP/1.1 and HTTP/2 on them.
 ///
@@ -14,16 +13,16 @@ package final class HTTPListener: Sendable {
     package let port: Int
     private let channel: any Channel
     let loops: [NIOLoopBound<ServerLoop>]
-    private let counter: ConnectionCounter
+    private let book: ConnectionBook
 
     private init(
-        host: String, port: Int, channel: any Channel, loops: [NIOLoopBound<ServerLoop>], counter: ConnectionCounter
+        host: String, port: Int, channel: any Channel, loops: [NIOLoopBound<ServerLoop>], book: ConnectionBook
     ) {
         self.host = host
         self.port = port
         self.channel = channel
         self.loops = loops
-        self.counter = counter
+        self.book = book
     }
 
     /// Binds and begins to accept. `port` 0 lets the system choose. `makeHandler` is called once per event loop, on it.
@@ -41,7 +40,7 @@ package final class HTTPListener: Sendable {
                 }
                 loops.append(try await loop.get())
             }
-            let counter = ConnectionCounter(max: options.connectionCountMax)
+            let book = ConnectionBook(options)
             let offenders = options.offenders.map { OffenderBook($0) }
             let bound = loops
             let channel = try await ServerBootstrap(group: group)
@@ -54,7 +53,7 @@ package final class HTTPListener: Sendable {
                 )
                 .childChannelInitializer { child in
                     let adopt: @Sendable () throws -> Void = {
-                        try Self.adopt(child, loops: bound, counter: counter, offenders: offenders, tls: tls?.current)
+                        try Self.adopt(child, loops: bound, book: book, offenders: offenders, tls: tls?.current)
                     }
                     guard let delay = offenders?.delay(for: child.remoteAddress, now: .now()) else {
                         return child.eventLoop.makeCompletedFuture(withResultOf: adopt)
@@ -64,30 +63,30 @@ package final class HTTPListener: Sendable {
                 }
                 .bind(host: host, port: port).get()
             return HTTPListener(
-                host: host, port: channel.localAddress?.port ?? port, channel: channel, loops: loops, counter: counter)
+                host: host, port: channel.localAddress?.port ?? port, channel: channel, loops: loops, book: book)
         } catch {
             throw Self.listenError(error, host: host, port: port)
         }
     }
 
     /// Connections open now.
-    package var connectionCount: Int { counter.count }
+    package var connectionCount: Int { book.count }
 
     private static func adopt(
-        _ child: any Channel, loops: [NIOLoopBound<ServerLoop>], counter: ConnectionCounter,
+        _ child: any Channel, loops: [NIOLoopBound<ServerLoop>], book: ConnectionBook,
         offenders: OffenderBook?, tls: TLSContext?
     ) throws {
-        guard let loop = loops.first(where: { $0.eventLoop === child.eventLoop })?.value, counter.enter() else {
+        let address = child.remoteAddress
+        guard let loop = loops.first(where: { $0.eventLoop === child.eventLoop })?.value, book.enter(address) else {
             throw ChannelError.operationUnsupported
         }
         let connection = ServerConnection(loop: loop)
         if let offenders {
-            let address = child.remoteAddress
             connection.onOffence = { offenders.offended(address, now: .now()) }
         }
         // Whoever waits for the loop to be empty may count connections then.
         child.closeFuture.assumeIsolated().whenComplete { _ in
-            counter.leave()
+            book.leave(address)
             loop.remove(connection)
         }
         if let tls { try child.pipeline.syncOperations.addHandler(TLSHandler(tls)) }
@@ -124,30 +123,5 @@ package final class HTTPListener: Sendable {
     package func close() async {
         try? await channel.close().get()
         for loop in loops { try? await loop.eventLoop.flatSubmit { loop.value.close() }.get() }
-    }
-}
-
-/// Counts a listener's connections over all its event loops.
-final class ConnectionCounter: Sendable {
-    private let open = Atomic<Int>(0)
-    private let max: Int
-
-    init(max: Int) {
-        self.max = max
-    }
-
-    var count: Int { open.load(ordering: .relaxed) }
-
-    /// False when the listener is full; then there is nothing to `leave`.
-    func enter() -> Bool {
-        guard open.add(1, ordering: .relaxed).newValue <= max else {
-            open.subtract(1, ordering: .relaxed)
-            return false
-        }
-        return true
-    }
-
-    func leave() {
-        open.subtract(1, ordering: .relaxed)
     }
 }

@@ -3,8 +3,14 @@ package import NIOCore
 /// What one listener allows its peers. The defaults are for a public edge, where every peer may be hostile.
 package struct HTTPListenerOptions: Sendable {
     package var backlog: Int32 = 1024
-    /// Connections open at once; one more is closed as soon as it is accepted.
+    /// Connections open at once; one more is closed as soon as it is accepted. Three eighths of the file descriptors that
+    /// the process may have, where that is less; an eighth for the admin port.
     package var connectionCountMax = 10_000
+    /// Once half of them are taken, one address (of IPv6: 64 bits of it) may have no more than this part of them;
+    /// `--connection-share`.
+    package var addressShare = 0.25
+    /// An address may always have so many, if there is room.
+    package var addressConnectionCountMin = 16
     package var timeouts = HTTPTimeouts()
     package var head = HTTPHeadLimits()
     package var http2 = HTTP2Limits()
@@ -31,12 +37,20 @@ package struct HTTPListenerOptions: Sendable {
 
     package init() {}
 
+    /// With no more connections than so many.
+    package func limited(to connectionCount: Int) -> HTTPListenerOptions {
+        var options = self
+        options.connectionCountMax = min(connectionCountMax, connectionCount)
+        return options
+    }
+
     /// Between routers and workers of one cluster: many streams, large windows, and cancellations by the thousand when
     /// clients vanish.
     package static var internalLink: HTTPListenerOptions {
         var options = HTTPListenerOptions()
         options.http2 = .internalLink
         options.offenders = nil
+        options.addressShare = 1
         options.timeouts.idle = nil
         options.timeouts.peerSilence = .seconds(3)
         // A router that is slow with many tokens, or a worker with a tokenizer, is nobody to be thrown out.

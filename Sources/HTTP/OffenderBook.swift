@@ -13,7 +13,7 @@ final class OffenderBook: Sendable {
     }
 
     private let limits: HTTPOffenderLimits
-    private let records = Mutex<[Network: Record]>([:])
+    private let records = Mutex<[ClientNetwork: Record]>([:])
 
     init(_ limits: HTTPOffenderLimits) {
         self.limits = limits
@@ -21,7 +21,7 @@ final class OffenderBook: Sendable {
 
     /// A connection of this address was thrown out.
     func offended(_ address: SocketAddress?, now: NIODeadline) {
-        guard let network = Network(address) else { return }
+        guard let network = ClientNetwork(address) else { return }
         records.withLock { records in
             if records[network] == nil, records.count >= limits.addressCountMax { forget(&records, now) }
             var record =
@@ -34,7 +34,7 @@ final class OffenderBook: Sendable {
 
     /// How long a new connection of this address waits; nil: not at all.
     func delay(for address: SocketAddress?, now: NIODeadline) -> TimeAmount? {
-        guard let network = Network(address) else { return nil }
+        guard let network = ClientNetwork(address) else { return nil }
         return records.withLock { records in
             guard let until = records[network]?.waitsUntil, now < until else { return nil }
             return limits.delay
@@ -42,31 +42,8 @@ final class OffenderBook: Sendable {
     }
 
     /// All whose offences are old; where there are none, everybody: then there is no telling who is worse.
-    private func forget(_ records: inout [Network: Record], _ now: NIODeadline) {
+    private func forget(_ records: inout [ClientNetwork: Record], _ now: NIODeadline) {
         records = records.filter { now - $0.value.lastOffence < limits.memory }
         if records.count >= limits.addressCountMax { records.removeAll(keepingCapacity: true) }
-    }
-
-    /// An IPv4 address, or the 64 bits of an IPv6 address that a site has all addresses below.
-    private struct Network: Hashable {
-        var isWide: Bool
-        var bits: UInt64
-
-        init?(_ address: SocketAddress?) {
-            switch address {
-            case .v4: isWide = false
-            case .v6: isWide = true
-            case .unixDomainSocket, nil: return nil
-            }
-            let wide = isWide
-            // SAFETY: sockaddr_in has its address at 4, sockaddr_in6 at 8; both structures are longer than what is read.
-            bits =
-                address?.withSockAddr { pointer, _ in
-                    let bytes = UnsafeRawPointer(pointer)
-                    return wide
-                        ? bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self)
-                        : UInt64(bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
-                } ?? 0
-        }
     }
 }

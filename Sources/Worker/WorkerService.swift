@@ -93,11 +93,14 @@ package final class WorkerService: Sendable {
                     WorkerDesk(eventLoop: eventLoop, health: health, tracer: makeTracer()), eventLoop: eventLoop)
             }.get()
             let listener = try await HTTPListener.bind(
-                host: options.host, port: options.port, group: eventLoop, options: .internalLink, tls: tls
+                host: options.host, port: options.port, group: eventLoop,
+                options: .internalLink.limited(to: DescriptorBudget.ofProcess.largePortMax), tls: tls
             ) { _ in desk.value.handler() }
             do {
                 let metricsListener = try await HTTPListener.bind(
-                    host: options.host, port: options.metricsPort, group: eventLoop, tls: metricsTLS
+                    host: options.host, port: options.metricsPort, group: eventLoop,
+                    options: HTTPListenerOptions().limited(to: DescriptorBudget.ofProcess.smallPortMax),
+                    tls: metricsTLS
                 ) { _ in MetricsHandler(registry: registry, health: health) }
                 for (name, box) in [("link", tls), ("metrics port", metricsTLS)] {
                     box?.follow(on: eventLoop) { error in

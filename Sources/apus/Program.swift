@@ -2,6 +2,7 @@ import ArgumentParser
 import Configuration
 import Dispatch
 import Foundation
+import HTTP
 import Logging
 import Synchronization
 import Telemetry
@@ -23,6 +24,7 @@ enum Program {
         alone: () throws -> Start, _ prepare: (Start) throws -> Body, failed: (String) -> Void = { _ in }
     ) throws {
         do {
+            _ = DescriptorBudget.ofProcess
             let start = try alone()
             let signals = StopSignals()
             let body = try prepare(start)

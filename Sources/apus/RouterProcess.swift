@@ -86,12 +86,18 @@ final class RouterProcess: Sendable {
         self.state = state
         health = GRPCHealth()
         let health = health
+        let descriptors = DescriptorBudget.ofProcess
+        let options = ListenerSettings(front, descriptors)
+        if options.areLimited {
+            logger.warning(
+                "few file descriptors",
+                metadata: ["limit": "\(descriptors.count)", "connections": "\(options.http.connectionCountMax)"])
+        }
         var bound: [HTTPListener] = []
         do {
             bound.append(
                 try await HTTPListener.bind(
-                    host: front.host, port: front.httpPort, group: eventLoop, options: APIHandler.listenerOptions,
-                    tls: tls
+                    host: front.host, port: front.httpPort, group: eventLoop, options: options.http, tls: tls
                 ) { _ in
                     APIHandler(
                         service: state.value.router, metrics: metrics, inference: inference, options: front.api,
@@ -100,8 +106,7 @@ final class RouterProcess: Sendable {
                 })
             bound.append(
                 try await HTTPListener.bind(
-                    host: front.host, port: front.grpcPort, group: eventLoop,
-                    options: GRPCInferenceService.listenerOptions, tls: tls
+                    host: front.host, port: front.grpcPort, group: eventLoop, options: options.grpc, tls: tls
                 ) { _ in
                     let dispatcher = GRPCDispatcher()
                     health.register(in: dispatcher)
@@ -115,8 +120,10 @@ final class RouterProcess: Sendable {
                     return dispatcher
                 })
             bound.append(
-                try await HTTPListener.bind(host: front.host, port: front.adminPort, group: eventLoop, tls: adminTLS) {
-                    _ in
+                try await HTTPListener.bind(
+                    host: front.host, port: front.adminPort, group: eventLoop,
+                    options: options.admin, tls: adminTLS
+                ) { _ in
                     AdminHandler(
                         service: state.value.router, metrics: metrics, options: front.api, access: access.value,
                         repository: state.value.local, logger: logger)

@@ -46,7 +46,7 @@ import Testing
         for key in texts { #expect(try given.value(key) == none.value(key), "\(key.name)") }
         for key in [
             RouterKeys.queueTimeout, RouterKeys.queueWait, RouterKeys.requestTimeout, RouterKeys.firstTokenObjective,
-            RouterKeys.tokenObjective, CommonKeys.drainTimeout, WorkerKeys.stepTimeTarget,
+            RouterKeys.tokenObjective, RouterKeys.connectionShare, CommonKeys.drainTimeout, WorkerKeys.stepTimeTarget,
             WorkerKeys.hangTimeout,
         ] {
             #expect(try given.value(key) == none.value(key), "\(key.name)")

@@ -12,6 +12,8 @@ struct FrontSettings: Sendable {
     var httpPort: Int
     var grpcPort: Int
     var adminPort: Int
+    /// Of a public port, of one address.
+    var connectionShare: Double
     var drainSeconds: Double
     var router = RouterOptions()
     var api = APIOptions()
@@ -33,6 +35,7 @@ struct FrontSettings: Sendable {
         httpPort = try settings.value(RouterKeys.httpPort, flag: listening.httpPort)
         grpcPort = try settings.value(RouterKeys.grpcPort, flag: listening.grpcPort)
         adminPort = try settings.value(RouterKeys.adminPort, flag: listening.adminPort)
+        connectionShare = try settings.value(RouterKeys.connectionShare, flag: listening.connectionShare)
         drainSeconds = try settings.value(CommonKeys.drainTimeout, flag: common.drainTimeout)
         router.scheduling.queueRequestsMax = try settings.value(RouterKeys.queueLimit, flag: serving.queueLimit)
         router.scheduling.queueWaitSecondsMax = try settings.value(RouterKeys.queueWait, flag: serving.queueWait)

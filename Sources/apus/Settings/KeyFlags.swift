@@ -49,6 +49,7 @@ struct ListeningFlags: ParsableArguments {
     @Option(RouterKeys.httpPort) var httpPort: String?
     @Option(RouterKeys.grpcPort) var grpcPort: String?
     @Option(RouterKeys.adminPort) var adminPort: String?
+    @Option(RouterKeys.connectionShare) var connectionShare: String?
     @OptionGroup var adminTLS: AdminTLSFlags
 }
 
