@@ -181,7 +181,7 @@ def crowded(worker, findings, name, count, prefix=()):
                 late.sendall(b"GET /livez HTTP/1.1\r\nHost: h\r\n\r\n")
                 busy = cpu_seconds(router.program)
                 time.sleep(2)
-                if (busy := cpu_seconds(router.program) - busy) > 1:
+                if (busy := cpu_seconds(router.program) - busy) > 0.2 and findings.timed:
                     wrong.append(f"without descriptors the router computes for {busy:.1f} of 2 s")
                 resource.prlimit(router.program.pid, resource.RLIMIT_NOFILE, (hard, hard))
                 if b"200 OK" not in late.recv(4096):
