@@ -77,7 +77,7 @@ class Workshop:
             timeout=timeout)
 
     def build(self):
-        built = self.swift("build", "--build-tests", timeout=1800)
+        built = self.swift("build", "--build-tests", timeout=7200)
         if built.returncode != 0:
             sys.exit(f"This does not build:\n{(built.stdout + built.stderr)[-4000:]}")
 

@@ -43,8 +43,8 @@ MUTATIONS = [
         "                moveAll(from: id, now: now, into: &actions)\n", ""),
     Mutation(
         "a sign of life does not end suspicion", "ClusterScheduler+Workers.swift",
-        "guard workers[id]?.state == .suspect else { return }",
-        "guard workers[id]?.state == .suspect, id.rawValue == 0 else { return }"),
+        "guard workers.with(id, { $0.state == .suspect }) == true else { return }",
+        "guard id.rawValue == 0 else { return }"),
     Mutation(
         "a cancel is not counted as a command", "ClusterScheduler+Choices.swift",
         "        workers[worker]?.countCommand()\n        actions.append(.cancel", "        actions.append(.cancel"),
@@ -66,8 +66,8 @@ MUTATIONS = [
         "        workers[id]?.pausedUntil = now.advanced(bySeconds: pause)\n", ""),
     Mutation(
         "requests wait half as long again as they may", "ClusterScheduler+Choices.swift",
-        "queueDeadlines.set(id, now.advanced(bySeconds: timeout))",
-        "queueDeadlines.set(id, now.advanced(bySeconds: timeout * 1.5))"),
+        "bySeconds: waiting.timeout ?? limits.queueTimeoutSeconds))",
+        "bySeconds: 1.5 * (waiting.timeout ?? limits.queueTimeoutSeconds)))"),
     Mutation(
         "the queue holds one more than its bound", "QueueLoad.swift",
         "self[$0] > limit[$0] - new[$0]", "self[$0] - 1 > limit[$0] - new[$0]"),
