@@ -8,7 +8,8 @@
 import ast
 import pathlib
 import re
-import sys
+
+from pages import publish
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGE = ROOT / "Docs/limits.md"
@@ -123,13 +124,5 @@ def page() -> str:
     return "".join(parts)
 
 
-def main() -> None:
-    text = page()
-    if "--check" not in sys.argv[1:]:
-        PAGE.write_text(text)
-    elif not PAGE.exists() or PAGE.read_text() != text:
-        sys.exit("Docs/limits.md is not what the sources say: run Deploy/test/limits.py")
-
-
 if __name__ == "__main__":
-    main()
+    publish(PAGE, page())

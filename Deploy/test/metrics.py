@@ -8,8 +8,9 @@ labels, meaning, and the processes that have it.
 
 import pathlib
 import re
-import sys
 from typing import NamedTuple
+
+from pages import publish
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "Sources"
@@ -107,13 +108,5 @@ def page() -> str:
     return "".join(parts)
 
 
-def main() -> None:
-    text = page()
-    if "--check" not in sys.argv[1:]:
-        PAGE.write_text(text)
-    elif not PAGE.exists() or PAGE.read_text() != text:
-        sys.exit("Docs/metrics.md is not what the table says: run Deploy/test/metrics.py")
-
-
 if __name__ == "__main__":
-    main()
+    publish(PAGE, page())
