@@ -24,10 +24,11 @@ final class ConstraintTable {
     private var entries: [OutputConstraint: Entry] = [:]
     private var useCount: UInt64 = 0
 
-    /// - Parameter sequenceCountMax: that may run at once, each with a grammar of its own.
+    /// - Parameter sequenceCountMax: that may run at once, each with a grammar of its own. Grammars of more than 128, which
+    ///   can take 2 GiB, are compiled anew at each token.
     init(_ vocabulary: TokenVocabulary?, sequenceCountMax: Int) {
         self.vocabulary = vocabulary
-        capacity = max(32, sequenceCountMax)
+        capacity = min(max(32, sequenceCountMax), 128)
     }
 
     /// - Returns: a sentence when sequences cannot be held to the constraint.

@@ -77,12 +77,14 @@ extension Router: WorkerDiscoveryObserver {
     /// listed before. Requests that do wait for a worker of their kind to come back, but not for ever: then the name is
     /// of those who are there.
     func employIdle(_ now: Instant) {
-        guard hasIdlePeers else { return }
+        guard hasIdlePeers else { return listedAnew.removeAll() }
         hasIdlePeers = false
         for peer in peersByID.values.sorted(by: { $0.id < $1.id }) {
             guard case .idle(let description, let tokenizer) = peer.state else { continue }
             let model = description.model
-            if !catalogue.agrees(description, tokenizer), isInUse(model) {
+            // Whole tokenizers are compared: not again before there is another to compare with.
+            let agrees = listedAnew.contains(model) && catalogue.agrees(description, tokenizer)
+            if !agrees, isInUse(model) {
                 let isGone = workersGoneAt[model].map { now.seconds(since: $0) >= options.listingPatienceSeconds }
                 guard !scheduler.hasWorkers(of: model), isGone ?? true else {
                     hasIdlePeers = true
@@ -96,6 +98,7 @@ extension Router: WorkerDiscoveryObserver {
             }
             employ(peer, description, tokenizer)
         }
+        listedAnew.removeAll()
     }
 }
 
@@ -126,6 +129,7 @@ extension Router: WorkerLinkDelegate {
         workersGoneAt[description.model] = nil
         if !scheduler.hasWorkers(of: description.model), !catalogue.tells(description, tokenizer) {
             catalogue.list(description, tokenizer, created: surroundings.unixSeconds(), logger: logger)
+            listedAnew.insert(description.model)
         }
         peer.state = .serving(model: description.model, numericsID: description.numericsID)
         updateCatalogue(description.model)

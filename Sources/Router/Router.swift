@@ -33,6 +33,8 @@ package final class Router: GenerationService {
     var lastWorkerID: UInt64 = 0
     /// Whether a worker may be set aside.
     var hasIdlePeers = false
+    /// Models whose listing changed since workers that were set aside were looked at.
+    var listedAnew: Set<String> = []
     /// Since when a model that had workers has none.
     var workersGoneAt: [String: Instant] = [:]
 

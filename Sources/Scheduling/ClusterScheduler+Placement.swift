@@ -184,16 +184,21 @@ extension ClusterScheduler {
     }
 
     /// Whether a choice with all the output it may ask for fits the worker's pages. Where it does not, it goes to the
-    /// roomiest worker that could have it, which says so if even that is too small.
+    /// roomiest worker that could have it, which says so if even that is too small. What is longer than every share here
+    /// counts on being alone.
     private func couldEnd(_ demand: Demand, on worker: WorkerRecord) -> Bool {
         let output = min(demand.output.max, worker.description.contextLength)
         if demand.promptCount + output <= worker.capacity { return true }
-        guard let queue = models[demand.model], let largest = queue.capacities.first, -largest.key > worker.capacity
-        else { return true }
+        guard let queue = models[demand.model], let largest = queue.capacities.first else { return true }
+        let room: (WorkerRecord) -> Int = demand.tokenCount > -largest.key ? { $0.wholeCapacity } : { $0.capacity }
+        let own = room(worker)
+        if demand.promptCount + output <= own || demand.tokenCount <= -largest.key && -largest.key <= own {
+            return true
+        }
         let roomier = numericsIDs(for: demand).flatMap { queue.groups[$0]?.workers ?? [] }
-            .compactMap { workers[$0] }.filter { $0.capacity > worker.capacity }
+            .compactMap { workers[$0] }.filter { room($0) > own }
         if roomier.contains(where: { $0.state != .draining }) { return false }
-        return roomier.isEmpty || demand.tokenCount <= worker.capacity
+        return roomier.isEmpty || demand.tokenCount <= own
     }
 
     /// A worker that has enough to compute gets no further long prompt: it waits here, where it can still go elsewhere.

@@ -21,10 +21,10 @@ extension StepReport {
         var entries: [StepEntry] = []
         entries.reserveCapacity(counts.varintCount(bytes))
         let (saysFinish, saysCached) = (!finishes.isAtEnd, !cached.isAtEnd)
-        while let sequence = sequences.varint(bytes) {
-            guard let count = counts.varint(bytes), let own = Self.tokens(count, from: &tokens, bytes) else {
-                return nil
-            }
+        while !sequences.isAtEnd {
+            guard let sequence = sequences.varint(bytes), let count = counts.varint(bytes),
+                let own = Self.tokens(count, from: &tokens, bytes)
+            else { return nil }
             var cachedTokenCount: Int?
             if saysCached {
                 guard let plusOne = cached.varint(bytes), plusOne <= UInt32.max else { return nil }
@@ -43,7 +43,7 @@ extension StepReport {
                 StepEntry(
                     sequence: SequenceID(sequence), tokens: own, cachedTokenCount: cachedTokenCount, finish: finish))
         }
-        guard sequences.isAtEnd, counts.isAtEnd, tokens.isAtEnd, finishes.isAtEnd, cached.isAtEnd else { return nil }
+        guard counts.isAtEnd, tokens.isAtEnd, finishes.isAtEnd, cached.isAtEnd else { return nil }
         self.init(
             number: number, durationMicroseconds: UInt32(microseconds), tokenCount: tokenCount, entries: entries,
             load: load, commandsSeen: commandsSeen)

@@ -63,6 +63,22 @@ import Text
         #expect(plainCount > 0, "no damage that leaves a step")
     }
 
+    @Test func `a column of a step that ends in mid-number is left to swift-protobuf, which refuses it`() throws {
+        let report = StepReport(
+            number: 1, durationMicroseconds: 1, tokenCount: 1,
+            entries: [StepEntry(sequence: SequenceID(5), tokens: [7])],
+            load: WorkerLoad(freeSlots: 1, freePages: 1, runningSequences: 1, waitingPrefillTokens: 0),
+            commandsSeen: 1)
+        var bytes = WorkerMessage.bytes(.step(report), version: ProtocolVersion.supported.upperBound)
+        #expect(StepReport(plain: bytes.span.bytes) == report)
+        // The column of sequences: field 6, one byte, the number 5. Then a second number begins.
+        let column = try #require(bytes.indices.first { bytes[$0...].starts(with: [0x32, 0x01, 0x05]) })
+        bytes.replaceSubrange(column..<column + 3, with: [0x32, 0x02, 0x05, 0x80])
+        bytes[1] += 1
+        #expect(StepReport(plain: bytes.span.bytes) == nil)
+        #expect(throws: (any Error).self) { try WireWorkerMessage(serializedBytes: bytes) }
+    }
+
     @Test(arguments: 0..<20 as Range<UInt64>)
     func `a welcome carries the description and the version`(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)

@@ -18,7 +18,8 @@ enum ResumeError: Error, Equatable {
 /// Writes resume points that nobody else can write, and reads them.
 ///
 /// An id is the point's bytes and the first 16 of their HMAC, in which request and tenant take part; so an id is of use
-/// only with the request it was given for, to whom it was given. Nothing in it is secret from the client, who knows its own request and answer.
+/// only with the request it was given for, to whom it was given. Nothing in it is secret from the client, who knows its
+/// own request and answer.
 final class ResumeSeal {
     private static let macByteCount = 16
     /// 16 choices take about 600 characters.

@@ -82,8 +82,8 @@ final class LinkCall {
         stream.onMessage = { [weak self] in self?.received($0) }
         stream.onStatus = { [weak self] in self?.linkEnded($0) }
         // A worker that has two addresses takes this router for two; by one name, each link would end the other.
-        let name = "\(options.router) at \(options.host):\(options.port)".prefix(WireLimits.nameByteMax)
-        say(.hello(RouterHello(router: String(name), epoch: epoch)))
+        let name = "\(options.host):\(options.port) from \(options.router)".utf8.prefix(WireLimits.nameByteMax)
+        say(.hello(RouterHello(router: String(decoding: name, as: UTF8.self), epoch: epoch)))
         tickSoon()
     }
 

@@ -1,9 +1,9 @@
 /// Whether a worker hangs, by what it answers when it is asked once a second. Pure.
 ///
-/// A worker that says it hangs is believed, when it has said so three times in a row: one that was denied the CPU for
-/// a while and has it again needs a moment to take its step. Silence proves little, since whoever is starved of the CPU
-/// is silent too. So it is borne for as long as an engine may take for a step. Both cost clients nothing: the router
-/// has moved its sequences elsewhere long before.
+/// A worker that says it hangs is believed when it has said so three times, and nothing better in between: one that was
+/// denied the CPU for a while and has it again needs a moment to take its step. Silence proves little, since whoever is
+/// starved of the CPU is silent too, and is borne for half a minute. Both cost clients nothing: the router has moved its
+/// sequences elsewhere long before.
 struct HangWatch {
     enum Answer {
         case alive

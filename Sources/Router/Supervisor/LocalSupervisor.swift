@@ -60,6 +60,8 @@ package final class LocalSupervisor {
                 eventLoop.execute {
                     switch event {
                     case .workerStarted(_, _, let port):
+                        // It may have said so just before it was told to end.
+                        guard !probes.value.isStopped else { break }
                         probes.value.byIndex[index] = keeper.probe(port: port, eventLoop: eventLoop) { why in
                             observer.value(.workerHung(index: index, why: why))
                         }
@@ -105,8 +107,10 @@ package final class LocalSupervisor {
 /// Of the workers that are ready, by index.
 private final class LivenessProbes {
     var byIndex: [Int: LivenessProbe] = [:]
+    private(set) var isStopped = false
 
     func stop() {
+        isStopped = true
         for probe in byIndex.values { probe.stop() }
         byIndex = [:]
     }

@@ -16,7 +16,7 @@ import WorkerProtocol
         let rig = try await LinkRig(port: worker.listener.port)
         var (heard, workerHeard) = (rig.heard, worker.heard)
 
-        let name = "router at 127.0.0.1:\(worker.listener.port)"
+        let name = "127.0.0.1:\(worker.listener.port) from router"
         #expect(await workerHeard.next() == .hello(RouterHello(router: name, epoch: 100)))
         #expect(await workerHeard.next() == .tokenizerAsked)
         #expect(await heard.next() == Self.welcome)
