@@ -115,7 +115,7 @@ import Testing
             .small(slots: 8, pages: 20, wholePages: 100), .small(slots: 2, pages: 30, wholePages: 30),
         ])
         let actions = try scheduler.requestSubmitted(.plain(1, tokens: 50 * 16), now: .at(0))
-        #expect(actions == [.admit(ChoiceID(RequestID(1), 0), as: SequenceID(1), on: WorkerID(1))])
+        #expect(actions.contains { if case .admit(_, _, on: WorkerID(1)) = $0 { true } else { false } }, "\(actions)")
     }
 
     @Test func `who waits too long fails, by its own limit or the queue's, and who runs too long as well`() throws {
