@@ -192,15 +192,8 @@ extension APICall {
 
     /// A client's word where it is harmless in a line of the log.
     static func harmless(_ name: String) -> String? {
-        let isHarmless = name.utf8.allSatisfy { byte in
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
-                true
-            default: false
-            }
-        }
-        return isHarmless && (1...128).contains(name.utf8.count) ? name : nil
+        let isHarmless = name.utf8.allSatisfy(RequestOrigin.isHarmless)
+        return isHarmless && (1...RequestOrigin.wordByteMax).contains(name.utf8.count) ? name : nil
     }
 }
 

@@ -32,13 +32,12 @@ final class RefusalLog {
         on loop: any EventLoop
     ) {
         guard takeLine(on: loop) else { return }
-        var metadata: Logger.Metadata = ["route": "\(origin.route)"]
-        if let id = origin.id { metadata["id"] = "\(id)" }
+        var metadata: Logger.Metadata = [:]
+        for (name, value) in origin.fields { metadata[name] = "\(value)" }
         if let status { metadata["status"] = .stringConvertible(status) }
         if let grpcStatus { metadata["grpc_status"] = .stringConvertible(grpcStatus) }
         if let code { metadata["code"] = "\(code)" }
         if !tenant.isEmpty { metadata["tenant"] = "\(RequestOrigin.plain(tenant))" }
-        if let trace = origin.trace { metadata["trace"] = "\(trace)" }
         logger.info("request refused", metadata: metadata)
     }
 

@@ -20,12 +20,7 @@ struct RequestLog {
             "first_token_ms": milliseconds(from: request.submittedAt, to: request.firstTokenAt),
             "total_ms": milliseconds(from: request.submittedAt, to: now),
         ]
-        if let origin = request.request.origin {
-            metadata["route"] = "\(origin.route)"
-            if let id = origin.id { metadata["id"] = "\(id)" }
-            if let answer = origin.answer { metadata["answer"] = "\(answer)" }
-            if let trace = origin.trace { metadata["trace"] = "\(trace)" }
-        }
+        for (name, value) in request.request.origin?.fields ?? [] { metadata[name] = "\(value)" }
         if !request.request.tenant.isEmpty { metadata["tenant"] = "\(RequestOrigin.plain(request.request.tenant))" }
         if request.request.isCopy { metadata["copy"] = "yes" }
         logger.info("request ended", metadata: metadata)

@@ -18,6 +18,12 @@ package final class RequestOrigin: Sendable {
         self.trace = trace
     }
 
+    /// Names and values for a line of the log.
+    package var fields: [(name: String, value: String)] {
+        let all = [("route", route), ("id", id), ("answer", answer), ("trace", trace.map { "\($0)" })]
+        return all.compactMap { name, value in value.map { (name, $0) } }
+    }
+
     /// Bytes of a client's word that a line of the log holds at most.
     package static let wordByteMax = 128
 
@@ -27,12 +33,15 @@ package final class RequestOrigin: Sendable {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    private static func isPlain(_ byte: UInt8) -> Bool {
+    private static func isPlain(_ byte: UInt8) -> Bool { isHarmless(byte) || ":/@+".utf8.contains(byte) }
+
+    /// Of a word that means nothing to anyone who reads it by a program: a letter, a digit or one of ". _ -".
+    package static func isHarmless(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"):
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
             true
-        default: "._-:/@+".utf8.contains(byte)
+        default: false
         }
     }
 }
