@@ -92,11 +92,7 @@ package struct APISurroundings {
         var index: UInt64 = 0
         return APISurroundings(
             unixSeconds: { Int64(time(nil)) },
-            steadySeconds: {
-                var time = timespec()
-                clock_gettime(CLOCK_MONOTONIC, &time)
-                return Int64(time.tv_sec)
-            },
+            steadySeconds: { Int64(NIODeadline.now().uptimeNanoseconds / 1_000_000_000) },
             randomWord: {
                 index &+= 1
                 return CounterRandom.word(key: key, index: index)
