@@ -1,5 +1,4 @@
 import Glibc
-import NIOCore
 import Synchronization
 
 /// Keeps one child alive, on a thread of its own.
@@ -39,18 +38,10 @@ final class ChildKeeper: Sendable {
         }
     }
 
-    /// Asks the child that runs now how it is, and kills it when it hangs.
-    /// - Parameter hung: told why, before the kill.
-    func probe(
-        port: Int, eventLoop: any EventLoop, hung: @escaping (_ why: String) -> Void
-    ) -> LivenessProbe {
-        let asked = processID
-        return LivenessProbe(port: port, eventLoop: eventLoop) { why in
-            hung(why)
-            self.state.withLock { state in
-                // Another one may run by now.
-                if let asked, state.processID == asked { _ = Glibc.kill(asked, SIGKILL) }
-            }
+    /// Kills a child, which another one follows; nobody, if another one runs by now.
+    func kill(_ processID: pid_t) {
+        state.withLock { state in
+            if state.processID == processID { _ = Glibc.kill(processID, SIGKILL) }
         }
     }
 

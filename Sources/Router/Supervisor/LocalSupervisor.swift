@@ -62,8 +62,10 @@ package final class LocalSupervisor {
                     case .workerStarted(_, _, let port):
                         // It may have said so just before it was told to end.
                         guard !probes.value.isStopped else { break }
-                        probes.value.byIndex[index] = keeper.probe(port: port, eventLoop: eventLoop) { why in
+                        let asked = keeper.processID
+                        probes.value.byIndex[index] = LivenessProbe(port: port, eventLoop: eventLoop) { why in
                             observer.value(.workerHung(index: index, why: why))
+                            if let asked { keeper.kill(asked) }
                         }
                     case .workerExited: probes.value.byIndex.removeValue(forKey: index)?.stop()
                     case .workerHung, .workerFailed, .workerNotStarted, .stopped: break
