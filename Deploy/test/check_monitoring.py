@@ -73,6 +73,15 @@ def check_rules() -> None:
     expect(anchors <= titles, f"Docs/runbooks.md does not have {anchors - titles}")
 
 
+def together(client, count: int) -> None:
+    """Runs so many clients, each told its number, until all have ended."""
+    threads = [threading.Thread(target=client, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
 def load(api: str, count: int) -> dict[str, int]:
     """Requests of some kinds, one after the other in each of four threads. What the clients got of them."""
     got = {"requests": 0, "prompt": 0, "output": 0, "refused": 0}
@@ -94,11 +103,7 @@ def load(api: str, count: int) -> dict[str, int]:
         with lock:
             got["refused"] += 1
 
-    threads = [threading.Thread(target=client, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    together(client, 4)
     return got
 
 
@@ -186,11 +191,7 @@ def overload(api: str) -> dict[str, int]:
             got[code] = got.get(code, 0) + 1
 
     for _ in range(2):
-        threads = [threading.Thread(target=client, args=(number,)) for number in range(48)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        together(client, 48)
     return got
 
 

@@ -380,12 +380,7 @@ import Text
     }
 
     @Test func `requests that wait for workers of the old kind give way to the new kind after a while`() throws {
-        let bench = RouterBench(workers: 2, welcomes: false)
-        bench.links[0].welcome()
-        bench.links[1].welcome(try Self.otherTokenizer())
-        let running = try bench.submit(.sample(max: 200))
-        for _ in 0..<4 { bench.step() }
-        bench.links[0].die()
+        let (bench, running) = try Self.lastOfItsKindDies(with: .sample(max: 200))
 
         bench.pass(9)
         #expect(!running.isOver && !bench.router.isReady)
@@ -399,12 +394,7 @@ import Text
     }
 
     @Test func `a worker of the old kind that comes back in time goes on with what waited for it`() throws {
-        let bench = RouterBench(workers: 2, welcomes: false)
-        bench.links[0].welcome()
-        bench.links[1].welcome(try Self.otherTokenizer())
-        let running = try bench.submit(.sample(max: 40))
-        for _ in 0..<4 { bench.step() }
-        bench.links[0].die()
+        let (bench, running) = try Self.lastOfItsKindDies(with: .sample(max: 40))
         bench.pass(5)
         bench.links[0].welcome()
         bench.run { running.isOver }
@@ -422,6 +412,19 @@ import Text
         let next = try bench.submit(.sample())
         bench.run { next.isOver }
         #expect(next.failure == nil)
+    }
+
+    /// A worker dies of which only one with another tokenizer is left, while a request runs on it.
+    private static func lastOfItsKindDies(
+        with request: GenerationRequest
+    ) throws -> (RouterBench, RecordingReceiver) {
+        let bench = RouterBench(workers: 2, welcomes: false)
+        bench.links[0].welcome()
+        bench.links[1].welcome(try otherTokenizer())
+        let running = try bench.submit(request)
+        for _ in 0..<4 { bench.step() }
+        bench.links[0].die()
+        return (bench, running)
     }
 
     private static func otherTokenizer() throws -> Tokenizer {
