@@ -58,13 +58,14 @@ package final class HTTPListener: Sendable {
                 )
                 .childChannelInitializer { child in
                     let adopt: @Sendable () throws -> Void = {
-                        try Self.adopt(child, loops: bound, book: book, offenders: offenders, tls: tls?.current)
+                        try Self.adopt(child, loops: bound, offenders: offenders, tls: tls?.current)
                     }
+                    let entered = child.eventLoop.makeCompletedFuture { try Self.enter(child, book) }
                     guard let delay = offenders?.delay(for: child.remoteAddress, now: .now()) else {
-                        return child.eventLoop.makeCompletedFuture(withResultOf: adopt)
+                        return entered.flatMapThrowing(adopt)
                     }
                     // Nothing is read from it before this is done.
-                    return child.eventLoop.scheduleTask(in: delay, adopt).futureResult
+                    return entered.flatMap { child.eventLoop.scheduleTask(in: delay, adopt).futureResult }
                 }
                 .bind(host: host, port: port).get()
             return HTTPListener(
@@ -77,23 +78,26 @@ package final class HTTPListener: Sendable {
     /// Connections open now.
     package var connectionCount: Int { book.count }
 
-    private static func adopt(
-        _ child: any Channel, loops: [NIOLoopBound<ServerLoop>], book: ConnectionBook,
-        offenders: OffenderBook?, tls: TLSContext?
-    ) throws {
+    /// Counts a connection from its first moment, also while it is made to wait.
+    private static func enter(_ child: any Channel, _ book: ConnectionBook) throws {
         let address = child.remoteAddress
-        guard let loop = loops.first(where: { $0.eventLoop === child.eventLoop })?.value, book.enter(address) else {
+        guard book.enter(address) else { throw ChannelError.operationUnsupported }
+        child.closeFuture.whenComplete { _ in book.leave(address) }
+    }
+
+    private static func adopt(
+        _ child: any Channel, loops: [NIOLoopBound<ServerLoop>], offenders: OffenderBook?, tls: TLSContext?
+    ) throws {
+        guard let loop = loops.first(where: { $0.eventLoop === child.eventLoop })?.value else {
             throw ChannelError.operationUnsupported
         }
+        let address = child.remoteAddress
         let connection = ServerConnection(loop: loop)
         if let offenders {
             connection.onOffence = { offenders.offended(address, now: .now()) }
         }
-        // Whoever waits for the loop to be empty may count connections then.
-        child.closeFuture.assumeIsolated().whenComplete { _ in
-            book.leave(address)
-            loop.remove(connection)
-        }
+        // After it has left the book: whoever waits for the loop to be empty may count connections then.
+        child.closeFuture.assumeIsolated().whenComplete { _ in loop.remove(connection) }
         if let tls { try child.pipeline.syncOperations.addHandler(TLSHandler(tls)) }
         try child.pipeline.syncOperations.addHandler(ProtocolChooser(connection, hasTLS: tls != nil))
     }

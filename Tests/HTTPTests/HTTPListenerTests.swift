@@ -211,4 +211,24 @@ import Testing
         #expect(total >= 20 * 8)
         #expect(alive == 0)
     }
+
+    @Test func `who is made to wait takes a place meanwhile`() async throws {
+        var options = HTTPListenerOptions.test
+        options.offenders?.offences = TokenBucketLimit(burst: 1, perSecond: 1)
+        options.offenders?.delay = .hours(1)
+        options.offenders?.memory = .hours(1)
+        let server = try await TestServer.echo(options: options)
+        for _ in 0..<2 {
+            let offender = try RawSocket(port: server.port)
+            offender.send(HTTP2Frames.opening + HTTP2Frames.frame(9, stream: 1))
+            while let more = offender.receive(), !more.isEmpty {}
+        }
+        try await until { server.listener.connectionCount == 0 }
+
+        let waiting = try RawSocket(port: server.port)
+        waiting.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+
+        try await until { server.listener.connectionCount == 1 }
+        try await server.stop()
+    }
 }
