@@ -2,7 +2,7 @@
 
     Tests/Fuzz/fuzz.py run [--seconds 60] [--jobs 2] [TARGET…]
     Tests/Fuzz/fuzz.py keep [TARGET…]      what was found to reach new code joins corpus/, as little of it as does
-    Tests/Fuzz/fuzz.py report              writes Docs/fuzzing.md
+    Tests/Fuzz/fuzz.py report              adds what was run to ledger.json and writes Docs/fuzzing.md
 
 Inputs that the fuzzers make are in .build-fuzz/corpus, what breaks something in .build-fuzz/findings: mend it, and move
 the input to regressions/TARGET, which `swift test` goes through.
@@ -23,7 +23,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 BUILD = ROOT / ".build-fuzz"
 FUZZ = BUILD / "release/fuzz"
-LEDGER = BUILD / "ledger.json"
+# What ran here since the last report, and what all machines ran until then.
+RECENT, LEDGER = BUILD / "ledger.json", HERE / "ledger.json"
 FOUND = BUILD / "corpus"
 PAGE = ROOT / "Docs/fuzzing.md"
 # Of one input: ten seconds with the sanitizer are about one without it.
@@ -66,17 +67,20 @@ def run(target, seconds):
 
 
 def enter(result):
-    """Adds one run to what all runs did."""
-    ledger = json.loads(LEDGER.read_text()) if LEDGER.exists() else {}
-    entry = ledger.setdefault(
-        result["target"], {"cpu_seconds": 0, "executions": 0, "findings": 0, "edges": 0, "peak_megabytes": 0})
-    entry["cpu_seconds"] += result["cpu_seconds"]
-    entry["executions"] += result["executions"]
-    entry["findings"] += not result["ended_well"]
-    for most in ("edges", "peak_megabytes"):
-        entry[most] = max(entry[most], result[most])
-    entry["inputs"] = len(list((FOUND / result["target"]).iterdir()))
-    LEDGER.write_text(json.dumps(ledger, indent=1))
+    """Adds one run to what ran here."""
+    ledger = json.loads(RECENT.read_text()) if RECENT.exists() else {}
+    target = result["target"]
+    add(ledger, target, {
+        "cpu_seconds": result["cpu_seconds"], "executions": result["executions"], "findings": int(not result["ended_well"]),
+        "edges": result["edges"], "peak_megabytes": result["peak_megabytes"], "inputs": len(list((FOUND / target).iterdir()))})
+    RECENT.write_text(json.dumps(ledger, indent=1))
+
+
+def add(ledger, target, figures):
+    """Times and counts add up; of the rest the most counts."""
+    entry = ledger.setdefault(target, dict.fromkeys(figures, 0))
+    for name, figure in figures.items():
+        entry[name] = entry[name] + figure if name in ("cpu_seconds", "executions", "findings") else max(entry[name], figure)
 
 
 def run_all(targets, seconds, jobs):
@@ -116,6 +120,11 @@ def keep(target):
 
 def report():
     ledger = json.loads(LEDGER.read_text())
+    if RECENT.exists():
+        for target, figures in json.loads(RECENT.read_text()).items():
+            add(ledger, target, figures)
+        LEDGER.write_text(json.dumps(ledger, indent=1, sort_keys=True) + "\n")
+        RECENT.unlink()
     commit = subprocess.run(
         ["git", "-C", ROOT, "describe", "--always"], capture_output=True, text=True, check=True).stdout.strip()
     rows = [
