@@ -33,7 +33,7 @@ extension ForwardStep {
                     for head in 0..<spec.kvHeadCount { rotateAndStore(layer, index, rows, row: row, kvHead: head) }
                 }
             }
-            own.place.divide(rows.itemCount, pieces: 16) { part in
+            own.place.divide(rows.itemCount) { part in
                 for item in UnsafeBufferPointer(start: rows.items + part.lowerBound, count: part.count)
                 where !isLast || item.isAsked { attend(layer, index, rows, item, scratch) }
             }
@@ -80,7 +80,7 @@ extension ForwardStep {
     ) {
         let scratch = own.scratch
         func divide(_ body: (StepInput.AttentionItem) -> Void) {
-            own.place.divide(rows.itemCount, pieces: 16) { part in
+            own.place.divide(rows.itemCount) { part in
                 for item in UnsafeBufferPointer(start: rows.items + part.lowerBound, count: part.count) { body(item) }
             }
         }

@@ -7,15 +7,18 @@ import Synchronization
 ///
 /// Nobody ever waits for a thread, only for work that a thread has taken. So a helper that the system does not let run,
 /// because others want the cores too, costs its help and nothing more; with a barrier, every stage would wait for it.
+/// Who takes pieces takes a third of what is left of a part: few turns, and the last piece, for which others may have to
+/// wait, is a small one.
 /// A part is contiguous: what a thread reads is a stream, and what it prefetches it uses.
 /// Pieces are independent of who does them, and results with them.
 // SAFETY: the counters live as long as the board, on the heap; they are touched by atomic operations alone.
 final class StageBoard {
     /// Words from one counter to the next: 64 bytes, so that threads do not meet on a cache line.
     private static let stride = 8
-    /// Looks at the counter before a waiting thread gives up its core: some tens of microseconds, longer than most
-    /// pieces take.
-    private static let spinMax = 20_000
+    /// How long a thread looks at the counter before it gives up its core. A sleep takes as long at least, where the core
+    /// of a virtual machine sleeps with it, and pieces end sooner unless their thread has lost its core.
+    private static let spinMax = Duration.microseconds(200)
+    private static let spinsPerClock = 500
 
     private let counters: UnsafeMutablePointer<Atomic<Int>>
     private let wordCount: Int
@@ -70,8 +73,7 @@ final class StageBoard {
         }
 
         /// Does pieces of 0..<count together with the other threads; returns when all are done and may be read.
-        /// - Parameter pieces: into how many each thread's part is cut.
-        mutating func divide(_ count: Int, pieces: Int = 4, _ body: (Range<Int>) -> Void) {
+        mutating func divide(_ count: Int, _ body: (Range<Int>) -> Void) {
             guard threadCount > 1 else {
                 if count > 0 { body(0..<count) }
                 return
@@ -79,25 +81,42 @@ final class StageBoard {
             for offset in 0..<threadCount {
                 let owner = (index + offset) % threadCount
                 let part = part(owner, of: count)
-                let size = max(1, part.count / pieces)
-                while true {
-                    let start = part.lowerBound + taken(owner).pointee.wrappingAdd(size, ordering: .relaxed).oldValue
-                    guard start < part.upperBound else { break }
-                    let end = min(part.upperBound, start + size)
-                    body(start..<end)
-                    done.pointee.wrappingAdd(end - start, ordering: .releasing)
+                while let piece = take(of: part, of: owner) {
+                    body(piece)
+                    done.pointee.wrappingAdd(piece.count, ordering: .releasing)
                 }
             }
             wait(for: count)
             stage += 1
         }
 
+        /// The next pieces of a thread's part.
+        private func take(of part: Range<Int>, of owner: Int) -> Range<Int>? {
+            let counter = taken(owner)
+            var start = counter.pointee.load(ordering: .relaxed)
+            while start < part.count {
+                let size = max(1, (part.count - start) / 3)
+                let exchange = counter.pointee.weakCompareExchange(
+                    expected: start, desired: start + size, ordering: .relaxed)
+                if exchange.exchanged { return part.dropFirst(start).prefix(size) }
+                start = exchange.original
+            }
+            return nil
+        }
+
         private func wait(for count: Int) {
-            var spins = 0
-            while done.pointee.load(ordering: .acquiring) < count {
-                spins += 1
-                // Asleep, this thread leaves its core to the one it waits for.
-                if spins >= StageBoard.spinMax { usleep(20) }
+            var deadline: ContinuousClock.Instant?
+            while true {
+                for _ in 0..<StageBoard.spinsPerClock {
+                    if done.pointee.load(ordering: .acquiring) >= count { return }
+                }
+                let now = ContinuousClock.now
+                if let deadline {
+                    // Asleep, this thread leaves its core to the one it waits for.
+                    if now > deadline { usleep(20) }
+                } else {
+                    deadline = now + StageBoard.spinMax
+                }
             }
         }
     }

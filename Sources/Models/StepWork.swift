@@ -29,7 +29,7 @@ final class StepWork: TeamWork {
         var place = step.run(rows, index: member.index, board.place(member.index))
         guard let reader else { return }
         let logits = logits(count: rows.logitRows.count)
-        place.divide(sliceCount, pieces: .max) { part in
+        place.divide(sliceCount) { part in
             for slice in part { reader.read(slice: slice, of: logits, thread: member.index) }
         }
     }
