@@ -2,7 +2,8 @@ import Inference
 import Kernels
 import Models
 
-/// Times the runtime alone, in this process: no server, no sampling but the likeliest token.
+/// Times the runtime alone, in this process: no server, no sampling but the likeliest token, which the threads of a step
+/// find as they do in a worker.
 struct EngineBench {
     var path: String
     var threads: Int?
@@ -30,15 +31,16 @@ struct EngineBench {
                 stepTokenMax: max(stepTokenMax, streams), quantization: quantization))
         var times: [Times] = []
         var digest = Digest()
+        let reader = LikeliestTokens(sliceCount: streams)
         for round in 0..<4 {
             var sequences = (0..<streams).map { stream in
                 StepSlice(
                     tokens: prompt(stream, vocabularySize: model.description.vocabularySize), startPosition: 0,
                     pages: (0..<pagesEach).map { Int32(stream * pagesEach + $0) }, logits: .last)
             }
-            let prefill = Self.seconds { prefillAll(&sequences, model, stepTokenMax: stepTokenMax) }
+            let prefill = Self.seconds { prefillAll(&sequences, model, stepTokenMax: stepTokenMax, reader) }
             let decode = Self.seconds {
-                for _ in 0..<outputTokens { advance(&sequences, model) }
+                for _ in 0..<outputTokens { advance(&sequences, model, reader) }
             }
             for sequence in sequences { digest.add(UInt64(sequence.tokens[0])) }
             if round > 0 { times.append(Times(prefill: prefill, decode: decode)) }
@@ -64,7 +66,9 @@ struct EngineBench {
     }
 
     /// Prompts one after the other, each as far as a step allows; leaves every sequence at its first own token.
-    private func prefillAll(_ sequences: inout [StepSlice], _ model: Transformer, stepTokenMax: Int) {
+    private func prefillAll(
+        _ sequences: inout [StepSlice], _ model: Transformer, stepTokenMax: Int, _ reader: LikeliestTokens
+    ) {
         for index in sequences.indices {
             let tokens = sequences[index].tokens
             var start = 0
@@ -74,8 +78,8 @@ struct EngineBench {
                 slice.tokens = Array(tokens[start..<end])
                 slice.startPosition = start
                 slice.logits = end == tokens.count ? .last : .none
-                let logits = model.execute([slice])
-                if end == tokens.count { sequences[index].tokens = [TokenID(Kernels.argmax(logits))] }
+                _ = model.execute([slice], for: reader)
+                if end == tokens.count { sequences[index].tokens = [reader[0]] }
                 start = end
             }
             sequences[index].startPosition = tokens.count
@@ -83,15 +87,32 @@ struct EngineBench {
     }
 
     /// One token for each sequence.
-    private func advance(_ sequences: inout [StepSlice], _ model: Transformer) {
-        let logits = model.execute(sequences)
-        let width = model.description.vocabularySize
+    private func advance(_ sequences: inout [StepSlice], _ model: Transformer, _ reader: LikeliestTokens) {
+        _ = model.execute(sequences, for: reader)
         for index in sequences.indices {
-            let row = UnsafeBufferPointer(rebasing: logits[index * width..<(index + 1) * width])
-            sequences[index].tokens[0] = TokenID(Kernels.argmax(row))
+            sequences[index].tokens[0] = reader[index]
             sequences[index].startPosition += 1
         }
     }
 
     static func seconds(_ body: () -> Void) -> Double { ContinuousClock().measure(body) / .seconds(1) }
+}
+
+/// The likeliest token behind each slice of a step, whose last row alone was asked for.
+// SAFETY: each slice has its own place, written by the one thread that reads it and read after the step.
+private final class LikeliestTokens: RowReader {
+    private let tokens: UnsafeMutableBufferPointer<TokenID>
+
+    init(sliceCount: Int) {
+        tokens = .allocate(capacity: sliceCount)
+        tokens.initialize(repeating: 0)
+    }
+
+    deinit { tokens.deallocate() }
+
+    subscript(slice: Int) -> TokenID { tokens[slice] }
+
+    func read(slice: Int, of rows: StepRows, thread: Int) {
+        tokens[slice] = TokenID(Kernels.argmax(rows[slice]))
+    }
 }
