@@ -159,12 +159,13 @@ package enum Kernels {
         package init(
             _ type: KVType, queries: UnsafePointer<Float>, queryStride: Int, positions: UnsafePointer<Int32>,
             count: Int, pages: UnsafePointer<Int32>, kvBase: UnsafePointer<UInt8>, pageStride: Int,
-            headDimension: Int, scale: Float, window: Int32 = 0, cap: Float = 0
+            headDimension: Int, scale: Float, window: Int32 = 0, cap: Float = 0,
+            next: (UnsafePointer<UInt8>?, UnsafePointer<UInt8>?) = (nil, nil)
         ) {
             rows = apus_attention_rows(
                 type: type.code, q: queries, q_stride: queryStride, positions: positions, rows: count, pages: pages,
                 kv_base: kvBase, page_stride: pageStride, head_dim: headDimension, scale: scale,
-                window: window, cap: cap)
+                window: window, cap: cap, next: next)
         }
     }
 

@@ -22,9 +22,10 @@ extension ForwardStep {
         } else if rows.isDecode {
             // A token's only new key is its own: rotate, store and attend in one go.
             own.place.divide(rows.itemCount) { part in
-                for item in UnsafeBufferPointer(start: rows.items + part.lowerBound, count: part.count) {
+                for place in part {
+                    let item = rows.items[place]
                     rotateAndStore(layer, index, rows, row: item.firstRow, kvHead: item.kvHead)
-                    if !isLast || item.isAsked { attend(layer, index, rows, item, scratch) }
+                    if !isLast || item.isAsked { attend(layer, index, rows, place, scratch) }
                 }
             }
         } else {
@@ -34,8 +35,9 @@ extension ForwardStep {
                 }
             }
             own.place.divide(rows.itemCount) { part in
-                for item in UnsafeBufferPointer(start: rows.items + part.lowerBound, count: part.count)
-                where !isLast || item.isAsked { attend(layer, index, rows, item, scratch) }
+                for place in part where !isLast || rows.items[place].isAsked {
+                    attend(layer, index, rows, place, scratch)
+                }
             }
         }
     }
@@ -79,25 +81,25 @@ extension ForwardStep {
         _ layer: PackedWeights.Layer, _ index: Int, _ rows: StepInput.Pointers, _ own: inout Workspace, isLast: Bool
     ) {
         let scratch = own.scratch
-        func divide(_ body: (StepInput.AttentionItem) -> Void) {
+        func divide(_ body: (Int, StepInput.AttentionItem) -> Void) {
             own.place.divide(rows.itemCount) { part in
-                for item in UnsafeBufferPointer(start: rows.items + part.lowerBound, count: part.count) { body(item) }
+                for place in part { body(place, rows.items[place]) }
             }
         }
-        divide { item in
+        divide { _, item in
             guard item.segment == 0 else { return }
             rotateAndStore(layer, index, rows, row: item.firstRow, kvHead: item.kvHead)
         }
-        divide { item in
+        divide { place, item in
             guard !isLast || item.isAsked else { return }
             Kernels.attention(
-                queryRows(layer, index, rows, item), segment: item.segment,
+                queryRows(layer, index, rows, place), segment: item.segment,
                 into: states(item) + item.segment * layout.stateCount, scratch: scratch)
         }
-        divide { item in
+        divide { place, item in
             guard item.segment == 0, !isLast || item.isAsked else { return }
             Kernels.joinAttention(
-                queryRows(layer, index, rows, item), states: states(item), segmentStride: layout.stateCount,
+                queryRows(layer, index, rows, place), states: states(item), segmentStride: layout.stateCount,
                 into: queryRows(attended, kvHead: item.kvHead, row: item.firstRow), outStride: spec.headDimension)
         }
     }
@@ -108,23 +110,39 @@ extension ForwardStep {
     }
 
     private func attend(
-        _ layer: PackedWeights.Layer, _ index: Int, _ rows: StepInput.Pointers, _ item: StepInput.AttentionItem,
+        _ layer: PackedWeights.Layer, _ index: Int, _ rows: StepInput.Pointers, _ place: Int,
         _ scratch: UnsafeMutablePointer<Float>
     ) {
+        let item = rows.items[place]
         Kernels.attention(
-            queryRows(layer, index, rows, item), into: queryRows(attended, kvHead: item.kvHead, row: item.firstRow),
+            queryRows(layer, index, rows, place), into: queryRows(attended, kvHead: item.kvHead, row: item.firstRow),
             outStride: spec.headDimension, scratch: scratch)
     }
 
     private func queryRows(
-        _ layer: PackedWeights.Layer, _ index: Int, _ rows: StepInput.Pointers, _ item: StepInput.AttentionItem
+        _ layer: PackedWeights.Layer, _ index: Int, _ rows: StepInput.Pointers, _ place: Int
     ) -> Kernels.QueryRows {
-        Kernels.QueryRows(
+        let item = rows.items[place]
+        return Kernels.QueryRows(
             kv.type, queries: queryRows(queries, kvHead: item.kvHead, row: item.firstRow),
             queryStride: spec.headDimension, positions: rows.queryPositions + item.firstRow * spec.groupSize,
             count: item.tokenCount * spec.groupSize, pages: rows.pages + item.pageStart,
             kvBase: kv.start(layer: index, head: item.kvHead), pageStride: kv.pageStride,
-            headDimension: spec.headDimension, scale: spec.attentionScale, window: layer.window, cap: spec.scoreCap)
+            headDimension: spec.headDimension, scale: spec.attentionScale, window: layer.window, cap: spec.scoreCap,
+            next: place + 1 < rows.itemCount ? firstPages(index, rows, rows.items[place + 1]) : (nil, nil))
+    }
+
+    /// Where an item's attention begins in memory.
+    private func firstPages(
+        _ index: Int, _ rows: StepInput.Pointers, _ item: StepInput.AttentionItem
+    ) -> (UnsafePointer<UInt8>?, UnsafePointer<UInt8>?) {
+        let start = kv.start(layer: index, head: item.kvHead)
+        let first = item.segment * Kernels.segmentTokenCount / Kernels.pageTokenCount
+        let last = Int(rows.positions[item.firstRow + item.tokenCount - 1]) / Kernels.pageTokenCount
+        func page(_ number: Int) -> UnsafePointer<UInt8>? {
+            number <= last ? UnsafePointer(start + Int(rows.pages[item.pageStart + number]) * kv.pageStride) : nil
+        }
+        return (page(first), page(first + 1))
     }
 
     func queryRows(

@@ -107,7 +107,8 @@ static uint64_t attention(int type, size_t tokens, size_t first) {
         q[i] = random_float(2);
     for (size_t i = 0; i < queries; i++)
         positions[i] = (int32_t)(first + i / GROUP);
-    apus_attention_rows rows = {type, q, HEAD, positions, queries, table, kv, head_bytes, HEAD, 0.11f, 0, 0};
+    apus_attention_rows rows = {type,       q,    HEAD,  positions, queries, table,     kv,
+                                head_bytes, HEAD, 0.11f, 0,         0,       {kv, NULL}};
     apus_attention(&rows, out, HEAD, scratch);
     uint64_t digest = add(1, kv, pages * head_bytes);
     digest = add(digest, out, queries * HEAD * 4);

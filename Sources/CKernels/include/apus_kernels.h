@@ -194,6 +194,8 @@ typedef struct {
     int32_t window;
     /// Scores become cap tanh(score / cap); 0: they stay.
     float cap;
+    /// The first two pages' parts that the same thread attends to next, fetched meanwhile; NULL: nothing.
+    const uint8_t *_Nullable next[2];
 } apus_attention_rows;
 
 /// Attention, causal: softmax in steps of 64 tokens at absolute positions, from the start in each segment of
