@@ -52,7 +52,7 @@ async def many_leave(cluster, clients, requests):
     async def client():
         while waiting:
             index = waiting.pop()
-            path, body = request(index, 48)
+            path, body = request(index, 48, NAME)
             reader, writer = await begin(cluster.router.port, path, body | {"stream": True})
             leaves = index % 3 == 0
             patience = chance.uniform(0.05, 1.0) if leaves else 60

@@ -21,7 +21,7 @@ from faults import FAULTS, FREEZER, Burners, Disturbance, remove_freezer
 from networks import Network, what_is_missing
 from phases import Phase
 from planned import router_restarts
-from programs import Failure, Router, Worker
+from programs import NAME, Failure, Router, Worker
 
 # Strikes of each fault, in a full run and in a short one.
 STRIKES = {
@@ -77,7 +77,7 @@ class Cluster:
     """Workers, each in a network of its own where that can be, and a router in front of them."""
 
     def __init__(self, options, has_networks):
-        self.requests = requests(options.distinct or (36 if options.short else 180), options.tokens)
+        self.requests = requests(options.distinct or (36 if options.short else 180), options.tokens, NAME)
         self.networks = []
         self.workers = []
         for index in range(options.workers):

@@ -6,21 +6,19 @@ import random
 import time
 from dataclasses import dataclass, field
 
-from programs import NAME
-
 WORDS = (
     "river stone swift cloud window paper green morning engine quiet table song market island copper letter harbour "
     "winter garden signal mirror bridge forest number candle thunder orange basket village pocket silver shadow"
 ).split()
 
 
-def request(index, output_tokens):
+def request(index, output_tokens, model):
     """The `index`th request: the same path and body in every run."""
     chance = random.Random(index)
     text = " ".join(chance.choice(WORDS) for _ in range(chance.randint(8, 48)))
     if index % 3 == 0:
         text = "You are a patient teacher of natural history. " * 4 + text
-    body = {"model": NAME, "seed": index, "max_tokens": output_tokens, "temperature": 0.9, "ignore_eos": True}
+    body = {"model": model, "seed": index, "max_tokens": output_tokens, "temperature": 0.9, "ignore_eos": True}
     kinds = [
         ("chat", {"stream": True}),
         ("completions", {"stream": True}),
@@ -109,8 +107,8 @@ def parsed(head, body, streams):
     return content([json.loads(line) for line in lines[:-1]])
 
 
-async def exchange(port, path, body, arrivals):
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+async def exchange(host, port, path, body, arrivals):
+    reader, writer = await asyncio.open_connection(host, port)
     try:
         data = json.dumps(body).encode()
         head = f"POST {path} HTTP/1.1\r\nhost: chaos\r\ncontent-type: application/json\r\nconnection: close\r\n"
@@ -124,16 +122,16 @@ async def exchange(port, path, body, arrivals):
         writer.close()
 
 
-def requests(count, output_tokens):
-    return [request(index, output_tokens) for index in range(count)]
+def requests(count, output_tokens, model):
+    return [request(index, output_tokens, model) for index in range(count)]
 
 
-async def ask(port, path, body, seconds=120):
+async def ask(port, path, body, seconds=120, host="127.0.0.1"):
     """One request on a connection of its own."""
     answer = Answer(began=time.monotonic(), streams=body.get("stream", False))
     received = b""
     try:
-        received = await asyncio.wait_for(exchange(port, path, body, answer.arrivals), seconds)
+        received = await asyncio.wait_for(exchange(host, port, path, body, answer.arrivals), seconds)
     except (OSError, asyncio.TimeoutError) as error:
         answer.error = f"{type(error).__name__}: {error}"
     answer.ended = time.monotonic()

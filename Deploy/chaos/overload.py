@@ -66,7 +66,7 @@ async def measure():
         worker.start()
         router = Router([worker])
         router.wait_for_workers(1)
-        mix = requests(90, 24)
+        mix = requests(90, 24, NAME)
         probe = {"model": NAME, "prompt": "A probe of an idle cluster", "max_tokens": 8, "ignore_eos": True}
         probe["stream"] = True
         usual = sorted([await first_piece(router.port, probe) for _ in range(9)])[4]
