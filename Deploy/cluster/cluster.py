@@ -200,7 +200,7 @@ def write(cluster: str, rows: list[tuple[str, ...]]) -> None:
     head, rest = PAGE.read_text().split(START)
     lines = [
         f"{datetime.date.today()}, {cluster}:", "",
-        "| while clients asked | what happened | requests | failed | answered differently | streams that moved | longest pause |",
+        "| while clients asked | what happened | requests | failed | answered differently | streams moved | longest pause |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: |", *(f"| {' | '.join(row)} |" for row in rows)]
     PAGE.write_text(head + START + "\n".join(lines) + "\n" + END + rest.split(END)[1])
 

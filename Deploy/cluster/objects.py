@@ -1,5 +1,6 @@
-"""What is applied to the cluster: Deploy/kustomize and Deploy/helm as they are, in a namespace of the check's own, with only that
-changed which depends on the cluster (the image, the volume, how much of a node a worker asks for); and the clients' pod."""
+"""What is applied to the cluster: Deploy/kustomize and Deploy/helm as they are, in a namespace of the check's own, with only
+that changed which depends on the cluster (the image, the volume, how much of a node a worker asks for); and the clients'
+pod."""
 
 import copy
 import pathlib

@@ -115,6 +115,8 @@ def check_pod(name: str, pod: dict, apus: str, claims: set[str]) -> None:
             expect(request.get("path") in ("/livez", "/readyz"), f"{name}: {probe} asks {request.get('path')}")
             scheme = "HTTPS" if "--admin-tls-cert" in flags else "HTTP"
             expect(request.get("scheme", "HTTP") == scheme, f"{name}: {probe} asks by another scheme than {scheme}")
+        hung = container["livenessProbe"].get("terminationGracePeriodSeconds", pod["terminationGracePeriodSeconds"])
+        expect(hung <= 30, f"{name}: where it hangs, it is waited for {hung} s")
         sleep, drain = container["lifecycle"]["preStop"]["sleep"]["seconds"], float(flags["--drain-timeout"])
         stop = sleep + drain + 5
         expect(pod["terminationGracePeriodSeconds"] >= stop, f"{name}: is killed before {stop} s")

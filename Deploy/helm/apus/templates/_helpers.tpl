@@ -66,14 +66,17 @@ port: metrics{{ if .Values.adminTLS.enabled }}, scheme: HTTPS{{ end }}
 - --admin-tls-key=/etc/apus/admin/tls.key
 {{- end }}
 
-{{/* Liveness is forward progress of the step loop, never an inference. */}}
+{{/* Liveness is forward progress of the step loop, never an inference. What hangs has nothing to drain: the second argument is
+     for how many seconds it is waited for, the first the root. */}}
 {{- define "apus.probes" -}}
+{{- $root := index . 0 }}
 livenessProbe:
-  httpGet: {path: /livez, {{ include "apus.probePort" . }}}
+  httpGet: {path: /livez, {{ include "apus.probePort" $root }}}
   periodSeconds: 10
   timeoutSeconds: 2
+  terminationGracePeriodSeconds: {{ index . 1 }}
 readinessProbe:
-  httpGet: {path: /readyz, {{ include "apus.probePort" . }}}
+  httpGet: {path: /readyz, {{ include "apus.probePort" $root }}}
   periodSeconds: 2
   timeoutSeconds: 2
 lifecycle:
