@@ -11,9 +11,11 @@ sys.path.insert(0, str(ROOT / "Deploy/test"))
 
 import chart
 import checks
+import kserve
 import kustomize
 
 CLIENT = "client"
+OF_NO_NAMESPACE = {"ClusterServingRuntime"}
 # Standing pods' and warnings of the standard: what only warns about a Deployment would refuse its pods.
 STANDARD = {"pod-security.kubernetes.io/enforce": "restricted", "pod-security.kubernetes.io/warn": "restricted"}
 
@@ -26,16 +28,18 @@ def in_namespace(resources: list[dict], name: str) -> list[dict]:
     """All but the namespace itself, elsewhere than in `apus`."""
     moved = [copy.deepcopy(each) for each in resources if each["kind"] != "Namespace"]
     for each in moved:
-        each["metadata"]["namespace"] = name
+        if each["kind"] not in OF_NO_NAMESPACE:
+            each["metadata"]["namespace"] = name
         for subject in each.get("subjects", []):
             subject["namespace"] = name
     return moved
 
 
 def variants() -> dict[str, list[dict]]:
-    """Everything that could be applied, by name: the base alone, with each component, and what helm makes of the same."""
+    """Everything that could be applied, by name: the base alone, with each component, what helm makes of the same, and what
+    KServe is told."""
     base = kustomize.base()
-    found = {"base": base}
+    found = {"base": base, "kserve": list(kserve.load())}
     for folder in kustomize.folders():
         found[folder.name] = kustomize.with_component(base, folder)
     helm = chart.find_helm()
