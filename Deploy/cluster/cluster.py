@@ -25,6 +25,8 @@ PAGE = objects.ROOT / "Docs/kubernetes.md"
 START, END = "<!-- figures: make cluster-check CLUSTER_FLAGS=--write -->\n", "<!-- end of figures -->"
 # Kubernetes' own: what is of other groups needs their definitions in the cluster.
 COMPONENTS = ["endpoint-slices", "networkpolicy", "two-routers"]
+# Certificates on the link and on the ports of probes.
+CLOSED = ["endpoint-slices", "mtls", "tls-admin"]
 
 
 class Check:
@@ -173,6 +175,12 @@ class Check:
             self.under_load("API server away", does.stop_api_server)
         self.step("a router hangs", does.hang_router)
         self.step("removed", lambda: self.remove(full))
+
+        closed = objects.installed(self.options, CLOSED)
+        self.step(f"installed with certificates ({', '.join(CLOSED)})", lambda: self.install(closed))
+        self.step("asked with certificates", self.ask)
+        self.under_load("workers with certificates restarted by a rollout", does.restart_workers, moves=True)
+        self.step("removed with certificates", lambda: self.remove(closed))
 
         plain = objects.installed(self.options, [])
         self.step("installed without components (DNS)", lambda: self.install(plain))

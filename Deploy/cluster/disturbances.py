@@ -25,14 +25,14 @@ class Disturbances:
         def known() -> bool:
             routers = self.namespace.ready(ROUTERS)
             return routers and all(
-                self.namespace.metric(router, 8002, "vllm:healthy_pods_total") == workers for router in routers)
+                self.namespace.metric(router, "vllm:healthy_pods_total") == workers for router in routers)
 
         wait_until(f"routers know {workers} workers", known)
 
     def moved(self) -> float:
         """Streams that went on at another worker, since the routers of now began."""
         routers = self.namespace.ready(ROUTERS)
-        return sum(self.namespace.metric(router, 8002, "apus_sequence_moves_total") for router in routers)
+        return sum(self.namespace.metric(router, "apus_sequence_moves_total") for router in routers)
 
     def kill_workers(self) -> str:
         """Each worker's process in turn, without a word."""

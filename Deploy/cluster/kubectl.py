@@ -63,11 +63,13 @@ class Namespace:
         return sum(
             status["restartCount"] for pod in self.pods(name) for status in pod["status"].get("containerStatuses", []))
 
-    def metric(self, pod: str, port: int, name: str, labels: str = "") -> float:
-        """The sum of a metric's series whose labels have `labels` in them."""
-        text = self.run("get", "--raw", f"/api/v1/namespaces/{self.name}/pods/{pod}:{port}/proxy/metrics")
+    def metric(self, pod: str, name: str) -> float:
+        """The sum of a router's series of this name, by the scheme that its probes have."""
+        probe = self.get("pod", pod)["spec"]["containers"][0]["livenessProbe"]["httpGet"]
+        scheme = probe.get("scheme", "HTTP").lower()
+        text = self.run("get", "--raw", f"/api/v1/namespaces/{self.name}/pods/{scheme}:{pod}:8002/proxy/metrics")
         series = [line.rsplit(" ", 1) for line in text.splitlines() if line.startswith((name + "{", name + " "))]
-        return sum(float(value) for key, value in series if labels in key)
+        return sum(float(value) for _, value in series)
 
     def in_pod(self, pod: str, *command: str, text: str | None = None) -> str:
         stdin = () if text is None else ("--stdin",)

@@ -9,6 +9,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "Deploy/test"))
 
+import certificates
 import chart
 import checks
 import kserve
@@ -54,7 +55,7 @@ def variants() -> dict[str, list[dict]]:
 
 def installed(options, components: list[str]) -> list[dict]:
     resources = kustomize.with_components(kustomize.base(), [kustomize.COMPONENTS / name for name in components])
-    return adapted(in_namespace(resources, options.namespace), options)
+    return adapted(certificates.made(in_namespace(resources, options.namespace)), options)
 
 
 def installed_by_helm(options) -> list[dict]:
