@@ -231,6 +231,8 @@ def main() -> None:
     options = parser.parse_args()
     if bool(options.stop_api) != bool(options.start_api):
         parser.error("--stop-api and --start-api go together")
+    if options.write and options.only:
+        parser.error("--write is of all steps")
 
     check = Check(options)
     exists = check.namespace.attempt("get", "namespace", options.namespace).returncode == 0
