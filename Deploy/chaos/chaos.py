@@ -16,8 +16,10 @@ import sys
 import cancellation
 import overload
 import report
+import shares
 from clients import Load, ask, requests
 from faults import FAULTS, FREEZER, Burners, Disturbance, remove_freezer
+from lost_routers import router_losses
 from networks import Network, what_is_missing
 from phases import Phase
 from planned import router_restarts
@@ -34,9 +36,11 @@ STRIKES = {
     "30 % of packets lost for 3 s": (5, 0),
     "link of 64 kbit/s for 3 s": (5, 0),
     "its engine hangs, its link answers": (10, 0),
+    "a tenth of its CPU time": (10, 0),
     "SIGTERM, drained and started again": (10, 1),
 }
 ROUTER_RESTARTS = 10
+ROUTER_LOSSES = 10
 BURNER_SECONDS = 20
 
 
@@ -150,6 +154,8 @@ async def run(options):
     skipped = [missing] if missing else []
     if not options.short and not (FREEZER / "cgroup.procs").exists():
         skipped.append(f"frozen cgroups need a freezer of cgroup v1 at {FREEZER}")
+    if not options.short and not shares.is_there():
+        skipped.append(f"a part of a CPU's time needs cgroup v1 at {shares.CPU}, and root")
     cluster = Cluster(options, has_networks)
     phases, figures, stolen = [], {}, Stolen()
     try:
@@ -163,11 +169,20 @@ async def run(options):
         log(f"{len(reference)} requests undisturbed")
         for fault in FAULTS:
             strikes = int(STRIKES[fault.name][1 if options.short else 0] * options.scale)
-            can = (has_networks or not fault.needs_network) and (
-                not fault.needs_freezer or (FREEZER / "cgroup.procs").exists()
+            can = all(
+                is_there or not is_needed
+                for is_needed, is_there in (
+                    (fault.needs_network, has_networks),
+                    (fault.needs_freezer, (FREEZER / "cgroup.procs").exists()),
+                    (fault.needs_shares, shares.is_there()),
+                )
             )
             if strikes and can and (options.only or "") in fault.name:
                 phases.append(await under(fault, strikes, cluster, options, reference))
+        if not options.short and (options.only or "") in "one of two routers":
+            for phase in await router_losses(cluster, options, reference, ROUTER_LOSSES):
+                phases.append(phase)
+                log(report.line(phase))
         if not options.short and not options.only:
             phases.append(await busy(cluster, options, reference))
             phases.append(await router_restarts(cluster, options, reference, ROUTER_RESTARTS))

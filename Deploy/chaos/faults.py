@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
+import shares
 from programs import Failure, wait_until
 
 FREEZER = Path("/sys/fs/cgroup/freezer")
@@ -37,6 +38,10 @@ class Fault:
     gap_limit: float | None = 1.0
     needs_network: bool = False
     needs_freezer: bool = False
+    # Before the first strike and after the last, with all workers.
+    prepare: Callable | None = None
+    tidy: Callable | None = None
+    needs_shares: bool = False
 
 
 def kill(worker):
@@ -169,10 +174,14 @@ FAULTS = [
         "link of 64 kbit/s for 3 s", lambda worker: worker.network.slow_down("64kbit"), heal_network, hold=3,
         gap_limit=None, needs_network=True,
     ),
-    # A busy engine is silent too, between its steps: the router waits for 20 usual ones, or 4 of the longest.
     Fault(
-        "its engine hangs, its link answers", hang, unhang, hold=1, detection_limit=5.0, gap_limit=None,
+        "its engine hangs, its link answers", hang, unhang, hold=1, detection_limit=1.0, gap_limit=1.5,
         notice="worker silent", comeback="worker takes sequences again",
+    ),
+    Fault(
+        "a tenth of its CPU time", shares.slow_down, shares.speed_up, hold=1, detection_limit=2.0, gap_limit=None,
+        notice="worker slow", comeback="worker takes sequences again", prepare=shares.share_out,
+        tidy=shares.let_all_have_all, needs_shares=True,
     ),
     Fault("SIGTERM, drained and started again", terminate, restart),
 ]
@@ -191,9 +200,17 @@ class Disturbance:
         self.detections = []
 
     def run(self, strikes):
-        for _ in range(strikes):
-            time.sleep(self.chance.uniform(0.05, 0.3))
-            self.strike()
+        if self.fault.prepare:
+            self.fault.prepare(self.workers)
+            # What was before counts for nothing.
+            time.sleep(2)
+        try:
+            for _ in range(strikes):
+                time.sleep(self.chance.uniform(0.05, 0.3))
+                self.strike()
+        finally:
+            if self.fault.tidy:
+                self.fault.tidy(self.workers)
 
     def strike(self):
         count = len(self.workers) - 1 if self.fault.hits_most else 1

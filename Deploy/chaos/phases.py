@@ -21,6 +21,9 @@ class Phase:
     moved: float
     # Workers given up and workers suspected although they were well.
     false_alarms: tuple = (0, 0)
+    # The longest times in which no client heard anything, one for each strike; where the fault is no worker's.
+    silences: list = field(default_factory=list)
+    silence_limit: float | None = None
     seconds: float = field(init=False)
     errors: list = field(init=False)
     differing: list = field(init=False)
@@ -72,6 +75,7 @@ class Phase:
         for what, values, limit in (
             ("detection", self.detections, fault and fault.detection_limit),
             ("added gap", self.added_gaps, fault and fault.gap_limit),
+            ("silence for all clients", self.silences, self.silence_limit),
         ):
             if limit is not None and percentile(values, 0.99) > limit:
                 seconds = percentile(values, 0.99)

@@ -4,6 +4,7 @@ import datetime
 import platform
 from pathlib import Path
 
+import shares
 from phases import percentile
 from programs import ROOT
 
@@ -19,7 +20,7 @@ def milliseconds(values, share):
 
 
 def row(phase):
-    gaps = phase.added_gaps if phase.moved else []
+    gaps = phase.silences or (phase.added_gaps if phase.moved else [])
     return [
         phase.name, phase.strikes or "—", phase.struck or "—", len(phase.answers), len(phase.errors),
         len(phase.differing), int(phase.moved), milliseconds(phase.detections, 0.5),
@@ -100,12 +101,16 @@ elsewhere. The host gave {figures['stolen_percent']} % of the machine's CPUs to 
 - *Noticed*: from the strike to the line in the router's log that gives the worker up. For a killed process it is the
   kernel that closes its connections; one that is stopped or cut off is pinged after 0.2 s of silence and given up after
   0.7 s. `apus_worker_loss_silence_seconds` counts the same from the router's side.
-  An engine that hangs behind a link that answers is known by the steps it does not take: a busy one is silent too, so that
-  20 of its usual steps, or 4 of the longest of late, pass before.
+  An engine that hangs behind a link that answers is suspected after 0.5 s without a step or a word that one moves, which
+  workers say five times a second. One that got a tenth of its CPU time is noticed when it is set aside for its pace; there
+  all workers have a cgroup each, with {shares.USUAL_US / shares.PERIOD_US:.0%} of a CPU.
 - *Pause*: the longest of a stream, less the longest of the same request undisturbed; of as many streams as moved, those
   that paused longest. It holds what was noticed late, the wait for a place, and the prompt and all tokens so far
   computed again.
 - No fault, but two busy processes for each CPU beside the cluster: a worker that is slow is not one that is gone. {alarm}\
+- A router that is killed or stopped beside another one: the other's clients, half of all, are looked at, and the pause is
+  the longest time after the strike in which none of them heard anything. Clients of the one that is struck are not counted:
+  their connections end with it, and `Last-Event-ID` is how they go on.
 - A router that gets SIGTERM finishes what runs and refuses the rest; its clients go to the other one, as a load balancer
   makes them.
 

@@ -43,8 +43,18 @@ MUTATIONS = [
         "                moveAll(from: id, now: now, into: &actions)\n", ""),
     Mutation(
         "a sign of life does not end suspicion", "ClusterScheduler+Workers.swift",
-        "guard workers.with(id, { $0.state == .suspect }) == true else { return }",
-        "guard id.rawValue == 0 else { return }"),
+        "guard let worker = workers[id], worker.state == .suspect else { return }",
+        "guard let worker = workers[id], worker.state == .gone else { return }"),
+    Mutation(
+        "a long step that moves is taken for one that hangs", "ClusterScheduler+Workers.swift",
+        "        rearm(id, now: now)\n        if wasSuspect", "        if wasSuspect"),
+    Mutation(
+        "one that promises signs of life is given the time of one that does not", "WorkerRecord.swift",
+        "if let signSeconds = description.signSeconds {",
+        "if let signSeconds = description.signSeconds, signSeconds > 10 {"),
+    Mutation(
+        "more than half are set aside for their pace", "ClusterScheduler+Slowness.swift",
+        "maySetAside: slowCount < usable.count / 2", "maySetAside: true"),
     Mutation(
         "a cancel is not counted as a command", "ClusterScheduler+Choices.swift",
         "        workers[worker]?.countCommand()\n        actions.append(.cancel", "        actions.append(.cancel"),

@@ -1,4 +1,5 @@
 package import Inference
+import Models
 import Synchronization
 
 /// What an engine has done lately. An engine that runs sequences and makes no progress is not well.
@@ -7,11 +8,14 @@ package struct EngineProgress: Equatable, Sendable {
     package var runningCount: Int
     /// End of the last step, or when sequences came to an idle engine.
     package var lastProgress: Instant
+    /// Pieces of work done, of steps and between them.
+    package var beatCount: UInt64
 
-    package init(stepCount: UInt64, runningCount: Int, lastProgress: Instant) {
+    package init(stepCount: UInt64, runningCount: Int, lastProgress: Instant, beatCount: UInt64 = 0) {
         self.stepCount = stepCount
         self.runningCount = runningCount
         self.lastProgress = lastProgress
+        self.beatCount = beatCount
     }
 
     /// How long the engine has owed a step; 0 when it owes none.
@@ -26,8 +30,12 @@ final class EngineHealth: Sendable {
     private let stepCount = Atomic<UInt64>(0)
     private let runningCount = Atomic<Int>(0)
     private let progressNanoseconds: Atomic<Int64>
+    private let pulse: Pulse
 
-    init(now: Instant) { progressNanoseconds = Atomic(now.nanoseconds) }
+    init(now: Instant, pulse: Pulse) {
+        progressNanoseconds = Atomic(now.nanoseconds)
+        self.pulse = pulse
+    }
 
     func sequencesCame(_ count: Int, now: Instant) {
         progressNanoseconds.store(now.nanoseconds, ordering: .releasing)
@@ -43,6 +51,7 @@ final class EngineHealth: Sendable {
     func read() -> EngineProgress {
         EngineProgress(
             stepCount: stepCount.load(ordering: .acquiring), runningCount: runningCount.load(ordering: .acquiring),
-            lastProgress: Instant(nanoseconds: progressNanoseconds.load(ordering: .acquiring)))
+            lastProgress: Instant(nanoseconds: progressNanoseconds.load(ordering: .acquiring)),
+            beatCount: pulse.beatCount)
     }
 }

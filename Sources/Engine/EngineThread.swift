@@ -34,6 +34,8 @@ package final class EngineThread: Sendable {
     package let model: ModelDescription
     /// As they hold, fitted to the model.
     package let options: EngineOptions
+    /// What routers may count on between two signs of life; nil where a step says nothing until it ends.
+    package let signSeconds: Double?
 
     private let mailbox: Mailbox<EngineMessage>
     private let health: EngineHealth
@@ -52,10 +54,12 @@ package final class EngineThread: Sendable {
         model = runtime.description
         self.options = options.fitted(to: runtime.description)
         mailbox = Mailbox(capacity: Self.waitingCommandsMax)
-        health = EngineHealth(now: MonotonicClock.now())
+        let pulse = runtime.pulse ?? Pulse()
+        signSeconds = runtime.pulse == nil ? nil : StepSigns.seconds
+        health = EngineHealth(now: MonotonicClock.now(), pulse: pulse)
         let body = EngineThreadBody(
             runtime: runtime, options: options, vocabulary: vocabulary, observer: observer, mailbox: mailbox,
-            health: health)
+            health: health, pulse: pulse)
         // SAFETY: the thread takes the reference over, once; if there is no thread it is taken back below.
         let context = Unmanaged.passRetained(body)
         var started = pthread_t()
@@ -130,10 +134,11 @@ private final class EngineThreadBody {
     private let observer: EngineThread.Observer
     private let mailbox: Mailbox<EngineMessage>
     private let health: EngineHealth
+    private let pulse: Pulse
 
     init(
         runtime: any ModelRuntime, options: EngineOptions, vocabulary: TokenVocabulary?,
-        observer: EngineThread.Observer, mailbox: Mailbox<EngineMessage>, health: EngineHealth
+        observer: EngineThread.Observer, mailbox: Mailbox<EngineMessage>, health: EngineHealth, pulse: Pulse
     ) {
         self.runtime = runtime
         self.options = options
@@ -141,6 +146,7 @@ private final class EngineThreadBody {
         self.observer = observer
         self.mailbox = mailbox
         self.health = health
+        self.pulse = pulse
     }
 
     func run() {
@@ -149,7 +155,10 @@ private final class EngineThreadBody {
         var hasDrained = false
         while let messages = mailbox.take(waits: !loop.hasWork) {
             let wasIdle = loop.runningCount == 0
-            for message in messages { apply(message, to: &loop) }
+            for message in messages {
+                apply(message, to: &loop)
+                pulse.beat()
+            }
             if wasIdle && loop.runningCount > 0 { health.sequencesCame(loop.runningCount, now: MonotonicClock.now()) }
             let events = loop.step(clock: MonotonicClock.now)
             let statistics = loop.statistics

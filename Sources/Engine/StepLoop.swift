@@ -97,6 +97,7 @@ package struct StepLoop: ~Copyable {
         var description = WorkerDescription(of: model, options)
         description.slotCount = share.slotCount
         description.pageCount = share.pageCount
+        description.signSeconds = runtime.pulse == nil ? nil : StepSigns.seconds
         return description
     }
 
@@ -242,6 +243,7 @@ package struct StepLoop: ~Copyable {
                 reading.failure = error
             }
         }
+        runtime.pulse?.beat()
         return reading
     }
 

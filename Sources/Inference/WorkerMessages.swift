@@ -24,12 +24,15 @@ package struct WorkerDescription: Equatable, Sendable {
     package var stepTokenBudget: Int
     /// What it makes of a text that it reads as a whole, without KV pages; nil where it generates.
     package var pooledOutput: PooledOutput?
+    /// While it computes, a router hears something at least so often, however long a step takes: ``WorkerEvent/working``
+    /// where there is nothing else to say. nil: no more than its steps.
+    package var signSeconds: Double?
 
     /// - Parameter wholePageCount: nil where one router has all.
     package init(
         model: String, numericsID: String, epoch: UInt64, slotCount: Int, pageCount: Int, wholePageCount: Int? = nil,
         pageTokenCount: Int, contextLength: Int, vocabularySize: Int, stepTokenBudget: Int,
-        pooledOutput: PooledOutput? = nil
+        pooledOutput: PooledOutput? = nil, signSeconds: Double? = nil
     ) {
         self.model = model
         self.numericsID = numericsID
@@ -42,6 +45,7 @@ package struct WorkerDescription: Equatable, Sendable {
         self.vocabularySize = vocabularySize
         self.stepTokenBudget = stepTokenBudget
         self.pooledOutput = pooledOutput
+        self.signSeconds = signSeconds
     }
 }
 
@@ -182,4 +186,6 @@ package enum WorkerEvent: Equatable, Sendable {
     /// The worker had no slot or pages after all, or is draining: admit it elsewhere.
     case refused(SequenceID)
     case draining
+    /// A long step is underway and moves.
+    case working
 }

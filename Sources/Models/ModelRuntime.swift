@@ -8,6 +8,8 @@ package protocol ModelRuntime: AnyObject {
     var description: ModelDescription { get }
     /// Threads that compute a step, the caller's among them.
     var threadCount: Int { get }
+    /// Beats many times in a step, on the caller's thread; nil where it does not.
+    var pulse: Pulse? { get }
 
     /// Computes one step. Writes K and V of every token of `slices` into their pages, then fills `logits`.
     /// - Returns: (rows, rowWidth) row-major, one row for each position asked for, in order of slices and
@@ -30,6 +32,7 @@ package protocol RowReader: AnyObject {
 
 extension ModelRuntime {
     package var threadCount: Int { 1 }
+    package var pulse: Pulse? { nil }
 
     @discardableResult
     package func execute(_ slices: [StepSlice], for reader: any RowReader) -> StepRows {

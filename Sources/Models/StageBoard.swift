@@ -23,6 +23,8 @@ final class StageBoard {
     private let counters: UnsafeMutablePointer<Atomic<Int>>
     private let wordCount: Int
     private let threadCount: Int
+    /// Beats as the caller's thread gets on: with each piece that it has done, or stage where it is alone.
+    let pulse = Pulse()
 
     init(stageMax: Int, threadCount: Int) {
         self.threadCount = threadCount
@@ -49,6 +51,8 @@ final class StageBoard {
         fileprivate let counters: UnsafeMutablePointer<Atomic<Int>>
         fileprivate let threadCount: Int
         fileprivate let index: Int
+        /// Of the caller's thread only.
+        fileprivate let pulse: Pulse?
         fileprivate var stage = 0
 
         private var done: UnsafeMutablePointer<Atomic<Int>> {
@@ -76,6 +80,7 @@ final class StageBoard {
         mutating func divide(_ count: Int, _ body: (Range<Int>) -> Void) {
             guard threadCount > 1 else {
                 if count > 0 { body(0..<count) }
+                pulse?.beat()
                 return
             }
             for offset in 0..<threadCount {
@@ -84,9 +89,11 @@ final class StageBoard {
                 while let piece = take(of: part, of: owner) {
                     body(piece)
                     done.pointee.wrappingAdd(piece.count, ordering: .releasing)
+                    pulse?.beat()
                 }
             }
             wait(for: count)
+            pulse?.beat()
             stage += 1
         }
 
@@ -122,5 +129,7 @@ final class StageBoard {
     }
 
     /// Where the member `index` of the team begins.
-    func place(_ index: Int) -> Place { Place(counters: counters, threadCount: threadCount, index: index) }
+    func place(_ index: Int) -> Place {
+        Place(counters: counters, threadCount: threadCount, index: index, pulse: index == 0 ? pulse : nil)
+    }
 }

@@ -5,6 +5,7 @@ final class StepWork: TeamWork {
     let step: ForwardStep
     private let board: StageBoard
     private let vocabularySize: Int
+    var pulse: Pulse { board.pulse }
     // SAFETY: all three are written while no helper works, and stand for the time of one run.
     private var rows: StepInput.Pointers?
     private var reader: (any RowReader)?

@@ -72,6 +72,7 @@ package final class Transformer: ModelRuntime {
     }
 
     package var threadCount: Int { team.threadCount }
+    package var pulse: Pulse? { work.pulse }
 
     package func execute(_ slices: [StepSlice]) -> UnsafeBufferPointer<Float> {
         run(slices, for: nil)

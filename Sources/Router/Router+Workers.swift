@@ -172,6 +172,7 @@ extension Router: WorkerLinkDelegate {
         case .draining:
             logger.info("worker draining", metadata: ["worker": "\(id)", "address": "\(link.address)"])
             perform(scheduler.workerDraining(id, now: now))
+        case .working: perform(scheduler.workerWorks(id, now: now))
         }
         tell()
     }

@@ -3,7 +3,7 @@ import Inference
 /// Workers that take far longer for their steps than others of their model do.
 ///
 /// Compared are steps by their rows and the context they read; the yardstick is the median of what the others would
-/// take. Where all have become slow nobody is: it is the machine, or the network. Of the workers that give equal bits
+/// take at most. Where all have become slow nobody is: it is the machine, or the network. Of the workers that give equal bits
 /// half at most are set aside, so that whoever is bound to them goes on.
 ///
 ///     ready ──far slower for a while──▶ slow ──after a pause──▶ ready, with one sequence to show itself
@@ -17,12 +17,13 @@ extension ClusterScheduler {
             let groups = models[model]?.groups.values.map { $0.workers.sorted() } ?? []
             let all = groups.flatMap { $0 }.sorted()
             let paces = all.compactMap { freshPace(of: $0, now) }
+            let peers = PacePeers(paces, max: limits.pacePeersMax)
             for group in groups {
                 let usable = group.filter { isUsable($0) }
                 var slowCount = usable.count { workers[$0]?.state == .slow }
                 for id in usable {
                     let wasSlow = workers[id]?.state == .slow
-                    judge(id, among: paces, maySetAside: slowCount < usable.count / 2, now, &actions)
+                    judge(id, among: peers, maySetAside: slowCount < usable.count / 2, now, &actions)
                     let isSlow = workers[id]?.state == .slow
                     if isSlow != wasSlow { slowCount += isSlow ? 1 : -1 }
                 }
@@ -36,11 +37,11 @@ extension ClusterScheduler {
     }
 
     private mutating func judge(
-        _ id: WorkerID, among paces: [StepPace], maySetAside: Bool, _ now: Instant,
+        _ id: WorkerID, among peers: PacePeers, maySetAside: Bool, _ now: Instant,
         _ actions: inout [SchedulingAction]
     ) {
         guard let worker = workers[id] else { return }
-        let slowness = worker.currentPace(now).flatMap { self.slowness(of: $0, among: paces) }
+        let slowness = worker.currentPace(now).flatMap { self.slowness(of: $0, among: peers) }
         switch worker.state {
         case .slow:
             if let slowness, slowness <= limits.paceRecoveredFactor, !worker.assigned.isEmpty {
@@ -50,14 +51,15 @@ extension ClusterScheduler {
                 takeBack(id, now: now, into: &actions)
             }
         case .ready:
-            guard let slowness, slowness > limits.paceSlowFactor else {
-                workers[id]?.keepsPace(isProven: slowness != nil, provenAfter: limits.paceProbeSteps)
+            guard let slowness else { return }
+            guard slowness > limits.paceSlowFactor else {
+                workers[id]?.keepsPace(
+                    isQuick: slowness <= limits.paceRecoveredFactor, provenAfter: limits.paceProbeSteps)
                 refresh(id)
                 return
             }
-            let since = worker.slowSince ?? now
-            workers[id]?.slowSince = since
-            guard now.seconds(since: since) >= limits.paceSlowSeconds, maySetAside else { return }
+            workers[id]?.looksSlow(after: limits.paceCheckSeconds)
+            guard maySetAside, let seconds = workers[id]?.slowSeconds, seconds >= limits.paceSlowSeconds else { return }
             setAside(id, now: now, into: &actions)
         case .connecting, .suspect, .draining, .gone: return
         }
@@ -79,7 +81,7 @@ extension ClusterScheduler {
 
     private mutating func takeBack(_ id: WorkerID, now: Instant, into actions: inout [SchedulingAction]) {
         workers[id]?.state = .ready
-        workers[id]?.slowSince = nil
+        workers[id]?.takenBack()
         leaving.remove(id)
         refresh(id)
         actions.append(.recovered(id))
@@ -93,15 +95,10 @@ extension ClusterScheduler {
         return pace
     }
 
-    /// How much longer than at the median of the others, itself among them.
-    /// - Returns: nil where there are too few to tell, or where the difference is too short to matter.
-    private func slowness(of pace: StepPace, among paces: [StepPace]) -> Double? {
-        guard paces.count > 1 else { return nil }
-        let stride = max(1, paces.count / limits.pacePeersMax)
-        let others = Swift.stride(from: 0, to: paces.count, by: stride).map { paces[$0].seconds(forStepsOf: pace) }
-            .sorted()
-        let usual = others[(others.count - 1) / 2]
-        guard pace.seconds - usual > limits.paceSecondsMin, usual > 0 else { return 1 }
-        return pace.seconds / usual
+    /// How much longer than others would take, itself among them.
+    /// - Returns: nil where there are too few to tell; 1 where the difference is too short to matter.
+    private func slowness(of step: StepPace.Size, among peers: PacePeers) -> Double? {
+        guard let usual = peers.usualSeconds(for: step), usual > 0 else { return nil }
+        return step.seconds - usual > limits.paceSecondsMin ? step.seconds / usual : 1
     }
 }

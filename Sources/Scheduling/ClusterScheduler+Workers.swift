@@ -90,6 +90,17 @@ extension ClusterScheduler {
         return actions
     }
 
+    /// The worker's step takes long and moves.
+    package mutating func workerWorks(_ id: WorkerID, now: Instant) -> [SchedulingAction] {
+        guard let model = workers[id]?.model else { return [] }
+        var actions: [SchedulingAction] = []
+        let wasSuspect = workers[id]?.state == .suspect
+        signOfLife(id, now: now, into: &actions)
+        rearm(id, now: now)
+        if wasSuspect { admitWaiting(model, reporter: id, now: now, into: &actions) }
+        return actions
+    }
+
     package mutating func workerPrefixChanged(
         _ id: WorkerID, added: [UInt64], removed: [UInt64], isSnapshot: Bool
     ) {
@@ -244,10 +255,16 @@ extension ClusterScheduler {
     }
 
     private mutating func signOfLife(_ id: WorkerID, now: Instant, into actions: inout [SchedulingAction]) {
-        guard workers.with(id, { $0.state == .suspect }) == true else { return }
-        workers[id]?.state = .ready
+        guard let worker = workers[id], worker.state == .suspect else { return }
         workers[id]?.suspectSince = nil
-        actions.append(.recovered(id))
+        // One that was set aside before it fell silent has not become quicker by it.
+        if worker.slowUntil.map({ $0 > now }) ?? false {
+            workers[id]?.state = .slow
+            leaving.insert(id)
+        } else {
+            workers[id]?.state = .ready
+            actions.append(.recovered(id))
+        }
         refresh(id)
         rearm(id, now: now)
     }

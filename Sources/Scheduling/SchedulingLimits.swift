@@ -47,9 +47,16 @@ package struct SchedulingLimits: Equatable, Sendable {
     /// Prefix hashes remembered of a worker: a bound on what a faulty one can make a router hold.
     package var prefixHashesMax = 1 << 20
 
-    /// A worker with running sequences that reports no step for `max(least, stallFactor * its usual step)` is suspect.
-    /// With `suspicionSeconds` and a look at the clock it is 0.9 s until its sequences go on elsewhere.
+    /// A worker with running sequences of which nothing is heard for so long is suspect. With `suspicionSeconds` and a
+    /// look at the clock it is 0.9 s until its sequences go on elsewhere.
     package var stallSecondsMin: Double = 0.5
+    /// Or for so many times as long as it promises to let a router wait for a sign of life: the two looks at its engine that
+    /// lie in that time may both be late by half of it.
+    package var stallSignFactor = 2.5
+    /// Or for this part of its longest step in memory: between two signs a piece of the step is done, and those of models so
+    /// large that it matters are some dozens at least.
+    package var stallStepShare = 0.125
+    /// One that promises no signs is judged by its steps: so many usual ones.
     package var stallFactor: Double = 20
     /// The same against the longest step in memory: a full prefill step may take as long as many decode steps.
     package var stallPeakFactor: Double = 4
@@ -66,8 +73,9 @@ package struct SchedulingLimits: Equatable, Sendable {
     package var paceSlowFactor: Double = 5
     package var paceSlowSeconds = 0.75
     /// Differences shorter than this harm nobody.
-    package var paceSecondsMin = 0.02
-    /// A slow worker that still has sequences is taken back when its steps are no longer than so many times the usual.
+    package var paceSecondsMin = 0.01
+    /// One whose steps are no longer than so many times the usual is quick: a slow worker that still has sequences is taken
+    /// back then, and looks that found it slow before count no more.
     package var paceRecoveredFactor: Double = 2
     /// Between looks: four in the time in which a slow worker is to be found.
     package var paceCheckSeconds = 0.25

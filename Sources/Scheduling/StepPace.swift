@@ -1,39 +1,65 @@
 import Inference
 
 /// What a worker's last few steps were like, so that it can be compared with others.
+///
+/// A step costs something for itself, something for each row, and something for each token that rows read. So a step of
+/// another size costs no more than in proportion to the one of these in which it is larger, and no less than a smaller
+/// one. Means of steps obey the same law.
 struct StepPace: Sendable {
     /// Each step counts for half of what is known: a worker that slows down tenfold stands out after two.
     private static let weight = 0.5
+    /// Steps kept as they were: of a mix of prompts and decode, some of each.
+    private static let recentCount = 8
+    /// Those that ended so long before the last one say nothing: where all become slow, all of them are forgotten with the
+    /// first slow step.
+    private static let recentSeconds = 0.5
+
+    /// One step, or the mean of some.
+    struct Size: Sendable {
+        var seconds = 0.0
+        /// Rows computed, of prompts and of output.
+        var tokens = 1.0
+        /// Tokens in the pages that running sequences read.
+        var context = 1.0
+
+        /// Seconds that a step of `other`'s size would take at most, where this one took so long.
+        func seconds(for other: Size) -> Double {
+            seconds * max(1, other.tokens / tokens, other.context / context)
+        }
+    }
 
     private(set) var stepCount = 0
-    private(set) var seconds = 0.0
-    /// Rows computed, of prompts and of output.
-    private(set) var tokens = 1.0
-    /// Tokens in the pages that running sequences read.
-    private(set) var context = 1.0
+    private(set) var mean = Size()
     private(set) var lastStep: Instant?
+    private var recent: [(size: Size, at: Instant)] = []
 
     mutating func stepTook(_ seconds: Double, tokens: Int, context: Int, at now: Instant) {
+        let step = Size(seconds: seconds, tokens: Double(max(1, tokens)), context: Double(max(1, context)))
         let weight = stepCount == 0 ? 1 : Self.weight
-        self.seconds += weight * (seconds - self.seconds)
-        self.tokens += weight * (Double(max(1, tokens)) - self.tokens)
-        self.context += weight * (Double(max(1, context)) - self.context)
+        mean.seconds += weight * (step.seconds - mean.seconds)
+        mean.tokens += weight * (step.tokens - mean.tokens)
+        mean.context += weight * (step.context - mean.context)
+        if recent.count < Self.recentCount {
+            recent.append((step, now))
+        } else {
+            recent[stepCount % Self.recentCount] = (step, now)
+        }
         stepCount += 1
         lastStep = now
     }
 
-    /// Seconds that a step of `other`'s size would take here at most: a larger one costs no more than in proportion to
-    /// its rows and to its context, a smaller one no more than ours.
-    func seconds(forStepsOf other: StepPace) -> Double {
-        seconds * max(1, other.tokens / tokens) * max(1, other.context / context)
+    /// The last steps, of half a second or one.
+    var latest: [Size] {
+        guard let lastStep else { return [] }
+        return recent.filter { lastStep.seconds(since: $0.at) <= Self.recentSeconds }.map(\.size)
     }
 
-    /// As if a step that has not ended yet had taken so long, with as many rows as a step may have.
-    func waiting(_ waited: Double, tokens most: Int?) -> StepPace {
-        guard waited > seconds else { return self }
-        var pace = self
-        pace.seconds = waited
-        if let most { pace.tokens = max(tokens, Double(most)) }
-        return pace
+    /// The mean, as if a step that has not ended yet had taken so long, with as many rows as a step may have.
+    func waiting(_ waited: Double, tokens most: Int?) -> Size {
+        guard waited > mean.seconds else { return mean }
+        var size = mean
+        size.seconds = waited
+        if let most { size.tokens = max(size.tokens, Double(most)) }
+        return size
     }
 }

@@ -30,9 +30,9 @@ struct WorkerRecord: Sendable {
     var suspectSince: Instant?
 
     private(set) var pace = StepPace()
-    /// Since when it has looked slow.
-    var slowSince: Instant?
-    /// When a slow one is tried again.
+    /// For how long it has looked slow, of the time in which there was something to look at; nil since it was quick.
+    private(set) var slowSeconds: Double?
+    /// When one that was set aside is tried again; nil where none was, or it is back.
     private(set) var slowUntil: Instant?
     /// Times in a row that it was slow.
     private(set) var slowCount = 0
@@ -197,8 +197,13 @@ struct WorkerRecord: Sendable {
         peakStepSeconds = max(seconds, peakStepSeconds * 0.999)
     }
 
-    /// How long it may be silent while it has sequences.
+    /// How long it may be silent while it has sequences. One that promises signs of life is told from a hanging one by
+    /// them, however long its steps are.
     func patience(_ limits: SchedulingLimits) -> Double {
+        if let signSeconds = description.signSeconds {
+            return max(
+                limits.stallSecondsMin, limits.stallSignFactor * signSeconds, limits.stallStepShare * peakStepSeconds)
+        }
         guard let usualStepSeconds else { return limits.firstStepSeconds }
         return max(
             limits.stallSecondsMin, limits.stallFactor * usualStepSeconds, limits.stallPeakFactor * peakStepSeconds)
@@ -207,7 +212,7 @@ struct WorkerRecord: Sendable {
     // MARK: - Pace
 
     /// Its pace while it has sequences, with the step that is being waited for.
-    func currentPace(_ now: Instant) -> StepPace? {
+    func currentPace(_ now: Instant) -> StepPace.Size? {
         guard !assigned.isEmpty, let last = pace.lastStep else { return nil }
         let waited = now.seconds(since: max(last, busySince ?? last))
         return pace.waiting(waited, tokens: waitingPrefillTokens > 0 ? description.stepTokenBudget : nil)
@@ -219,16 +224,21 @@ struct WorkerRecord: Sendable {
         isProbing = false
     }
 
+    mutating func takenBack() { (slowSeconds, slowUntil) = (nil, nil) }
+
+    /// It looked slow, `seconds` after the last look.
+    mutating func looksSlow(after seconds: Double) { slowSeconds = slowSeconds.map { $0 + seconds } ?? 0 }
+
     /// Forgets how slow it was, and has to show how it is now.
     mutating func startProbe() {
         pace = StepPace()
         isProbing = true
     }
 
-    /// It was not slow just now.
-    mutating func keepsPace(isProven: Bool, provenAfter steps: Int) {
-        slowSince = nil
-        guard isProven, pace.stepCount >= steps else { return }
+    /// It was not slow just now; what was seen before is forgotten when it is quick.
+    mutating func keepsPace(isQuick: Bool, provenAfter steps: Int) {
+        if isQuick { slowSeconds = nil }
+        guard pace.stepCount >= steps else { return }
         isProbing = false
         slowCount = 0
     }

@@ -45,6 +45,11 @@ package enum FaultKind: String, CaseIterable, Sendable {
     case routerRestart = "router_restart"
     /// A request that kills whatever runs it.
     case poison
+    /// Every CPU is wanted several times over: steps take longer everywhere, and signs of life come late.
+    case busy
+
+    /// Those that a seed draws from one stream; the others came later, and have one of their own.
+    static let firstKinds = allCases.filter { $0 != .busy }
 }
 
 /// What a run did, and the first thing that was wrong.
@@ -70,6 +75,8 @@ package struct SimulationReport: Equatable, Sendable {
     package var faults: [String: Int] = [:]
     /// The longest that others were admitted before one that had come first.
     package var passedSecondsMax = 0.0
+    /// The longest that an engine hung before a router that had sequences there noticed.
+    package var noticeSecondsMax = 0.0
     package var hash = EventHash()
     package var violation: Violation?
     /// The last events before a violation, when asked for.

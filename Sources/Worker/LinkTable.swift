@@ -104,6 +104,11 @@ final class LinkTable {
         }
     }
 
+    /// A long step is underway and moves.
+    func tellWorking() {
+        for link in links.values { link.session.send(.working) }
+    }
+
     func endAll(_ status: GRPCStatus) {
         for link in links.values { link.session.end(status) }
     }

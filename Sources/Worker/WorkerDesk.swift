@@ -20,6 +20,7 @@ final class WorkerDesk {
     private var engine: EngineThread?
     /// The tokenizer's messages, encoded once.
     private var tokenizer: [ByteBuffer] = []
+    private var signs = StepSigns()
     private var timer: Scheduled<Void>?
 
     init(eventLoop: any EventLoop, health: WorkerHealth, tracer: Tracer?) {
@@ -45,10 +46,12 @@ final class WorkerDesk {
 
     // MARK: - Health
 
-    /// An engine that hangs says nothing, so somebody must look: four times a second.
+    /// An engine that hangs, or has a long step to do, says nothing: somebody must look.
     private func look() {
         updateProbes()
-        timer = eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(250)) { [weak self] in self?.look() }
+        if let engine, engine.signSeconds != nil, signs.look(engine.progress) { links.tellWorking() }
+        let interval = TimeAmount.milliseconds(Int64(StepSigns.lookSeconds * 1000))
+        timer = eventLoop.assumeIsolated().scheduleTask(in: interval) { [weak self] in self?.look() }
     }
 
     func updateProbes() {
@@ -79,7 +82,9 @@ final class WorkerDesk {
     private func describe(_ call: GRPCServerCall) {
         call.unary { [weak self] _ in
             guard let engine = self?.engine else { return call.finish(LinkRefusal.loading.status) }
-            call.respond(ByteBuffer(bytes: WorkerDescription(of: engine.model, engine.options).bytes))
+            var description = WorkerDescription(of: engine.model, engine.options)
+            description.signSeconds = engine.signSeconds
+            call.respond(ByteBuffer(bytes: description.bytes))
         }
     }
 

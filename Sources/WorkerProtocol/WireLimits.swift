@@ -13,6 +13,8 @@ package enum WireLimits {
     package static let tokensMax = 1 << 27
     /// Numbers of a text's vector.
     package static let vectorMax = 1 << 16
+    /// Between two signs of life. Who says them more rarely says none that are of use.
+    package static let signMillisecondsMax = 60_000
     package static let slotsMax = 1 << 20
     package static let pagesMax = Int(Int32.max)
     /// Data of one piece of a tokenizer; with the rest of its message it stays below 1 MiB.

@@ -38,6 +38,7 @@ package enum WorkerMessage: Equatable, Sendable {
         case .preempted(let preempted): self = .event(.preempted(SequenceID(preempted.sequence)))
         case .refused(let refused): self = .event(.refused(SequenceID(refused.sequence)))
         case .draining: self = .event(.draining)
+        case .working: self = .event(.working)
         case nil: self = .unknown
         }
     }
@@ -63,6 +64,7 @@ package enum WorkerMessage: Equatable, Sendable {
         case .preempted(let id): wire.preempted.sequence = id.rawValue
         case .refused(let id): wire.refused.sequence = id.rawValue
         case .draining: wire.draining = WireDraining()
+        case .working: wire.working = WireWorking()
         }
         return wire.encoded()
     }
@@ -93,6 +95,9 @@ extension WorkerDescription {
                 "description.vocabulary_size", wire.vocabularySize, in: 1...WireLimits.tokensMax),
             stepTokenBudget: try FieldChecks.integer(
                 "description.step_token_budget", wire.stepTokenBudget, in: 1...WireLimits.tokensMax))
+        let interval = try FieldChecks.integer(
+            "description.sign_interval_ms", wire.signIntervalMs, in: 0...WireLimits.signMillisecondsMax)
+        if interval > 0 { signSeconds = Double(interval) / 1000 }
         guard wire.hasPooledOutput else { return }
         let size = try FieldChecks.integer(
             "pooled_output.vector_size", wire.pooledOutput.vectorSize, in: 0...WireLimits.vectorMax)
@@ -111,6 +116,10 @@ extension WorkerDescription {
         wire.contextLength = UInt32(count: contextLength)
         wire.vocabularySize = UInt32(count: vocabularySize)
         wire.stepTokenBudget = UInt32(count: stepTokenBudget)
+        if let signSeconds {
+            wire.signIntervalMs = UInt32(
+                count: Int(min(max(1, signSeconds * 1000), Double(WireLimits.signMillisecondsMax)).rounded()))
+        }
         switch pooledOutput {
         case nil: break
         case .score: wire.pooledOutput.vectorSize = 0

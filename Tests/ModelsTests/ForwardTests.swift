@@ -108,4 +108,17 @@ import Weights
             }.max() ?? 1
         #expect(worst <= test.tolerance)
     }
+
+    @Test(arguments: [1, 2]) func `a step is heard of several times in each layer`(threads: Int) throws {
+        var source = RandomModel()
+        source.layerCount = 5
+        let file = try TemporaryFile(source.writer().bytes())
+        let model = try Transformer(
+            path: file.path, options: TransformerOptions(threadCount: threads, kvMemory: .pages(4), stepTokenMax: 64))
+        let pulse = try #require(model.pulse)
+
+        _ = model.execute([StepSlice(tokens: [1, 2, 3], startPosition: 0, pages: [0], logits: .last)])
+
+        #expect(pulse.beatCount >= 4 * UInt64(source.layerCount))
+    }
 }

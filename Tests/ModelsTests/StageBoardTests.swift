@@ -45,6 +45,20 @@ import Testing
         late.divide(4) { _ in Issue.record("a piece was done twice") }
     }
 
+    @Test(arguments: [1, 2]) func `the caller's thread is heard of at each stage, and no other`(threads: Int) {
+        let board = StageBoard(stageMax: 3, threadCount: threads)
+        var places = (0..<threads).map { board.place($0) }
+
+        for (stage, count) in [4, 9, 2].enumerated() {
+            let before = board.pulse.beatCount
+            places[0].divide(count) { _ in }
+            #expect(board.pulse.beatCount > before, "stage \(stage)")
+            let after = board.pulse.beatCount
+            if threads > 1 { places[1].divide(count) { _ in } }
+            #expect(board.pulse.beatCount == after)
+        }
+    }
+
     final class Counter: Sendable {
         let value = Atomic<Int>(0)
     }

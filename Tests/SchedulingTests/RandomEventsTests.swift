@@ -37,9 +37,10 @@ struct RandomCluster {
     mutating func startWorker() {
         nextWorker += 1
         let id = WorkerID(nextWorker)
-        let description = WorkerDescription.small(
+        var description = WorkerDescription.small(
             numericsID: random.happens(0.8) ? "a" : "b", slots: 2 + random.below(4), pages: 20 + random.below(30),
             context: 400)
+        if random.happens(0.5) { description.signSeconds = 0.2 }
         workers[id] = ModelWorker(description)
         perform(scheduler.workerWelcomed(id, description, now: .at(now)))
     }
@@ -136,6 +137,7 @@ struct RandomCluster {
 
     private mutating func step(_ id: WorkerID) {
         if let until = stalled[id] {
+            if random.happens(0.2) { flying.append((id, .working)) }
             guard until < now else { return }
             stalled[id] = nil
         }
@@ -170,6 +172,7 @@ struct RandomCluster {
         case .preempted(let id): perform(scheduler.sequencePreempted(id, by: worker, now: .at(now)))
         case .refused(let id): perform(scheduler.sequenceRefused(id, by: worker, now: .at(now)))
         case .draining: perform(scheduler.workerDraining(worker, now: .at(now)))
+        case .working: perform(scheduler.workerWorks(worker, now: .at(now)))
         case .welcome, .credit, .prefix: break
         }
     }

@@ -21,10 +21,12 @@ struct PacedCluster {
     var usedPages: [UInt64: Int] = [:]
     private let slots = 4
 
-    init(_ pace: [Double]) {
+    init(_ pace: [Double], signSeconds: Double? = nil) {
         var limits = SchedulingLimits()
         limits.queueWaitSecondsMax = .infinity
-        scheduler = .with(pace.map { _ in .small(slots: 4, pages: 1000) }, limits: limits)
+        var description = WorkerDescription.small(slots: 4, pages: 1000)
+        description.signSeconds = signSeconds
+        scheduler = .with(pace.map { _ in description }, limits: limits)
         self.pace = Dictionary(uniqueKeysWithValues: pace.enumerated().map { (UInt64($0 + 1), $1) })
     }
 

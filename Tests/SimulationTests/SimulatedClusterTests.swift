@@ -70,6 +70,18 @@ import Testing
         #expect(struck > 0 || kind == .poison)
     }
 
+    @Test func `an engine that hangs is noticed within a second`() {
+        var latest = 0.0
+        for seed in 1...40 as ClosedRange<UInt64> {
+            var options = SimulationOptions(seed: seed)
+            options.faults = [.hang, .busy, .slow]
+            let report = SimulatedCluster.run(options)
+            #expect(report.violation == nil, "seed \(seed)")
+            latest = max(latest, report.noticeSecondsMax)
+        }
+        #expect(latest > 0.3 && latest <= 1)
+    }
+
     @Test func `without faults nothing fails but what its own deadline ends`() {
         for seed in 1...20 as ClosedRange<UInt64> {
             var options = SimulationOptions(seed: seed)

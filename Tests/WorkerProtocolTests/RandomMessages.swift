@@ -91,7 +91,7 @@ extension SeededRandom {
     }
 
     mutating func workerEvent() -> WorkerEvent {
-        switch int(0...6) {
+        switch int(0...7) {
         case 0:
             return .credit(slotCount: int(0...64), pageCount: int(0...9999), load: load(), commandsSeen: next())
         case 1:
@@ -99,6 +99,7 @@ extension SeededRandom {
         case 2: return .preempted(sequenceID())
         case 3: return .refused(sequenceID())
         case 4: return .draining
+        case 5: return .working
         default: return .step(stepReport())
         }
     }
@@ -109,7 +110,8 @@ extension SeededRandom {
             model: word(), numericsID: word(), epoch: next(), slotCount: int(0...1024), pageCount: pageCount,
             wholePageCount: pick([nil, pageCount + int(0...1_000_000)]), pageTokenCount: int(1...256),
             contextLength: int(1...1_000_000), vocabularySize: int(1...300_000),
-            stepTokenBudget: int(1...8192), pooledOutput: pick([nil, .score, .vector(size: int(1...4096))]))
+            stepTokenBudget: int(1...8192), pooledOutput: pick([nil, .score, .vector(size: int(1...4096))]),
+            signSeconds: pick([nil, Double(int(1...60_000)) / 1000]))
     }
 
     mutating func tokenizerSpec(tokenCount: Int? = nil) -> TokenizerSpec {

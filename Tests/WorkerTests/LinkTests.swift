@@ -1,5 +1,6 @@
 import HTTP
 import Inference
+import Models
 import Testing
 import WorkerProtocol
 
@@ -28,6 +29,32 @@ import WorkerProtocol
         let (tokens, finish) = try await router.tokens(of: 5)
         #expect(tokens == ScriptedRuntime.continuation(of: [3, 4, 5], count: 20))
         #expect(finish == .length)
+        await rig.service.stop()
+    }
+
+    @Test func `a router is told that a long step moves`() async throws {
+        let pulse = Pulse()
+        let rig = try await WorkerRig.start(pulse: pulse)
+        let (router, description) = try await RouterEnd.linked(rig)
+        #expect(description.signSeconds == 0.2)
+        try await HealthTests.hang(rig, router)
+
+        let moves = Task {
+            while !Task.isCancelled {
+                pulse.beat()
+                try? await Task.sleep(for: .milliseconds(10))
+            }
+        }
+        for _ in 0..<3 {
+            let event = try await router.next { event -> WorkerEvent? in
+                if case .prefix = event { nil } else { event }
+            }
+            #expect(event == .working)
+        }
+        moves.cancel()
+
+        rig.gate.open()
+        #expect(try await router.tokens(of: 1).finish == .length)
         await rig.service.stop()
     }
 

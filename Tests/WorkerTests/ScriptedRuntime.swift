@@ -10,12 +10,14 @@ final class ScriptedRuntime: ModelRuntime {
     static let vocabularySize = 50
 
     let description: ModelDescription
+    let pulse: Pulse?
     private let gate: Gate
     private var tokens: [Int]
     private var rows: UnsafeMutableBufferPointer<Float>
 
-    init(gate: Gate, pageCount: Int = 64) {
+    init(gate: Gate, pageCount: Int = 64, pulse: Pulse? = nil) {
         self.gate = gate
+        self.pulse = pulse
         description = ModelDescription(
             name: "scripted", architecture: "script", numericsID: "script-1", vocabularySize: Self.vocabularySize,
             contextLength: pageCount * 4, pageTokenCount: 4, pageCount: pageCount, stepTokenMax: 128)

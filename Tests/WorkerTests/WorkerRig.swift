@@ -2,6 +2,7 @@ import Engine
 import HTTP
 import Inference
 import Logging
+import Models
 import NIOCore
 import NIOPosix
 import Synchronization
@@ -24,13 +25,17 @@ struct WorkerRig {
 
     var eventLoop: any EventLoop { service.desk.eventLoop }
 
-    static func start(pageCount: Int = 64, _ change: (inout WorkerOptions) -> Void = { _ in }) async throws -> WorkerRig
-    {
+    static func start(
+        pageCount: Int = 64, pulse: Pulse? = nil, _ change: (inout WorkerOptions) -> Void = { _ in }
+    ) async throws -> WorkerRig {
         let (registry, gate, clock) = (MetricRegistry(), Gate(), TestClock())
         let service = try await WorkerService.start(
             options(change), eventLoop: MultiThreadedEventLoopGroup.singleton.next(), registry: registry,
             logger: quiet, clock: { clock.now() }
-        ) { LoadedModel(runtime: ScriptedRuntime(gate: gate, pageCount: pageCount), tokenizer: tokenizer) }
+        ) {
+            LoadedModel(
+                runtime: ScriptedRuntime(gate: gate, pageCount: pageCount, pulse: pulse), tokenizer: tokenizer)
+        }
         return WorkerRig(service: service, registry: registry, gate: gate, clock: clock)
     }
 

@@ -38,6 +38,7 @@ package final class Encoder: ModelRuntime {
     }
 
     package var threadCount: Int { team.threadCount }
+    package var pulse: Pulse? { board.pulse }
 
     /// Whole texts only: each slice is one.
     /// - Returns: (texts, output count) row-major.

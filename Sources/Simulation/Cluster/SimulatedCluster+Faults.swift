@@ -28,8 +28,16 @@ extension SimulatedCluster {
         case .crash: kill(victim)
         case .crashAllButOne: for index in living where index != victim { kill(index) }
         case .freeze: freeze(victim, seconds: faultRandom.logUniform(0.05...5))
-        case .hang: machines[victim].hungUntil = after(faultRandom.logUniform(0.05...8))
-        case .slow: machines[victim].slowUntil = after(faultRandom.logUniform(0.1...5))
+        case .hang: hang(victim, seconds: faultRandom.logUniform(0.05...8))
+        case .slow:
+            if !machines[victim].isSlow(at: now) { machines[victim].slowSince = now }
+            machines[victim].slowUntil = after(faultRandom.logUniform(0.1...5))
+        case .busy:
+            let (seconds, factor) = (stepRandom.logUniform(0.1...5), stepRandom.uniform(2...5))
+            for index in machines.indices {
+                machines[index].busyUntil = after(seconds)
+                machines[index].busyFactor = factor
+            }
         case .partition: partition(victim, seconds: faultRandom.logUniform(0.02...5))
         case .linkLoss:
             let place = LinkPlace(machine: victim, router: oneRouter())
@@ -38,6 +46,7 @@ extension SimulatedCluster {
         case .delay:
             let until = after(faultRandom.logUniform(0.1...3))
             for place in someLinks(of: victim) { self[place].delayedUntil = until }
+            trouble(victim, until: until)
         case .drain: drain(victim)
         case .rollingRestart:
             let pause = faultRandom.uniform(0.2...3)
@@ -57,14 +66,29 @@ extension SimulatedCluster {
         return [LinkPlace(machine: machine, router: oneRouter())]
     }
 
+    /// It may look silent for so long, and no longer.
+    mutating func trouble(_ index: Int, for seconds: Double) { trouble(index, until: after(seconds)) }
+
+    private mutating func trouble(_ index: Int, until instant: Instant) {
+        machines[index].troubledUntil = max(instant, machines[index].troubledUntil ?? instant)
+    }
+
+    private mutating func hang(_ index: Int, seconds: Double) {
+        if !machines[index].isHung(at: now) { machines[index].hungSince = now }
+        machines[index].hungUntil = after(seconds)
+        trouble(index, for: seconds)
+    }
+
     private mutating func freeze(_ index: Int, seconds: Double) {
         let until = max(after(seconds), machines[index].frozenUntil ?? now)
         machines[index].frozenUntil = until
+        trouble(index, until: until)
         queue.schedule(.thawed(machine: index, process: machines[index].process), at: until)
         for place in links(of: index) { losePing(place, silence: seconds) }
     }
 
     private mutating func partition(_ index: Int, seconds: Double) {
+        trouble(index, for: seconds)
         for place in someLinks(of: index) {
             self[place].partitionedUntil = max(after(seconds), self[place].partitionedUntil ?? now)
             losePing(place, silence: seconds)
@@ -85,8 +109,9 @@ extension SimulatedCluster {
         for router in routers.indices { startRouter(router) }
         for id in requests.keys.sorted() where requests[id]?.isPoison == true { leave(id) }
         for index in machines.indices {
-            machines[index].slowUntil = nil
-            machines[index].hungUntil = nil
+            (machines[index].slowSince, machines[index].slowUntil) = (nil, nil)
+            (machines[index].hungSince, machines[index].hungUntil) = (nil, nil)
+            machines[index].busyUntil = nil
             for place in links(of: index) {
                 self[place].partitionedUntil = nil
                 self[place].delayedUntil = nil

@@ -17,6 +17,7 @@ extension SimulatedCluster {
         case .commanded(let place, let process, let link, let command):
             tell(.command(command, .init(router: place.router, number: link)), place.machine, process, event)
         case .stepEnded(let machine, let process): endStep(machine, process, event)
+        case .lookedAtStep(let machine, let process, let step): lookAtStep(machine, process, step)
         case .died(let machine, let process, let poison):
             guard machines[machine].process == process else { return }
             poisonDeaths[poison, default: 0] += 1
@@ -54,8 +55,9 @@ extension SimulatedCluster {
         machines[index].process += 1
         machines[index].isComputing = false
         machines[index].frozenUntil = nil
-        machines[index].hungUntil = nil
-        machines[index].slowUntil = nil
+        (machines[index].hungSince, machines[index].hungUntil) = (nil, nil)
+        (machines[index].slowSince, machines[index].slowUntil) = (nil, nil)
+        trouble(index, for: plan.pingSeconds)
         machines[index].held.removeAll()
     }
 
@@ -93,11 +95,36 @@ extension SimulatedCluster {
             machines[index].worker = worker
             machines[index].isComputing = true
             queue.schedule(.stepEnded(machine: index, process: process), at: after(seconds))
+            if machines[index].description.signSeconds != nil {
+                scheduleLook(index, process, worker.stepNumber, after: lookSeconds * (1 + stepRandom.unit()))
+            }
         case .dying(let seconds, let poison):
             machines[index].worker = worker
             machines[index].isComputing = true
             queue.schedule(.died(machine: index, process: process, of: poison), at: after(seconds))
         }
+    }
+
+    // MARK: - Signs of life
+
+    /// Two looks lie between two signs at most.
+    private var lookSeconds: Double { SimulatedMachine.signSeconds / 2 }
+
+    private mutating func scheduleLook(_ index: Int, _ process: Int, _ step: UInt64, after seconds: Double) {
+        let lateness = machines[index].isBusy(at: now) ? 0.15 * stepRandom.unit() : 0
+        queue.schedule(
+            .lookedAtStep(machine: index, process: process, step: step), at: after(seconds + lateness))
+    }
+
+    /// A step that goes on and moves is told of.
+    private mutating func lookAtStep(_ index: Int, _ process: Int, _ step: UInt64) {
+        guard machines[index].process == process, machines[index].isComputing,
+            let worker = machines[index].worker, worker.stepNumber == step
+        else { return }
+        if !machines[index].isFrozen(at: now) && !machines[index].isHung(at: now) {
+            say(worker.connectedRouters.map { ($0, .working) }, from: index)
+        }
+        scheduleLook(index, process, step, after: lookSeconds)
     }
 
     private mutating func endStep(_ index: Int, _ process: Int, _ event: ClusterEvent) {
@@ -174,7 +201,7 @@ extension SimulatedCluster {
             let times =
                 switch event {
                 case .draining, .credit: networkRandom.happens(0.1) ? 2 : 1
-                case .welcome, .step, .prefix, .preempted, .refused: 1
+                case .welcome, .step, .prefix, .preempted, .refused, .working: 1
                 }
             for _ in 0..<times { queue.schedule(.said(place, link: link, event), at: arrival(atRouter: place)) }
         }

@@ -18,6 +18,7 @@ extension SimulatedCluster {
     mutating func tick(_ router: Int, _ life: Int) {
         guard routers[router].isUp, routers[router].life == life else { return }
         perform(routers[router].scheduler.timePassed(now))
+        checkHung(by: router)
         queue.schedule(.ticked(router: router, life: life), at: after(plan.tickSeconds))
     }
 
@@ -52,6 +53,7 @@ extension SimulatedCluster {
         case .draining:
             self[place].saysDraining = true
             perform(routers[place.router].scheduler.workerDraining(worker, now: now))
+        case .working: perform(routers[place.router].scheduler.workerWorks(worker, now: now))
         }
     }
 
@@ -121,7 +123,10 @@ extension SimulatedCluster {
             case .moved(let choice, let cause): moved(choice, cause)
             case .suspected(let worker):
                 forgivePassing()
-                if let place = linksByWorker[worker] { self[place].isSuspect = true }
+                if let place = linksByWorker[worker] {
+                    self[place].isSuspect = true
+                    checkSuspicion(at: place)
+                }
             case .recovered(let worker):
                 if let place = linksByWorker[worker] { markReady(place) }
             }

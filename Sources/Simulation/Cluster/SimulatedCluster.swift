@@ -38,6 +38,8 @@ package struct SimulatedCluster: Sendable {
     var faultRandom: SimulatedRandom
     /// Which router, where there are several.
     var routerRandom: SimulatedRandom
+    /// How long steps are, and when what is told of them.
+    var stepRandom: SimulatedRandom
 
     /// - Returns: what came of a whole run.
     package static func run(_ options: SimulationOptions) -> SimulationReport {
@@ -59,6 +61,8 @@ package struct SimulatedCluster: Sendable {
         routerRandom = SimulatedRandom(seed: options.seed, stream: 4)
         var plan = SimulationPlan(options, &planRandom)
         plan.drawRouters(options, &routerRandom)
+        stepRandom = SimulatedRandom(seed: options.seed, stream: 5)
+        plan.drawSteps(options, &stepRandom)
         self.plan = plan
         networkRandom = SimulatedRandom(seed: options.seed, stream: 1)
         clientRandom = SimulatedRandom(seed: options.seed, stream: 2)
@@ -107,7 +111,8 @@ package struct SimulatedCluster: Sendable {
 
     private mutating func handle(_ event: ClusterEvent) {
         switch event {
-        case .processStarted, .connected, .disconnected, .commanded, .stepEnded, .died, .thawed: handleMachine(event)
+        case .processStarted, .connected, .disconnected, .commanded, .stepEnded, .lookedAtStep, .died, .thawed:
+            handleMachine(event)
         case .dialled(let place, let link): dial(place, link)
         case .said(let place, let link, let event): hear(event, from: place, link)
         case .linkLost(let place, let link): loseLink(place, link)
@@ -150,7 +155,7 @@ package struct SimulatedCluster: Sendable {
             .commanded(let place, let process, let link, _):
             for figure in [1, place.machine, process, Self.figure(link, place.router)] { report.hash.add(figure) }
         case .stepEnded(let machine, let process), .died(let machine, let process, _),
-            .thawed(let machine, let process):
+            .lookedAtStep(let machine, let process, _), .thawed(let machine, let process):
             for figure in [2, machine, process] { report.hash.add(figure) }
         case .dialled(let place, let link), .linkLost(let place, let link):
             for figure in [3, place.machine, Self.figure(link, place.router)] { report.hash.add(figure) }

@@ -8,11 +8,19 @@ struct SimulatedMachine: Sendable {
     /// Counts processes: what was meant for an earlier one is nobody's.
     var process = 0
     var isComputing = false
+    /// Since when its steps take ten times as long, and until when.
+    var slowSince: Instant?
     var slowUntil: Instant?
+    /// All machines have too much to do, by so much.
+    var busyUntil: Instant?
+    var busyFactor = 1.0
     /// The whole process stands still.
     var frozenUntil: Instant?
-    /// Its engine does.
+    /// Its engine does, since and until.
+    var hungSince: Instant?
     var hungUntil: Instant?
+    /// Something was wrong until then with it, or the way to it, that may make it look silent.
+    var troubledUntil: Instant?
     /// What came while it stood still.
     var held: [ClusterEvent] = []
     /// One of each router.
@@ -25,7 +33,12 @@ struct SimulatedMachine: Sendable {
 
     func isFrozen(at now: Instant) -> Bool { frozenUntil.map { $0 > now } ?? false }
     func isHung(at now: Instant) -> Bool { hungUntil.map { $0 > now } ?? false }
-    func slowness(at now: Instant) -> Double { slowUntil.map { $0 > now } ?? false ? 10 : 1 }
+    func isSlow(at now: Instant) -> Bool { slowUntil.map { $0 > now } ?? false }
+    func isBusy(at now: Instant) -> Bool { busyUntil.map { $0 > now } ?? false }
+    func slowness(at now: Instant) -> Double { (isSlow(at: now) ? 10 : 1) * (isBusy(at: now) ? busyFactor : 1) }
+
+    /// As workers promise.
+    static let signSeconds = 0.2
 
     /// KV pages that a router has at least, however many are connected.
     var pageShareMin: Int { description.pageCount / links.count }
@@ -41,6 +54,7 @@ enum ClusterEvent: Sendable {
     case disconnected(LinkPlace, process: Int, link: Int)
     case commanded(LinkPlace, process: Int, link: Int, WorkerCommand)
     case stepEnded(machine: Int, process: Int)
+    case lookedAtStep(machine: Int, process: Int, step: UInt64)
     case died(machine: Int, process: Int, of: Int)
     case thawed(machine: Int, process: Int)
     // In a router.

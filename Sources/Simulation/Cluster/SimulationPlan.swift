@@ -39,8 +39,8 @@ struct SimulationPlan: Sendable {
         jitterSeconds = random.happens(0.5) ? delaySeconds * random.uniform(0...5) : 0
         drawMachines(options.workerCount ?? random.integer(1...6), &random)
         drawLimits(&random)
-        let enabled = options.faults ?? Set(FaultKind.allCases.filter { _ in random.happens(0.25) })
-        for kind in FaultKind.allCases where enabled.contains(kind) {
+        let enabled = options.faults ?? Set(FaultKind.firstKinds.filter { _ in random.happens(0.25) })
+        for kind in FaultKind.firstKinds where enabled.contains(kind) {
             if kind == .poison {
                 poisonCount = random.integer(1...2)
             } else {
@@ -59,6 +59,17 @@ struct SimulationPlan: Sendable {
             machines[index].slotCount = max(machines[index].slotCount, routerCount)
             machines[index].pageCount = max(machines[index].pageCount, 4 * routerCount)
         }
+    }
+
+    /// Whether workers tell that a long step moves, models so large that steps are long, and machines that have too much
+    /// to do.
+    mutating func drawSteps(_ options: SimulationOptions, _ random: inout SimulatedRandom) {
+        if random.happens(0.8) {
+            for index in machines.indices { machines[index].signSeconds = SimulatedMachine.signSeconds }
+        }
+        if random.happens(0.2) { cost *= random.logUniform(1...20) }
+        guard options.faults.map({ $0.contains(.busy) }) ?? random.happens(0.25) else { return }
+        faults.append(FaultRate(kind: .busy, meanSeconds: activeSeconds * random.logUniform(0.1...1)))
     }
 
     private mutating func drawTenants(_ random: inout SimulatedRandom) {

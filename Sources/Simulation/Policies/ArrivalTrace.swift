@@ -38,11 +38,26 @@ struct ArrivalTrace: Sendable {
             addConversation(conversation, from: time, turnsMean: turnsMean, options, &random)
             conversation += 1
         }
+        addFlood(options, turnsMean: turnsMean, from: conversation)
         turns.sort { ($0.seconds, $0.conversation) < ($1.seconds, $1.conversation) }
     }
 
+    /// More of the heaviest tenant.
+    private mutating func addFlood(_ options: PolicyOptions, turnsMean: Double, from first: Int) {
+        guard options.floodPerSecond > 0 else { return }
+        var random = SimulatedRandom(seed: options.seed, stream: 13)
+        let rate = options.floodPerSecond * Double(options.workerCount) / turnsMean
+        var (time, conversation) = (0.0, first)
+        while time < options.seconds {
+            time += random.gamma(shape: 0.5, scale: 2 / rate)
+            addConversation(conversation, from: time, turnsMean: turnsMean, of: 0, options, &random)
+            conversation += 1
+        }
+    }
+
+    /// - Parameter owner: nil for one that is drawn.
     private mutating func addConversation(
-        _ conversation: Int, from start: Double, turnsMean: Double, _ options: PolicyOptions,
+        _ conversation: Int, from start: Double, turnsMean: Double, of owner: Int? = nil, _ options: PolicyOptions,
         _ random: inout SimulatedRandom
     ) {
         // Tenant k has a share of 1 / (k + 1), as in Zipf's law.
@@ -61,7 +76,7 @@ struct ArrivalTrace: Sendable {
             if time >= options.seconds { break }
             turns.append(
                 Turn(
-                    seconds: time, conversation: conversation, tenant: tenant ?? 0, userTokens: user,
+                    seconds: time, conversation: conversation, tenant: owner ?? tenant ?? 0, userTokens: user,
                     outputTokens: output, isLast: turn == count - 1))
             time += 4 + random.logNormal(median: 10, sigma: 0.8)
         }

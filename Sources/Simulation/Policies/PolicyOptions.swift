@@ -23,6 +23,10 @@ package struct PolicyOptions: Equatable, Sendable {
     package var seconds: Double
     /// Before measuring, so that caches hold something.
     package var warmUpSeconds = 60.0
+    /// What the heaviest tenant asks for beside all that in the measured time, for each worker.
+    package var floodPerSecond = 0.0
+    /// So many workers become ten times slower when measuring begins.
+    package var slowWorkers = 0
 
     /// A request within both limits is good: until its first token, and from token to token on its own average.
     package static let firstTokenSecondsMax = 1.0
@@ -41,7 +45,8 @@ package struct PolicyOptions: Equatable, Sendable {
     var worker: WorkerDescription {
         WorkerDescription(
             model: "m", numericsID: "a", epoch: 1, slotCount: 32, pageCount: 768, pageTokenCount: 32,
-            contextLength: Self.contextLength, vocabularySize: SimulatedModel.vocabularySize, stepTokenBudget: 256)
+            contextLength: Self.contextLength, vocabularySize: SimulatedModel.vocabularySize, stepTokenBudget: 256,
+            signSeconds: SimulatedMachine.signSeconds)
     }
 }
 
@@ -57,9 +62,24 @@ package struct PolicyResult: Equatable, Sendable {
     package var interTokenP99 = 0.0
     /// Over tenants, of the part of each one's requests that was good: 1 is equal, 1/n is one tenant alone.
     package var fairness = 0.0
+    /// The same of the tokens that each tenant was served while requests came, by what it would have been by max-min fair
+    /// shares of all that was served.
+    package var servedFairness = 0.0
+    /// Of all tenants but the heaviest.
+    package var lightFirstTokenP99 = 0.0
+    package var lightGoodPart = 0.0
     /// Part of all prompt tokens that workers had cached.
     package var hitRate = 0.0
     package var preemptionCount = 0
+    /// Workers that made slow steps; of them, those that were set aside for it; and the longest that one computed slow
+    /// steps before that, or without it.
+    package var slowCount = 0
+    package var slowNoticedCount = 0
+    package var slowSecondsMax = 0.0
+    /// The most workers that were set aside at once.
+    package var setAsideMax = 0
+    /// Sequences that were given to a worker while it was set aside.
+    package var wrongAdmissions = 0
     package var hash = EventHash()
 
     package var goodPart: Double { requestCount == 0 ? 0 : Double(goodCount) / Double(requestCount) }

@@ -14,16 +14,6 @@ package struct PolicyRun: Sendable {
         case ticked
     }
 
-    /// A request that has not ended.
-    private struct Stream: Sendable {
-        var turn: Int
-        var arrivedAt: Instant
-        var admitted: AdmittedSequence
-        var firstTokenAt: Instant?
-        var lastTokenAt: Instant?
-        var outputCount = 0
-    }
-
     private struct Host: Sendable {
         var worker: SimulatedWorker
         var isComputing = false
@@ -40,15 +30,13 @@ package struct PolicyRun: Sendable {
     private var balancer: (any PushBalancer)?
     private var hosts: [Host]
     private var underway: [Int]
-    private var streams: [UInt64: Stream] = [:]
+    private var streams: [UInt64: OpenStream] = [:]
     private var owners: [SequenceID: UInt64] = [:]
     private var openCount = 0
     private var hasMore = true
 
-    private var firstTokens = DurationCounts()
-    private var interTokens = DurationCounts()
-    private var measured: [Int]
-    private var good: [Int]
+    private var figures: PolicyFigures
+    private var slow: SlowWatch
     private var result = PolicyResult()
 
     package static func run(_ options: PolicyOptions) -> PolicyResult {
@@ -68,8 +56,8 @@ package struct PolicyRun: Sendable {
         hosts = Array(
             repeating: Host(worker: SimulatedWorker(description, cost: .measured)), count: options.workerCount)
         underway = Array(repeating: 0, count: options.workerCount)
-        measured = Array(repeating: 0, count: trace.tenantCount)
-        good = Array(repeating: 0, count: trace.tenantCount)
+        figures = PolicyFigures(tenantCount: trace.tenantCount)
+        slow = SlowWatch(count: options.slowWorkers, from: start.advanced(bySeconds: options.warmUpSeconds))
         balancer =
             switch options.policy {
             case .apus: nil
@@ -137,15 +125,16 @@ package struct PolicyRun: Sendable {
         let id = UInt64(turn + 1)
         let sequence = AdmittedSequence(
             id: SequenceID(id), tokens: prompt, promptTokenCount: prompt.count, sampling: sampling)
-        streams[id] = Stream(turn: turn, arrivedAt: now, admitted: sequence)
+        streams[id] = OpenStream(turn: turn, arrivedAt: now, admitted: sequence)
         openCount += 1
         if trace.turns[turn].seconds >= 0 {
-            measured[trace.turns[turn].tenant] += 1
+            figures.asked(trace.turns[turn], promptTokens: prompt.count)
             result.requestCount += 1
         }
         guard let worker = balancer?.choose(prompt, underway: underway) else {
             let spec = RequestSpec(
-                id: RequestID(id), model: "m", prompts: [prompt], maxTokens: sampling.maxTokens)
+                id: RequestID(id), model: "m", prompts: [prompt], maxTokens: sampling.maxTokens,
+                tenant: "\(trace.turns[turn].tenant)")
             if let actions = try? scheduler.requestSubmitted(spec, now: now) { perform(actions) }
             return
         }
@@ -174,6 +163,7 @@ package struct PolicyRun: Sendable {
             perform(scheduler.sequencePreempted(sequence, by: worker, now: now))
         case .refused(let sequence) where balancer == nil:
             perform(scheduler.sequenceRefused(sequence, by: worker, now: now))
+        case .working: perform(scheduler.workerWorks(worker, now: now))
         case .welcome, .draining, .credit, .prefix, .preempted, .refused: break
         }
     }
@@ -186,12 +176,18 @@ package struct PolicyRun: Sendable {
                 owners[sequence] = choice.request.rawValue
                 stream.admitted.id = sequence
                 streams[choice.request.rawValue] = stream
+                slow.admitted(to: Int(worker.rawValue))
                 let command = SimulatedWorker.Message.command(.admit(stream.admitted), LinkName())
                 tell(command, Int(worker.rawValue))
-            case .cancel(let sequence, let worker): tell(.command(.cancel(sequence), LinkName()), Int(worker.rawValue))
+            case .cancel(let sequence, let worker):
+                owners[sequence] = nil
+                tell(.command(.cancel(sequence), LinkName()), Int(worker.rawValue))
             case .preempt(let sequence, let worker):
                 tell(.command(.preempt(sequence), LinkName()), Int(worker.rawValue))
-            case .fail, .moved, .suspected, .recovered: break
+            case .suspected(let worker):
+                if scheduler.workerState(worker) == .slow { slow.wasSetAside(Int(worker.rawValue), at: now) }
+            case .recovered(let worker): slow.isBack(Int(worker.rawValue))
+            case .fail, .moved: break
             }
         }
     }
@@ -202,40 +198,35 @@ package struct PolicyRun: Sendable {
 
     private mutating func deliver(_ entry: StepEntry, from index: Int) {
         guard let id = owners[entry.sequence], let place = streams.index(forKey: id) else { return }
-        var stream = streams.values[place]
-        let isMeasured = trace.turns[stream.turn].seconds >= 0
+        let turn = trace.turns[streams.values[place].turn]
+        let isMeasured = turn.seconds >= 0
         if !entry.tokens.isEmpty {
-            streams.values[place].admitted.tokens += entry.tokens
-            if isMeasured {
-                if let last = stream.lastTokenAt {
-                    interTokens.add(now.seconds(since: last))
-                } else {
-                    firstTokens.add(now.seconds(since: stream.arrivedAt))
-                }
-            }
-            stream.firstTokenAt = stream.firstTokenAt ?? now
-            stream.lastTokenAt = now
-            stream.outputCount += entry.tokens.count
-            streams.values[place].firstTokenAt = stream.firstTokenAt
-            streams.values[place].lastTokenAt = now
-            streams.values[place].outputCount = stream.outputCount
+            if isMeasured { count(entry.tokens, of: streams.values[place], turn) }
+            streams.values[place].took(entry.tokens, at: now)
         }
         guard entry.finish != nil else { return }
+        let stream = streams.values[place]
         streams[id] = nil
         owners[entry.sequence] = nil
         openCount -= 1
         underway[index] -= 1
         result.hash.add(id)
         result.hash.add(UInt64(bitPattern: now.nanoseconds))
-        guard isMeasured, let first = stream.firstTokenAt else { return }
-        result.answeredCount += stream.outputCount == trace.turns[stream.turn].outputTokens ? 1 : 0
-        let each = now.seconds(since: first) / Double(max(1, stream.outputCount - 1))
-        if first.seconds(since: stream.arrivedAt) <= PolicyOptions.firstTokenSecondsMax,
-            each <= PolicyOptions.interTokenSecondsMax
-        {
-            good[trace.turns[stream.turn].tenant] += 1
-            result.goodCount += 1
+        guard isMeasured else { return }
+        result.answeredCount += stream.outputCount == turn.outputTokens ? 1 : 0
+        if stream.isGood { figures.wasGood(turn.tenant) }
+    }
+
+    /// - Parameter stream: as it was before them.
+    private mutating func count(_ tokens: [TokenID], of stream: OpenStream, _ turn: ArrivalTrace.Turn) {
+        if let last = stream.lastTokenAt {
+            figures.wentOn(after: now.seconds(since: last))
+        } else {
+            figures.began(turn, after: now.seconds(since: stream.arrivedAt))
         }
+        guard now <= start.advanced(bySeconds: options.warmUpSeconds + options.seconds) else { return }
+        let promptTokens = stream.firstTokenAt == nil ? stream.admitted.promptTokenCount : 0
+        figures.served(turn.tenant, promptTokens: promptTokens, outputTokens: tokens.count)
     }
 
     // MARK: - Workers
@@ -243,12 +234,17 @@ package struct PolicyRun: Sendable {
     private mutating func beginStep(_ index: Int) {
         guard !hosts[index].isComputing else { return }
         if balancer != nil { admitFromLine(index) }
-        let step = hosts[index].worker.begin(now: now)
+        let step = hosts[index].worker.begin(now: now, slowness: slow.slowness(of: index, at: now))
         switch step {
         case .idle: send(hosts[index].worker.takeEvents(), from: index)
         case .computing(let seconds), .dying(let seconds, _):
             hosts[index].isComputing = true
+            slow.stepBegan(on: index, at: now, until: after(seconds))
             queue.schedule(.stepEnded(worker: index), at: after(seconds))
+            guard balancer == nil else { return }
+            for sign in stride(from: SimulatedMachine.signSeconds, to: seconds, by: SimulatedMachine.signSeconds) {
+                queue.schedule(.heard(worker: index, [.working]), at: after(sign))
+            }
         }
     }
 
@@ -284,11 +280,8 @@ package struct PolicyRun: Sendable {
     }
 
     private mutating func finish() -> PolicyResult {
-        result.firstTokenP50 = firstTokens.quantile(0.5)
-        result.firstTokenP99 = firstTokens.quantile(0.99)
-        result.interTokenP99 = interTokens.quantile(0.99)
-        let parts = measured.indices.filter { measured[$0] > 0 }.map { Double(good[$0]) / Double(measured[$0]) }
-        result.fairness = jainIndex(parts)
+        figures.write(into: &result)
+        slow.write(into: &result)
         let queried = hosts.reduce(0) { $0 + $1.worker.queriedTokenCount }
         result.hitRate =
             queried == 0 ? 0 : Double(hosts.reduce(0) { $0 + $1.worker.cachedTokenCount }) / Double(queried)

@@ -47,6 +47,8 @@ extension SimulatedWorker {
         }
     }
 
+    package var connectedRouters: [Int] { shares.map(\.link.router) }
+
     /// The connection of a router; nil where it has none.
     package func linkNumber(of router: Int) -> Int? { shares.first { $0.link.router == router }?.link.number }
 

@@ -40,7 +40,7 @@ package struct SimulatedWorker: Sendable {
     var outbox: [Said] = []
     var plan = Plan()
     var isInStep = false
-    var stepNumber: UInt64 = 0
+    package var stepNumber: UInt64 = 0
     var stepSeconds = 0.0
     private var drainDeadline: Instant?
     package private(set) var queriedTokenCount = 0

@@ -24,6 +24,13 @@ package struct StepCost: Equatable, Sendable {
     package static let measured = StepCost(
         fixedSeconds: 1.5e-3, decodeRowSeconds: 5.5e-4, promptTokenSeconds: 3.6e-4, attentionSeconds: 2.5e-7)
 
+    static func *= (cost: inout StepCost, factor: Double) {
+        cost.fixedSeconds *= factor
+        cost.decodeRowSeconds *= factor
+        cost.promptTokenSeconds *= factor
+        cost.attentionSeconds *= factor
+    }
+
     func seconds(decodeRows: Int, promptTokens: Int, attendedPairs: Int) -> Double {
         fixedSeconds + Double(decodeRows) * decodeRowSeconds + Double(promptTokens) * promptTokenSeconds
             + Double(attendedPairs) * attentionSeconds

@@ -593,6 +593,14 @@ package nonisolated struct WireWorkerMessage: Sendable {
     set {message = .draining(newValue)}
   }
 
+  package var working: WireWorking {
+    get {
+      if case .working(let v)? = message {return v}
+      return WireWorking()
+    }
+    set {message = .working(newValue)}
+  }
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package nonisolated enum OneOf_Message: Equatable, Sendable {
@@ -603,6 +611,7 @@ package nonisolated struct WireWorkerMessage: Sendable {
     case preempted(WirePreempted)
     case refused(WireRefused)
     case draining(WireDraining)
+    case working(WireWorking)
 
   }
 
@@ -673,6 +682,10 @@ package nonisolated struct WireDescription: Sendable {
 
   /// Of the worker, where page_count is a router's share; 0: as many as that.
   package var wholePageCount: UInt32 = 0
+
+  /// While it computes, each router hears something at least so often, `Working` where there is nothing else; 0: no more
+  /// than its steps.
+  package var signIntervalMs: UInt32 = 0
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -918,6 +931,17 @@ package nonisolated struct WireRefused: Sendable {
 }
 
 package nonisolated struct WireDraining: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// A long step is underway and moves.
+package nonisolated struct WireWorking: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
@@ -1774,7 +1798,7 @@ nonisolated extension WireDrain: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
 
 nonisolated extension WireWorkerMessage: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".WorkerMessage"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}welcome\0\u{1}step\0\u{1}credit\0\u{1}prefix\0\u{1}preempted\0\u{1}refused\0\u{1}draining\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}welcome\0\u{1}step\0\u{1}credit\0\u{1}prefix\0\u{1}preempted\0\u{1}refused\0\u{1}draining\0\u{1}working\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1873,6 +1897,19 @@ nonisolated extension WireWorkerMessage: SwiftProtobuf.Message, SwiftProtobuf._M
           self.message = .draining(v)
         }
       }()
+      case 8: try {
+        var v: WireWorking?
+        var hadOneofValue = false
+        if let current = self.message {
+          hadOneofValue = true
+          if case .working(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.message = .working(v)
+        }
+      }()
       default: break
       }
     }
@@ -1911,6 +1948,10 @@ nonisolated extension WireWorkerMessage: SwiftProtobuf.Message, SwiftProtobuf._M
     case .draining?: try {
       guard case .draining(let v)? = self.message else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
+    }()
+    case .working?: try {
+      guard case .working(let v)? = self.message else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
     }()
     case nil: break
     }
@@ -1965,7 +2006,7 @@ nonisolated extension WireWelcome: SwiftProtobuf.Message, SwiftProtobuf._Message
 
 nonisolated extension WireDescription: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Description"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}model\0\u{3}numerics_id\0\u{1}epoch\0\u{3}slot_count\0\u{3}page_count\0\u{3}page_token_count\0\u{3}context_length\0\u{3}vocabulary_size\0\u{3}step_token_budget\0\u{3}pooled_output\0\u{3}whole_page_count\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}model\0\u{3}numerics_id\0\u{1}epoch\0\u{3}slot_count\0\u{3}page_count\0\u{3}page_token_count\0\u{3}context_length\0\u{3}vocabulary_size\0\u{3}step_token_budget\0\u{3}pooled_output\0\u{3}whole_page_count\0\u{3}sign_interval_ms\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1984,6 +2025,7 @@ nonisolated extension WireDescription: SwiftProtobuf.Message, SwiftProtobuf._Mes
       case 9: try { try decoder.decodeSingularUInt32Field(value: &self.stepTokenBudget) }()
       case 10: try { try decoder.decodeSingularMessageField(value: &self._pooledOutput) }()
       case 11: try { try decoder.decodeSingularUInt32Field(value: &self.wholePageCount) }()
+      case 12: try { try decoder.decodeSingularUInt32Field(value: &self.signIntervalMs) }()
       default: break
       }
     }
@@ -2027,6 +2069,9 @@ nonisolated extension WireDescription: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if self.wholePageCount != 0 {
       try visitor.visitSingularUInt32Field(value: self.wholePageCount, fieldNumber: 11)
     }
+    if self.signIntervalMs != 0 {
+      try visitor.visitSingularUInt32Field(value: self.signIntervalMs, fieldNumber: 12)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2042,6 +2087,7 @@ nonisolated extension WireDescription: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if lhs.stepTokenBudget != rhs.stepTokenBudget {return false}
     if lhs._pooledOutput != rhs._pooledOutput {return false}
     if lhs.wholePageCount != rhs.wholePageCount {return false}
+    if lhs.signIntervalMs != rhs.signIntervalMs {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2508,6 +2554,25 @@ nonisolated extension WireDraining: SwiftProtobuf.Message, SwiftProtobuf._Messag
   }
 
   package static func ==(lhs: WireDraining, rhs: WireDraining) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireWorking: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Working"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireWorking, rhs: WireWorking) -> Bool {
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

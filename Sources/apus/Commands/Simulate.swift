@@ -39,6 +39,12 @@ struct Simulate: ParsableCommand {
     @Option(help: ArgumentHelp("With --compare: length of the trace.", valueName: "n")) var seconds = 60.0
     @Option(help: ArgumentHelp("With --compare: length of the trace before that, not measured.", valueName: "n"))
     var warmUpSeconds = 60.0
+    @Option(
+        help: ArgumentHelp(
+            "With --compare: what the heaviest tenant asks for beside the trace, for each worker.", valueName: "r"))
+    var flood = 0.0
+    @Option(help: ArgumentHelp("With --compare: workers that become ten times slower.", valueName: "n"))
+    var slowWorkers = 0
 
     func validate() throws {
         guard seed == nil || seeds == nil else { throw ValidationError("--seed and --seeds exclude each other.") }
@@ -50,6 +56,9 @@ struct Simulate: ParsableCommand {
         }
         guard (0...86_400).contains(warmUpSeconds) else {
             throw ValidationError("--warm-up-seconds must be from 0 to 86400.")
+        }
+        guard (0...1000).contains(flood), (0...4096).contains(slowWorkers) else {
+            throw ValidationError("--flood must be from 0 to 1000, --slow-workers from 0 to 4096.")
         }
         for (name, value, range) in [
             ("seeds", seeds ?? 1, 1...1_000_000_000), ("workers", workers ?? 1, 1...1000),
@@ -115,7 +124,8 @@ struct Simulate: ParsableCommand {
                 if command.compare {
                     try await PolicyComparison(
                         sizes: command.compareSizes(), rates: command.compareRates(), seconds: command.seconds,
-                        warmUpSeconds: command.warmUpSeconds, seed: command.seed ?? command.first
+                        warmUpSeconds: command.warmUpSeconds, floodPerSecond: command.flood,
+                        slowWorkers: command.slowWorkers, seed: command.seed ?? command.first
                     ).run { signals.wereRaised }
                     return
                 }

@@ -7,6 +7,8 @@ struct PolicyComparison: Sendable {
     var rates: [Double]
     var seconds: Double
     var warmUpSeconds: Double
+    var floodPerSecond = 0.0
+    var slowWorkers = 0
     var seed: UInt64
 
     private var cells: [PolicyOptions] {
@@ -17,6 +19,8 @@ struct PolicyComparison: Sendable {
                         policy: policy, workerCount: size, requestsPerSecond: rate, seconds: seconds)
                     options.seed = seed
                     options.warmUpSeconds = warmUpSeconds
+                    options.floodPerSecond = floodPerSecond
+                    options.slowWorkers = slowWorkers
                     return options
                 }
             }
@@ -44,10 +48,15 @@ struct PolicyComparison: Sendable {
         func figure(_ value: Double) -> String { String(format: "%.5g", value) }
         return """
             {"policy":"\(options.policy.rawValue)","workers":\(options.workerCount),\
-            "rate":\(figure(options.requestsPerSecond)),"seconds":\(figure(options.seconds)),"seed":\(options.seed),\
+            "rate":\(figure(options.requestsPerSecond)),"flood":\(figure(options.floodPerSecond)),\
+            "slow_workers":\(options.slowWorkers),"seconds":\(figure(options.seconds)),"seed":\(options.seed),\
             "requests":\(result.requestCount),"good":\(figure(result.goodPart)),\
             "ttft_p50":\(figure(result.firstTokenP50)),"ttft_p99":\(figure(result.firstTokenP99)),\
             "itl_p99":\(figure(result.interTokenP99)),"fairness":\(figure(result.fairness)),\
+            "served_fairness":\(figure(result.servedFairness)),"light_good":\(figure(result.lightGoodPart)),\
+            "light_ttft_p99":\(figure(result.lightFirstTokenP99)),"slow":\(result.slowCount),\
+            "slow_noticed":\(result.slowNoticedCount),"slow_seconds_max":\(figure(result.slowSecondsMax)),\
+            "set_aside_max":\(result.setAsideMax),"wrong_admissions":\(result.wrongAdmissions),\
             "hit_rate":\(figure(result.hitRate)),"preemptions":\(result.preemptionCount),"hash":"\(result.hash)"}
             """
     }

@@ -39,6 +39,7 @@ struct SimulationTotal: Sendable {
     var moves: [String: Int] = [:]
     var faults: [String: Int] = [:]
     var passedSecondsMax = 0.0
+    var noticeSecondsMax = 0.0
     var failedSeeds: [UInt64] = []
 
     mutating func add(_ report: SimulationReport) {
@@ -53,6 +54,7 @@ struct SimulationTotal: Sendable {
         one.moves = report.moves
         one.faults = report.faults
         one.passedSecondsMax = report.passedSecondsMax
+        one.noticeSecondsMax = report.noticeSecondsMax
         if report.violation != nil { one.failedSeeds = [report.seed] }
         add(one)
     }
@@ -68,6 +70,7 @@ struct SimulationTotal: Sendable {
         moves.merge(other.moves, uniquingKeysWith: +)
         faults.merge(other.faults, uniquingKeysWith: +)
         passedSecondsMax = max(passedSecondsMax, other.passedSecondsMax)
+        noticeSecondsMax = max(noticeSecondsMax, other.noticeSecondsMax)
         failedSeeds += other.failedSeeds
     }
 
@@ -78,7 +81,8 @@ struct SimulationTotal: Sendable {
         completed \(completed)\(SimulationText.counts(failed, before: ", failed: "))
         moves: \(SimulationText.counts(moves, before: ""))
         faults: \(SimulationText.counts(faults, before: ""))
-        longest time that others passed one: \(String(format: "%.2f", passedSecondsMax)) s
+        longest time that others passed one: \(String(format: "%.2f", passedSecondsMax)) s; \
+        that an engine hung unnoticed: \(String(format: "%.2f", noticeSecondsMax)) s
         """
     }
 }
