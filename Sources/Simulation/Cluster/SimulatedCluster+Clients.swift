@@ -53,7 +53,7 @@ extension SimulatedCluster {
             clients.append(
                 SimulatedClient(
                     conversation: words(16), turnsLeft: 1, thinkSeconds: 0, priority: 0, isProbe: true,
-                    retriesLeft: 20))
+                    retriesLeft: plan.isLarge ? 400 : 20))
             queue.schedule(.clientActed(clients.count - 1), at: after(clientRandom.uniform(5...8)))
             probesLeft += 1
         }
@@ -64,8 +64,9 @@ extension SimulatedCluster {
         return (0..<count).map { _ in TokenID(clientRandom.integer(range)) }
     }
 
-    /// A router's share of slots may hold for a while what was begun before the calm; nil: as others wait.
-    private var probePatienceSeconds: Double? { routers.count > 1 ? 60 : nil }
+    /// A router's share of slots, or a model with long steps, may hold for a while what was begun before the calm; nil: as
+    /// others wait.
+    private var probePatienceSeconds: Double? { plan.isLarge ? 600 : routers.count > 1 ? 60 : nil }
 
     // MARK: - Asking
 

@@ -95,13 +95,12 @@ extension SimulatedCluster {
             machines[index].worker = worker
             machines[index].isComputing = true
             queue.schedule(.stepEnded(machine: index, process: process), at: after(seconds))
-            if machines[index].description.signSeconds != nil {
-                scheduleLook(index, process, worker.stepNumber, after: lookSeconds * (1 + stepRandom.unit()))
-            }
+            lookAtNextStep(index, process, worker.stepNumber)
         case .dying(let seconds, let poison):
             machines[index].worker = worker
             machines[index].isComputing = true
             queue.schedule(.died(machine: index, process: process, of: poison), at: after(seconds))
+            lookAtNextStep(index, process, worker.stepNumber)
         }
     }
 
@@ -109,6 +108,11 @@ extension SimulatedCluster {
 
     /// Two looks lie between two signs at most.
     private var lookSeconds: Double { SimulatedMachine.signSeconds / 2 }
+
+    private mutating func lookAtNextStep(_ index: Int, _ process: Int, _ step: UInt64) {
+        guard machines[index].description.signSeconds != nil else { return }
+        scheduleLook(index, process, step, after: lookSeconds * (1 + stepRandom.unit()))
+    }
 
     private mutating func scheduleLook(_ index: Int, _ process: Int, _ step: UInt64, after seconds: Double) {
         let lateness = machines[index].isBusy(at: now) ? 0.15 * stepRandom.unit() : 0

@@ -14,6 +14,8 @@ struct SimulationPlan: Sendable {
     var machines: [WorkerDescription] = []
     var routerCount = 1
     var cost = StepCost.measured
+    /// A model whose steps may take seconds.
+    var isLarge = false
     var draftRate = 0.0
     var limits = SchedulingLimits()
     /// Clients come, and things go wrong, for so long; then everything must end.
@@ -67,7 +69,8 @@ struct SimulationPlan: Sendable {
         if random.happens(0.8) {
             for index in machines.indices { machines[index].signSeconds = SimulatedMachine.signSeconds }
         }
-        if random.happens(0.2) { cost *= random.logUniform(1...20) }
+        isLarge = random.happens(0.2)
+        if isLarge { cost *= random.logUniform(1...20) }
         guard options.faults.map({ $0.contains(.busy) }) ?? random.happens(0.25) else { return }
         faults.append(FaultRate(kind: .busy, meanSeconds: activeSeconds * random.logUniform(0.1...1)))
     }
