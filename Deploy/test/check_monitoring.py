@@ -177,14 +177,15 @@ def check_labels(prometheus: Prometheus) -> None:
 
 
 def overload(api: str) -> dict[str, int]:
-    """More at once than may wait, twice: nothing has moved yet at the first time. How often each code was the answer."""
+    """More at once than may wait, twice: nothing has moved yet at the first time. Answers are so long that some wait for
+    over a second on fast machines too: what moves faster has no measured speed. How often each code was the answer."""
     got: dict[str, int] = {}
     lock = threading.Lock()
 
     def client(number: int) -> None:
         code = "none"
         try:
-            get(f"{api}/v1/completions", {"model": "m", "prompt": f"{number}", "max_tokens": 16, "ignore_eos": True})
+            get(f"{api}/v1/completions", {"model": "m", "prompt": f"{number}", "max_tokens": 128, "ignore_eos": True})
         except urllib.error.HTTPError as error:
             code = json.loads(error.read())["error"]["code"]
         with lock:
