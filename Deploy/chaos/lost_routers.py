@@ -1,9 +1,9 @@
 """One of two routers that share the workers dies, or stops: whether the other one's clients notice."""
 
 import asyncio
-import signal
 import time
 
+import faults
 from clients import Load, ask
 from phases import Phase
 from programs import Router
@@ -20,15 +20,6 @@ def longest_silence(answers, start, end):
     return max(later - earlier for earlier, later in zip(times, times[1:]))
 
 
-def kill(router):
-    router.program.signal(signal.SIGKILL)
-    router.program.wait()
-
-
-def stop(router):
-    router.program.signal(signal.SIGSTOP)
-
-
 class LostRouter:
     """Strikes one router again and again, under load on both."""
 
@@ -36,14 +27,16 @@ class LostRouter:
         self.cluster = cluster
         self.options = options
         self.strike = strike
-        self.silences = []
+        # From the strikes on.
+        self.watched = []
 
     def back(self, router):
         """The struck router, or another one in its place, serving."""
-        if self.strike is kill:
+        if self.strike is faults.kill:
+            router.program.wait()
             router = Router(self.cluster.workers, port=router.port)
         else:
-            router.program.signal(signal.SIGCONT)
+            faults.resume(router)
         router.wait_for_workers(len(self.cluster.workers))
         return router
 
@@ -65,7 +58,7 @@ class LostRouter:
                 # Whom nobody answers asks nothing more meanwhile.
                 lost.is_over = True
                 await asyncio.sleep(WATCHED_SECONDS)
-                self.silences.append((at, at + WATCHED_SECONDS))
+                self.watched.append((at, at + WATCHED_SECONDS))
                 struck = await asyncio.to_thread(self.back, struck)
                 await losing
             kept.is_over = True
@@ -80,11 +73,11 @@ class LostRouter:
 async def router_losses(cluster, options, reference, count):
     """A phase for each way to lose a router."""
     phases = []
-    for name, strike in (("kill -9", kill), ("SIGSTOP for 2 s", stop)):
+    for name, strike in (("kill -9", faults.kill), ("SIGSTOP for 2 s", faults.stop)):
         lost = LostRouter(cluster, options, strike)
         answers, moved = await lost.run(count)
         phase = Phase(f"{name}, one of two routers, {count} times", None, answers, reference, moved)
-        phase.silences = [longest_silence(answers, start, end) for start, end in lost.silences]
+        phase.silences = [longest_silence(answers, start, end) for start, end in lost.watched]
         phase.silence_limit = SILENCE_LIMIT
         phases.append(phase)
     return phases
