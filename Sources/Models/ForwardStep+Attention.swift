@@ -93,13 +93,13 @@ extension ForwardStep {
         divide { place, item in
             guard !isLast || item.isAsked else { return }
             Kernels.attention(
-                queryRows(layer, index, rows, place), segment: item.segment,
+                queryRows(layer, index, rows, item, next: begin(layer, index, rows, place + 1)), segment: item.segment,
                 into: states(item) + item.segment * layout.stateCount, scratch: scratch)
         }
-        divide { place, item in
+        divide { _, item in
             guard item.segment == 0, !isLast || item.isAsked else { return }
             Kernels.joinAttention(
-                queryRows(layer, index, rows, place), states: states(item), segmentStride: layout.stateCount,
+                queryRows(layer, index, rows, item), states: states(item), segmentStride: layout.stateCount,
                 into: queryRows(attended, kvHead: item.kvHead, row: item.firstRow), outStride: spec.headDimension)
         }
     }
@@ -115,29 +115,34 @@ extension ForwardStep {
     ) {
         let item = rows.items[place]
         Kernels.attention(
-            queryRows(layer, index, rows, place), into: queryRows(attended, kvHead: item.kvHead, row: item.firstRow),
-            outStride: spec.headDimension, scratch: scratch)
+            queryRows(layer, index, rows, item, next: begin(layer, index, rows, place + 1)),
+            into: queryRows(attended, kvHead: item.kvHead, row: item.firstRow), outStride: spec.headDimension,
+            scratch: scratch)
     }
 
     private func queryRows(
-        _ layer: PackedWeights.Layer, _ index: Int, _ rows: StepInput.Pointers, _ place: Int
+        _ layer: PackedWeights.Layer, _ index: Int, _ rows: StepInput.Pointers, _ item: StepInput.AttentionItem,
+        next: (UnsafePointer<UInt8>?, UnsafePointer<UInt8>?) = (nil, nil)
     ) -> Kernels.QueryRows {
-        let item = rows.items[place]
-        return Kernels.QueryRows(
+        Kernels.QueryRows(
             kv.type, queries: queryRows(queries, kvHead: item.kvHead, row: item.firstRow),
             queryStride: spec.headDimension, positions: rows.queryPositions + item.firstRow * spec.groupSize,
             count: item.tokenCount * spec.groupSize, pages: rows.pages + item.pageStart,
             kvBase: kv.start(layer: index, head: item.kvHead), pageStride: kv.pageStride,
             headDimension: spec.headDimension, scale: spec.attentionScale, window: layer.window, cap: spec.scoreCap,
-            next: place + 1 < rows.itemCount ? firstPages(index, rows, rows.items[place + 1]) : (nil, nil))
+            next: next)
     }
 
-    /// Where an item's attention begins in memory.
-    private func firstPages(
-        _ index: Int, _ rows: StepInput.Pointers, _ item: StepInput.AttentionItem
+    /// The first two pages that the item at `place` reads, where there is one.
+    private func begin(
+        _ layer: PackedWeights.Layer, _ index: Int, _ rows: StepInput.Pointers, _ place: Int
     ) -> (UnsafePointer<UInt8>?, UnsafePointer<UInt8>?) {
+        guard place < rows.itemCount else { return (nil, nil) }
+        let item = rows.items[place]
         let start = kv.start(layer: index, head: item.kvHead)
-        let first = item.segment * Kernels.segmentTokenCount / Kernels.pageTokenCount
+        let hidden = layer.window > 0 ? Int(rows.positions[item.firstRow]) + 1 - Int(layer.window) : 0
+        // Attention goes by two pages.
+        let first = max(item.segment * Kernels.segmentTokenCount, hidden) / (2 * Kernels.pageTokenCount) * 2
         let last = Int(rows.positions[item.firstRow + item.tokenCount - 1]) / Kernels.pageTokenCount
         func page(_ number: Int) -> UnsafePointer<UInt8>? {
             number <= last ? UnsafePointer(start + Int(rows.pages[item.pageStart + number]) * kv.pageStride) : nil
