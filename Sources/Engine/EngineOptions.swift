@@ -50,12 +50,12 @@ package struct EngineOptions: Equatable, Sendable {
 
 extension WorkerDescription {
     /// A whole worker, of which no router has a share yet.
-    package init(of model: ModelDescription, _ options: EngineOptions) {
+    package init(of model: ModelDescription, _ options: EngineOptions, signSeconds: Double?) {
         self.init(
             model: options.servedName ?? model.name, numericsID: model.numericsID, epoch: options.epoch,
             slotCount: options.slotCount, pageCount: model.pageCount, pageTokenCount: model.pageTokenCount,
             contextLength: model.contextLength, vocabularySize: model.vocabularySize,
-            stepTokenBudget: options.stepTokenBudget, pooledOutput: model.pooledOutput)
+            stepTokenBudget: options.stepTokenBudget, pooledOutput: model.pooledOutput, signSeconds: signSeconds)
     }
 }
 

@@ -55,7 +55,7 @@ package final class EngineThread: Sendable {
         self.options = options.fitted(to: runtime.description)
         mailbox = Mailbox(capacity: Self.waitingCommandsMax)
         let pulse = runtime.pulse ?? Pulse()
-        signSeconds = runtime.pulse == nil ? nil : StepSigns.seconds
+        signSeconds = StepSigns.seconds(of: runtime)
         health = EngineHealth(now: MonotonicClock.now(), pulse: pulse)
         let body = EngineThreadBody(
             runtime: runtime, options: options, vocabulary: vocabulary, observer: observer, mailbox: mailbox,

@@ -94,10 +94,9 @@ package struct StepLoop: ~Copyable {
     }
 
     private func description(of share: RouterShare) -> WorkerDescription {
-        var description = WorkerDescription(of: model, options)
+        var description = WorkerDescription(of: model, options, signSeconds: StepSigns.seconds(of: runtime))
         description.slotCount = share.slotCount
         description.pageCount = share.pageCount
-        description.signSeconds = runtime.pulse == nil ? nil : StepSigns.seconds
         return description
     }
 

@@ -1,3 +1,5 @@
+import Models
+
 /// Says when routers are to be told that a long step is underway and moves: nothing else comes from a worker until it
 /// ends, and from outside it looks like one that hangs. Pure; asked every ``lookSeconds``.
 package struct StepSigns {
@@ -6,6 +8,9 @@ package struct StepSigns {
     package static let seconds = 0.2
     /// Twice in that time: what happened just after one look is told at the next but one.
     package static let lookSeconds = 0.1
+
+    /// What routers may count on; nil where nobody can see whether a step moves.
+    static func seconds(of runtime: any ModelRuntime) -> Double? { runtime.pulse == nil ? nil : seconds }
 
     private var seen: EngineProgress?
 

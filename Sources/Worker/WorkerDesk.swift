@@ -82,8 +82,7 @@ final class WorkerDesk {
     private func describe(_ call: GRPCServerCall) {
         call.unary { [weak self] _ in
             guard let engine = self?.engine else { return call.finish(LinkRefusal.loading.status) }
-            var description = WorkerDescription(of: engine.model, engine.options)
-            description.signSeconds = engine.signSeconds
+            let description = WorkerDescription(of: engine.model, engine.options, signSeconds: engine.signSeconds)
             call.respond(ByteBuffer(bytes: description.bytes))
         }
     }
