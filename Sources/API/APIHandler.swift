@@ -295,13 +295,13 @@ final class APICore {
 
     /// In hexadecimal.
     static func text(_ words: (high: UInt64, low: UInt64)) -> String {
-        var digits = [UInt8](repeating: 0, count: 32)
-        var places = digits.mutableSpan
-        for place in places.indices {
-            let word = place < 16 ? words.high : words.low
-            let digit = UInt8(truncatingIfNeeded: word >> UInt64(60 - 4 * (place & 15)) & 0xf)
-            places[place] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
+        String(unsafeUninitializedCapacity: 32) { digits in
+            for place in 0..<32 {
+                let word = place < 16 ? words.high : words.low
+                let digit = UInt8(truncatingIfNeeded: word >> UInt64(60 - 4 * (place & 15)) & 0xf)
+                digits[place] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
+            }
+            return 32
         }
-        return String(decoding: digits, as: UTF8.self)
     }
 }

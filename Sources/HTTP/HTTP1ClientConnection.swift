@@ -35,9 +35,13 @@ package final class HTTP1ClientConnection: HTTPClientConnection {
     package var isUsable: Bool { session.isUsable }
 
     package func openStream(_ head: HTTPRequestHead, hasBody: Bool) -> any HTTPClientStream {
-        var head = head
-        if head.header("host") == nil { head.headers.insert(HTTPField("host", host), at: 0) }
-        let stream = HTTP1ClientStream(head, session: session, eventLoop: eventLoop)
+        let named =
+            head.header("host") != nil
+            ? head
+            : HTTPRequestHead(
+                method: head.method, path: head.path, query: head.query,
+                headers: [HTTPField("host", host)] + head.headers, majorVersion: head.majorVersion)
+        let stream = HTTP1ClientStream(named, session: session, eventLoop: eventLoop)
         if !hasBody { stream.finish() }
         session.enqueue(stream)
         return stream

@@ -8,17 +8,22 @@ enum HTTP1HeadReader {
     ) throws(HTTP1Refusal) -> (HTTPRequestHead, HTTP1Framing) {
         var rest = head
         guard let requestLine = nextLine(&rest) else { throw .malformed("there is no request line") }
-        var (request, minorVersion) = try readRequestLine(requestLine, limits)
+        let line = try readRequestLine(requestLine, limits)
+        var headers: [HTTPField] = []
+        headers.reserveCapacity(8)
         var byteCount = requestLine.count
         while let line = nextLine(&rest), !line.isEmpty {
             let field = try field(line)
             byteCount += line.count + 32
-            guard request.headers.count < limits.fieldCountMax, byteCount <= limits.byteCountMax else {
+            guard headers.count < limits.fieldCountMax, byteCount <= limits.byteCountMax else {
                 throw .headTooLarge(limits)
             }
-            request.headers.append(field)
+            headers.append(field)
         }
-        return (request, try framing(request, minorVersion: minorVersion))
+        let framing = try framing(headers, minorVersion: line.minorVersion)
+        let request = HTTPRequestHead(
+            method: line.method, path: line.target.path, query: line.target.query, headers: headers, majorVersion: 1)
+        return (request, framing)
     }
 
     private static func nextLine(_ rest: inout ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
@@ -30,7 +35,7 @@ enum HTTP1HeadReader {
 
     private static func readRequestLine(
         _ line: ArraySlice<UInt8>, _ limits: HTTPHeadLimits
-    ) throws(HTTP1Refusal) -> (HTTPRequestHead, minorVersion: Int) {
+    ) throws(HTTP1Refusal) -> (method: String, target: RequestTarget, minorVersion: Int) {
         let space = UInt8(ascii: " ")
         guard let first = line.firstIndex(of: space), let second = line[(first + 1)...].firstIndex(of: space),
             !line[(second + 1)...].contains(space)
@@ -52,10 +57,7 @@ enum HTTP1HeadReader {
         guard let target = RequestTarget(path, encodedSlashesBelow: limits.encodedSlashesBelow) else {
             throw .malformed("the path is not plain")
         }
-        let request = HTTPRequestHead(
-            method: String(decoding: method, as: UTF8.self), path: target.path, query: target.query, headers: [],
-            majorVersion: 1)
-        return (request, minorVersion)
+        return (String(decoding: method, as: UTF8.self), target, minorVersion)
     }
 
     /// `name: value` with a token for a name and no space before the colon; the name comes out in lower case.
@@ -69,19 +71,22 @@ enum HTTP1HeadReader {
         guard value.allSatisfy({ $0 >= 0x20 && $0 != 0x7f || $0 == UInt8(ascii: "\t") }) else {
             throw .malformed("a header value holds a control character")
         }
-        let lowered = String(decoding: name.map { (0x41...0x5a).contains($0) ? $0 | 0x20 : $0 }, as: UTF8.self)
+        let lowered = String(unsafeUninitializedCapacity: name.count) { room in
+            for (place, byte) in name.enumerated() { room[place] = (0x41...0x5a).contains(byte) ? byte | 0x20 : byte }
+            return name.count
+        }
         return HTTPField(lowered, String(decoding: value, as: UTF8.self))
     }
 
     private static func framing(
-        _ request: HTTPRequestHead, minorVersion: Int
+        _ headers: [HTTPField], minorVersion: Int
     ) throws(HTTP1Refusal) -> HTTP1Framing {
         var lengths: [String] = []
         var codings: [String] = []
         var hosts = 0
         var expectation: String?
         var closes = minorVersion == 0
-        for field in request.headers {
+        for field in headers {
             switch field.name {
             case "content-length": lengths.append(field.value)
             case "transfer-encoding": codings.append(field.value)

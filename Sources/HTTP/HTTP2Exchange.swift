@@ -30,17 +30,17 @@ final class HTTP2Exchange: HTTP2Stream, HTTPExchange {
             return
         }
         hasHead = true
-        let headers = takeFields()
+        var headers = takeFields()
         let limits = session?.headLimits ?? HTTPHeadLimits()
         guard !isHeadTooLarge else { return refuse(.headTooLarge(limits)) }
         guard let target = RequestTarget(pseudo.path.utf8, encodedSlashesBelow: limits.encodedSlashesBelow) else {
             return refuse(.malformed("the path is not plain"))
         }
+        if let authority = pseudo.authority, !headers.contains(where: { $0.name == "host" }) {
+            headers.append(HTTPField("host", authority))
+        }
         request = HTTPRequestHead(
             method: pseudo.method, path: target.path, query: target.query, headers: headers, majorVersion: 2)
-        if let authority = pseudo.authority, request.header("host") == nil {
-            request.headers.append(HTTPField("host", authority))
-        }
         if let expectation = request.header("expect"), expectation.lowercased() != "100-continue" {
             return refuse(.expectationFailed)
         }

@@ -71,16 +71,17 @@ package struct HTTPField: Equatable, Sendable {
     }
 }
 
-package struct HTTPRequestHead: Equatable, Sendable {
+/// A class, as one request's head is handed from room to room.
+package final class HTTPRequestHead: Equatable, Sendable {
     /// "GET", "POST" …
-    package var method: String
+    package let method: String
     /// Path only, still percent-encoded, begins with "/". No "..", no "//", no backslash: such requests end at the door.
-    package var path: String
+    package let path: String
     /// What follows "?", without it.
-    package var query: String?
-    package var headers: [HTTPField]
+    package let query: String?
+    package let headers: [HTTPField]
     /// 1 or 2.
-    package var majorVersion: Int
+    package let majorVersion: Int
 
     package init(method: String, path: String, query: String?, headers: [HTTPField], majorVersion: Int) {
         self.method = method
@@ -91,7 +92,15 @@ package struct HTTPRequestHead: Equatable, Sendable {
     }
 
     /// The first field of that (lower-case) name.
-    package func header(_ name: String) -> String? { headers.first { $0.name == name }?.value }
+    package func header(_ name: String) -> String? {
+        for place in headers.indices where headers[place].name == name { return headers[place].value }
+        return nil
+    }
+
+    package static func == (one: HTTPRequestHead, other: HTTPRequestHead) -> Bool {
+        (one.method, one.path, one.query, one.headers, one.majorVersion)
+            == (other.method, other.path, other.query, other.headers, other.majorVersion)
+    }
 }
 
 package enum HTTPBodyError: Error, Equatable, Sendable {

@@ -9,6 +9,7 @@ final class BytePairEncoding: Sendable {
     private let merges: MergeTable
     /// Words that become one token: merging need not find out.
     private let words: VocabularyIndex
+    private let recent = WordCache()
 
     /// - Parameter bytes: what each token stands for.
     init(_ spec: TokenizerSpec, bytes: [[UInt8]]) throws(TokenizerError) {
@@ -26,7 +27,7 @@ final class BytePairEncoding: Sendable {
             guard sides.count == 2, let left = ids[String(sides[0])], let right = ids[String(sides[1])],
                 let token = ids[String(sides[0] + sides[1])]
             else { throw .malformed("merge \(rank) of the tokenizer, '\(merge.prefix(40))', is not of two tokens") }
-            merges.insert(left, right, .init(rank: UInt32(truncatingIfNeeded: rank), token: token))
+            merges.insert(left, right, .init(cost: UInt32(truncatingIfNeeded: rank), token: token))
         }
         self.merges = merges
         let normal = bytes.indices.filter { spec.tokenKinds[$0] == .normal }.map { (bytes[$0], TokenID($0)) }
@@ -41,7 +42,7 @@ final class BytePairEncoding: Sendable {
                 })
     }
 
-    /// Below, looking at all pairs each time beats a heap.
+    /// Up to here, going through all pairs each time beats a heap.
     private static let shortByteCount = 24
 
     func encode(_ text: ArraySlice<UInt8>, into tokens: inout [TokenID]) {
@@ -49,15 +50,19 @@ final class BytePairEncoding: Sendable {
     }
 
     private func encodeWord(_ word: ArraySlice<UInt8>, into tokens: inout [TokenID]) {
-        if let whole = words.find(word) {
+        let hash = VocabularyIndex.hash(word.span)
+        if let whole = words.find(word.span, hash: hash) {
             tokens.append(whole)
         } else if word.count <= Self.shortByteCount {
+            guard !recent.append(word.span, hash: hash, to: &tokens) else { return }
+            let start = tokens.count
             Self.encodeShort(word, byteTokens, merges, into: &tokens)
+            recent.keep(word.span, hash: hash, tokens[start...])
         } else {
             let start = word.map { byteTokens[Int($0)] }.filter { $0 >= 0 }
                 .map { PairMerging.Piece(start: 0, token: $0) }
             let pieces = PairMerging.run(start, end: 0) { left, right, _ in
-                merges.find(left.token, right.token).map { .init(cost: $0.rank, token: $0.token) }
+                merges.find(left.token, right.token)
             }
             tokens += pieces.map(\.token)
         }
@@ -67,18 +72,28 @@ final class BytePairEncoding: Sendable {
     private static func encodeShort(
         _ word: ArraySlice<UInt8>, _ byteTokens: [TokenID], _ merges: MergeTable, into tokens: inout [TokenID]
     ) {
-        let start = tokens.count
-        for byte in word where byteTokens[Int(byte)] >= 0 { tokens.append(byteTokens[Int(byte)]) }
-        while tokens.count - start > 1 {
-            var best: (rank: UInt32, token: TokenID, at: Int)?
-            for index in start..<tokens.count - 1 {
-                if let merge = merges.find(tokens[index], tokens[index + 1]), merge.rank < best?.rank ?? .max {
-                    best = (merge.rank, merge.token, index)
-                }
-            }
-            guard let best else { return }
-            tokens[best.at] = best.token
-            tokens.remove(at: best.at + 1)
+        var pieces = InlineArray<24, TokenID>(repeating: 0)
+        var count = 0
+        for byte in word where byteTokens[Int(byte)] >= 0 {
+            pieces[count] = byteTokens[Int(byte)]
+            count += 1
         }
+        // What each piece and the next one become.
+        var next = InlineArray<24, PairMerging.Merge>(repeating: .none)
+        for index in 0..<max(0, count - 1) { next[index] = merges.look(pieces[index], pieces[index + 1]) }
+        while count > 1 {
+            var best = 0
+            for index in 1..<count - 1 where next[index].cost < next[best].cost { best = index }
+            guard next[best].token >= 0 else { break }
+            pieces[best] = next[best].token
+            count -= 1
+            for index in best + 1..<count {
+                pieces[index] = pieces[index + 1]
+                next[index] = next[index + 1]
+            }
+            next[best] = best + 1 < count ? merges.look(pieces[best], pieces[best + 1]) : .none
+            if best > 0 { next[best - 1] = merges.look(pieces[best - 1], pieces[best]) }
+        }
+        for index in 0..<count { tokens.append(pieces[index]) }
     }
 }

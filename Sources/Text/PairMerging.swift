@@ -13,7 +13,10 @@ struct PairMerging {
     /// What two neighbours become; lower `cost` goes first.
     struct Merge {
         var cost: UInt32
+        /// -1 for nothing.
         var token: TokenID
+
+        static let none = Merge(cost: .max, token: -1)
     }
 
     private static let gone: Int32 = -2

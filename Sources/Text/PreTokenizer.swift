@@ -77,11 +77,11 @@ struct ScalarScan {
         self.text = text
         let (span, kindOfByte) = (text.span, Self.kindOfByte)
         var allBits: UInt8 = 0
-        kinds = Array(repeating: .other, count: span.count)
-        var found = kinds.mutableSpan
-        for at in span.indices {
-            allBits |= span[at]
-            found[at] = kindOfByte[Int(span[at])]
+        kinds.append(addingCapacity: span.count) { found in
+            for at in span.indices {
+                allBits |= span[at]
+                found.append(kindOfByte[Int(span[at])])
+            }
         }
         guard allBits >= 0x80 else { return }
         kinds.removeAll(keepingCapacity: true)

@@ -60,7 +60,7 @@ final class SentencePieceEncoding: Sendable {
             guard sides.count == 2, let left = index.find(sides[0]), let right = index.find(sides[1]),
                 let token = index.find((sides[0] + sides[1])[...])
             else { throw .malformed("merge \(rank) of the tokenizer, '\(merge.prefix(40))', is not of two tokens") }
-            table.insert(left, right, .init(rank: UInt32(truncatingIfNeeded: rank), token: token))
+            table.insert(left, right, .init(cost: UInt32(truncatingIfNeeded: rank), token: token))
         }
         return table
     }
@@ -121,7 +121,7 @@ final class SentencePieceEncoding: Sendable {
             case .merges(let merges):
                 PairMerging.run(start, end: end) { left, right, _ in
                     guard left.token >= 0, right.token >= 0 else { return nil }
-                    return merges.find(left.token, right.token).map { .init(cost: $0.rank, token: $0.token) }
+                    return merges.find(left.token, right.token)
                 }
             }
         var isUnknown = false

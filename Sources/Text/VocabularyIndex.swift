@@ -25,10 +25,11 @@ struct VocabularyIndex: Sendable {
         }
     }
 
-    func find(_ key: ArraySlice<UInt8>) -> TokenID? { find(key.span) }
+    func find(_ key: ArraySlice<UInt8>) -> TokenID? { find(key.span, hash: Self.hash(key.span)) }
 
-    private func find(_ key: Span<UInt8>) -> TokenID? {
-        var slot = Self.hash(key) & (table.count - 1)
+    /// - Parameter hash: of `key`.
+    func find(_ key: Span<UInt8>, hash: Int) -> TokenID? {
+        var slot = hash & (table.count - 1)
         while table[slot] != 0 {
             let index = Int(table[slot]) - 1
             if isEqual(key, index) { return ids[index] }
@@ -46,7 +47,7 @@ struct VocabularyIndex: Sendable {
     }
 
     /// As FNV-1a, with eight bytes at a time: the vocabulary is the operator's, so nobody chooses colliding keys.
-    private static func hash(_ key: Span<UInt8>) -> Int {
+    static func hash(_ key: Span<UInt8>) -> Int {
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
         var at = 0
         while at < key.count {

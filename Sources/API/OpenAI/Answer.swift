@@ -141,11 +141,7 @@ enum AnswerEnvelope {
         buffer.writeStaticString(",\"model\":")
         buffer.writeJSON(model.name)
         buffer.writeStaticString(",\"system_fingerprint\":")
-        if let fingerprint = fingerprint(point.listedNumericsID) {
-            buffer.writeJSON(fingerprint)
-        } else {
-            buffer.writeStaticString("null")
-        }
+        buffer.writeJSON(fingerprint(point.listedNumericsID))
         buffer.writeStaticString(",\"choices\":[")
         return buffer
     }
@@ -155,7 +151,8 @@ enum AnswerEnvelope {
     private static func fingerprint(_ id: String) -> String? {
         guard !id.isEmpty else { return nil }
         let end = id.utf8.firstIndex(of: UInt8(ascii: "-")) ?? id.endIndex
-        return "fp_" + Substring(id[..<end].unicodeScalars.prefix(12)) + id[end...]
+        let cut = id.utf8.index(id.startIndex, offsetBy: 12, limitedBy: end) ?? end
+        return "fp_" + id[..<cut] + id[end...]
     }
 }
 

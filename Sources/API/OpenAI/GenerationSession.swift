@@ -60,11 +60,11 @@ final class GenerationSession<Encoder: AnswerEncoder>: GenerationReceiver {
         progress =
             before.map { StreamProgress(after: $0.choices, hasUsage: $0.hasUsage) }
             ?? StreamProgress(choiceCount: prepared.choiceCount)
-        choices = Array(
-            repeating: AnswerChoice(
-                divider: prepared.toolCalls.map { ToolCallDivider($0) }, placesTokens: prepared.logprobCount != nil),
-            count: prepared.choiceCount)
-        promptLogprobs = Array(repeating: nil, count: prepared.request.prompts.count)
+        choices = (0..<prepared.choiceCount).map { _ in
+            AnswerChoice(
+                divider: prepared.toolCalls.map { ToolCallDivider($0) }, placesTokens: prepared.logprobCount != nil)
+        }
+        promptLogprobs = prepared.request.prompts.map { _ in nil }
     }
 
     private func submit() {

@@ -38,7 +38,7 @@ final class OpenRequest {
         choices = (0..<request.prompts.count * request.choiceCount).map {
             ChoiceJournal(choice: $0, of: request, model.tokenizer)
         }
-        cachedTokens = Array(repeating: nil, count: request.prompts.count)
+        cachedTokens = request.prompts.map { _ in nil }
     }
 
     var isFinished: Bool { choices.allSatisfy { $0.finish != nil } }
