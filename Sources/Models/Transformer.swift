@@ -48,7 +48,7 @@ package final class Transformer: ModelRuntime {
         work = StepWork(
             ForwardStep(
                 spec: spec, layout: layout, weights: weights,
-                kv: KVCache(spec, plan.kvType, pageCount: plan.pageCount, arena: kvArena), memory: stepArena.start),
+                kv: KVCache(spec, plan.kvType, arena: kvArena), memory: stepArena.start),
             StageBoard(stageMax: ForwardStep.stageMax(spec), threadCount: team.threadCount),
             vocabularySize: spec.vocabularySize)
         input = StepInput(spec: spec, layout: layout, contextLength: plan.contextLength)
