@@ -11,7 +11,7 @@ package import Models
 ///               └────────────────────────────────────────────────┘
 ///
 /// Rank decides every conflict: higher priority first, then who came first. Every sequence in decode gets its token in
-/// every step; what is left of the budget goes to prefill in order of rank, and never less than one token. When pages
+/// every step; what is left of the budget goes to prefill in order of rank, as much as the caller allows. When pages
 /// run out, the last in rank gives its own back, so the first in rank always advances and a step is never empty
 /// while sequences run.
 package struct BatchComposer: Sendable {
@@ -105,10 +105,12 @@ package struct BatchComposer: Sendable {
 
     /// - Parameters:
     ///   - plan: of the step before; overwritten.
-    ///   - prefillMax: prompt tokens that may be computed beside so many sequences in decode, of sequences that go on here
-    ///     with what they made elsewhere, and of others.
+    ///   - prefillMax: prompt tokens that may be computed beside so many sequences in decode, of so many prompts: those of
+    ///     sequences that go on here with what they made elsewhere, and of others. Without rows, and so without the need to
+    ///     share, nobody is asked.
     package mutating func plan(
-        into plan: inout StepPlan, prefillMax: (_ decodeRows: Int, _ resumes: Bool) -> Int = { _, _ in .max }
+        into plan: inout StepPlan,
+        prefillMax: (_ decodeRows: Int, _ prompts: Int, _ resumes: Bool) -> Int = { _, _, _ in .max }
     ) {
         plan.clear()
         guard model.pooledOutput == nil else { return planTexts(into: &plan) }
@@ -121,11 +123,20 @@ package struct BatchComposer: Sendable {
         let (rows, room) = (plan.slices.count, max(1, options.stepTokenBudget - plan.slices.count))
         var arriving: Set<UInt64> = []
         var used = 0
-        for resumes in [true, false] where sequences.contains(where: { $0.isPrefill(thatResumes: resumes) }) {
-            let allowed = rows == 0 ? room : min(room, max(1, prefillMax(rows, resumes)))
+        for resumes in [true, false] {
+            let prompts = promptCount(thatResume: resumes)
+            guard prompts > 0 else { continue }
+            let allowed = rows == 0 ? room : min(room, max(0, prefillMax(rows, prompts, resumes)))
             used += prefill(thatResumes: resumes, budget: allowed - used, arriving: &arriving, in: &plan)
         }
         if options.speculationEnabled { addDrafts(to: &plan) }
+    }
+
+    private func promptCount(thatResume resume: Bool) -> Int {
+        var count = 0
+        // By place: a sequence is not copied so.
+        for place in sequences.indices where sequences[place].isPrefill(thatResumes: resume) { count += 1 }
+        return count
     }
 
     /// - Returns: tokens put into the step.

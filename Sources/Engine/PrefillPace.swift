@@ -1,33 +1,45 @@
 /// How many prompt tokens a step may compute beside sequences in decode, so that they do not wait long for their next
 /// token: prompts get `share` of a step's time, and a step takes about `target` at most. Learned from how long steps
 /// take; decides how prompts are cut, never what comes out.
+///
+/// What decode takes shows in steps without prompts alone. Under load none comes by itself, so now and then one is made.
 struct PrefillPace {
-    /// So many are always allowed: prompts must advance too. A few rows ride on weights that decode reads anyway.
+    /// So many are always allowed, but for steps that are to tell what decode takes: prompts must advance too. A few rows
+    /// ride on weights that decode reads anyway.
     static let tokenMin = 1
-    /// Weight of the newest step; of one with fewer prompt tokens than `tile`, as much less.
-    private static let gain = 0.1
     private static let tile = 16
+    /// Steps with prompts beside others between two that have none.
+    static let mixedStepMax = 32
+    /// How much larger than any that was seen a batch may be without being looked at.
+    private static let growth = 2
 
     /// Seconds a step should take at most.
     let target: Double
     /// Below 1.
     let share: Double
-    /// Of steps without prompts, of the rows of one, and of each prompt token beside; 0 while nothing is known.
-    private var decodeSeconds = 0.0
-    private var decodeRows = 0.0
-    private var tokenSeconds = 0.0
+    private var cost = LearnedStepCost()
+    private var mixedSteps = 0
+    /// Of the step without prompts that was seen last; 0 while none was.
+    private var seenRows = 0
 
     init(target: Double, share: Double) {
         self.target = target
         self.share = min(max(share, 0), 0.99)
     }
 
-    /// - Parameter resumes: of sequences that ran elsewhere before: their clients wait for the next token as those of
-    ///   the ones in decode do, so they need not share.
-    func tokenMax(besideDecodeRows rows: Int, resumes: Bool = false) -> Int {
-        guard tokenSeconds > 0 else { return .max }
-        let decode = seconds(decodeRows: rows)
-        let room = decode > 0 && !resumes ? min(target - decode, decode * share / (1 - share)) : target - decode
+    /// - Parameters:
+    ///   - prompts: how many wait to be computed, the first included. Those behind it count as if they ran: what they
+    ///     will cost the running ones then, they may cost now. Without this a full queue would be let in one by one,
+    ///     each when those before have nearly ended, and batches would stay small.
+    ///   - resumes: of sequences that ran elsewhere before: their clients wait for the next token as those of the ones
+    ///     in decode do, so they need not share.
+    /// - Returns: 0 where this step is to have no prompts; never twice in a row.
+    func tokenMax(besideDecodeRows rows: Int, prompts: Int = 1, resumes: Bool = false) -> Int {
+        guard mixedSteps < Self.mixedStepMax, rows <= Self.growth * seenRows else { return 0 }
+        guard let tokenSeconds = cost.tokenSeconds else { return .max }
+        let decode = cost.seconds(decodeRows: rows)
+        let full = cost.seconds(decodeRows: rows + max(0, prompts - 1))
+        let room = decode > 0 && !resumes ? min(target - decode, full * share / (1 - share)) : target - decode
         let count = room / tokenSeconds
         guard count >= Double(Self.tokenMin + 1) else { return Self.tokenMin }
         guard count < 1e6 else { return .max }
@@ -37,26 +49,14 @@ struct PrefillPace {
 
     /// - Parameters:
     ///   - seconds: that the step took.
-    ///   - promptTokenCount: of the tokens it computed; few of them say little.
+    ///   - promptTokenCount: of the tokens it computed.
     mutating func record(_ seconds: Double, tokenCount: Int, promptTokenCount: Int) {
         let rows = tokenCount - promptTokenCount
+        cost.learn(seconds, decodeRows: rows, promptTokens: promptTokenCount)
         if promptTokenCount == 0 {
-            guard rows > 0 else { return }
-            decodeSeconds = Self.mean(decodeSeconds, seconds, Self.gain)
-            decodeRows = Self.mean(decodeRows, Double(rows), Self.gain)
-        } else {
-            let own = max(0, seconds - self.seconds(decodeRows: rows)) / Double(promptTokenCount)
-            let weight = min(1, Double(promptTokenCount) / Double(Self.tile))
-            tokenSeconds = Self.mean(tokenSeconds, own, Self.gain * weight)
+            (mixedSteps, seenRows) = (0, rows)
+        } else if rows > 0 {
+            mixedSteps += 1
         }
-    }
-
-    /// In proportion to its rows: a batch may have grown since a step had no prompts beside it.
-    private func seconds(decodeRows rows: Int) -> Double {
-        rows > 0 && decodeRows > 0 ? decodeSeconds * Double(rows) / decodeRows : 0
-    }
-
-    private static func mean(_ before: Double, _ now: Double, _ gain: Double) -> Double {
-        before == 0 ? now : before + gain * (now - before)
     }
 }

@@ -181,7 +181,7 @@ package struct StepLoop: ~Copyable {
             composer.removeAll { _ in true }
         }
         if hasWork {
-            composer.plan(into: &plan, prefillMax: prefillPace.tokenMax(besideDecodeRows:resumes:))
+            composer.plan(into: &plan, prefillMax: prefillPace.tokenMax(besideDecodeRows:prompts:resumes:))
             cutDrafts()
             for key in plan.preempted { tellPreempted(key) }
             for key in plan.outgrown {

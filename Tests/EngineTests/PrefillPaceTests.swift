@@ -6,28 +6,66 @@ import Testing
 @Suite struct PrefillPaceTests {
     @Test func `what is allowed follows from what steps took`() {
         var pace = PrefillPace(target: 0.08, share: 0.8)
-        #expect(pace.tokenMax(besideDecodeRows: 8) == .max, "nothing is known yet")
+        #expect(pace.tokenMax(besideDecodeRows: 8) == 0, "nothing is known yet")
+        // Half of it for the step, half for its rows, until steps of other sizes tell.
         pace.record(0.020, tokenCount: 8, promptTokenCount: 0)
         pace.record(0.020 + 128 * 0.0005, tokenCount: 136, promptTokenCount: 128)
         // Rows, and what they leave for prompts of half a millisecond a token: 80 ms less their own time, or four times
         // that; in whole tiles.
-        for (rows, tokens) in [(8, 112), (4, 80), (2, 32), (1, 20), (24, 32), (31, 5), (60, PrefillPace.tokenMin)] {
+        for (rows, tokens) in [(8, 112), (4, 112), (2, 96), (1, 80), (16, 96)] {
             #expect(pace.tokenMax(besideDecodeRows: rows) == tokens, "\(rows) rows")
         }
+        #expect(pace.tokenMax(besideDecodeRows: 17) == 0, "what so many take is to be seen first")
         // A prompt alone has its step for itself.
         for _ in 0..<100 { pace.record(200 * 0.001, tokenCount: 200, promptTokenCount: 200) }
         #expect(pace.tokenMax(besideDecodeRows: 8) == 48)
         // Sequences that resume need not share, and prompts always advance.
-        #expect(pace.tokenMax(besideDecodeRows: 1) == 10)
+        #expect(pace.tokenMax(besideDecodeRows: 1) == 32)
         #expect(pace.tokenMax(besideDecodeRows: 1, resumes: true) == 64)
         for _ in 0..<100 { pace.record(0.3, tokenCount: 30, promptTokenCount: 0) }
         #expect(pace.tokenMax(besideDecodeRows: 30) == PrefillPace.tokenMin)
     }
 
+    @Test func `prompts that wait count as if they ran`() {
+        var pace = PrefillPace(target: 1, share: 0.5)
+        pace.record(0.016, tokenCount: 8, promptTokenCount: 0)
+        pace.record(0.016 + 0.064, tokenCount: 72, promptTokenCount: 64)
+        // As much as decode: 8 ms, and one for each row.
+        for (prompts, tokens) in [(0, 10), (1, 10), (2, 11), (11, 20), (31, 32)] {
+            #expect(pace.tokenMax(besideDecodeRows: 2, prompts: prompts) == tokens, "\(prompts) prompts")
+        }
+    }
+
+    /// Prompts are there all the time, so only steps that are made for it say what decode takes alone.
+    @Test(arguments: [1, 2, 3] as [UInt64])
+    func `what prompts cost is learned beside batches of any size, on a machine that is held up now and then`(
+        seed: UInt64
+    ) {
+        var pace = PrefillPace(target: 10, share: 0.5)
+        func word(_ index: Int, below limit: Int) -> Int {
+            Int(CounterRandom.word(key: seed, index: UInt64(index)) % UInt64(limit))
+        }
+        pace.record(1.5e-3 + 100 * 3e-4, tokenCount: 100, promptTokenCount: 100)
+        var (rows, without, astray) = (1, 0, 0)
+        for index in 0..<1000 {
+            if word(3 * index, below: 20) == 0 { rows = 1 + word(3 * index + 1, below: 32) }
+            let prompt = pace.tokenMax(besideDecodeRows: rows)
+            let isHeldUp = index > 0 && word(3 * index + 2, below: 50) == 0
+            let decodeSeconds = 1.5e-3 + Double(rows) * 4e-4
+            let seconds = decodeSeconds + Double(prompt) * 3e-4 + (isHeldUp ? 0.3 : 0)
+            without += prompt == 0 ? 1 : 0
+            let exact = decodeSeconds / 3e-4
+            if prompt > 0, index > 100, !(0.6 * exact...1.6 * exact).contains(Double(prompt)) { astray += 1 }
+            pace.record(seconds, tokenCount: rows + prompt, promptTokenCount: prompt)
+        }
+        #expect(without <= 100, "\(without) of 1000 steps without prompts")
+        #expect(astray <= 100, "\(astray) of 900 steps with prompts that are far from what their share allows")
+    }
+
     @Test func `a clock that stands still allows everything`() {
         var pace = PrefillPace(target: 0.08, share: 0.5)
         pace.record(0, tokenCount: 8, promptTokenCount: 0)
-        pace.record(0, tokenCount: 200, promptTokenCount: 100)
+        pace.record(0, tokenCount: 108, promptTokenCount: 100)
         #expect(pace.tokenMax(besideDecodeRows: 8) == .max)
     }
 

@@ -14,8 +14,10 @@ extension SimulatedWorker {
         var arriving: Set<UInt64> = []
         var used = 0
         for resumes in [true, false] {
+            let prompts = sequences.count { $0.isPrefill(thatResumes: resumes) }
             let paced = cost.promptTokenMax(
-                besideDecodeRows: rows, target: Self.stepSecondsTarget, share: resumes ? nil : Self.prefillShare)
+                besideDecodeRows: rows, prompts: prompts, target: Self.stepSecondsTarget,
+                share: resumes ? nil : Self.prefillShare)
             let allowed = isAlone ? room : min(room, max(1, paced))
             used += prefill(thatResumes: resumes, budget: allowed - used, arriving: &arriving)
         }

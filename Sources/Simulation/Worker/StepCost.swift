@@ -37,10 +37,11 @@ package struct StepCost: Equatable, Sendable {
     }
 
     /// Prompt tokens that fit beside decode rows into their share of a step of `target` seconds at most, as the engine
-    /// learns to cut them. No share: those of sequences that resume.
-    func promptTokenMax(besideDecodeRows rows: Int, target: Double, share: Double?) -> Int {
+    /// learns to cut them; prompts behind the first count as rows for that. No share: those of sequences that resume.
+    func promptTokenMax(besideDecodeRows rows: Int, prompts: Int, target: Double, share: Double?) -> Int {
         let decodeSeconds = fixedSeconds + Double(rows) * decodeRowSeconds
-        let most = share.map { decodeSeconds * $0 / (1 - $0) } ?? target
+        let full = decodeSeconds + Double(max(0, prompts - 1)) * decodeRowSeconds
+        let most = share.map { full * $0 / (1 - $0) } ?? target
         let count = min(target - decodeSeconds, most) / promptTokenSeconds
         return count < 2 ? 1 : count < 32 ? Int(count) : count < 1e6 ? Int(count) / 16 * 16 : .max
     }
