@@ -13,6 +13,7 @@ had done.
 
 import argparse
 import concurrent.futures
+import contextlib
 import ctypes
 import datetime
 import json
@@ -44,8 +45,8 @@ WAIT_SECONDS_MAX = 3600
 # Swift keeps flags in bits of its pointers, which the search for leaks takes for other numbers. Where Swift tells of a trap
 # itself, libFuzzer does not hear of it and keeps no input.
 ENVIRONMENT = os.environ | {"ASAN_OPTIONS": "detect_leaks=0", "SWIFT_BACKTRACE": "enable=no"}
-# Of what is kept in the repository for one target.
-KEPT_BYTES = 24_000
+# Of what is kept in the repository for one target, beside its seeds.
+KEPT_BYTES, KEPT_COUNT = 16_000, 40
 LIBC, PR_SET_PDEATHSIG = ctypes.CDLL(None), 1
 
 
@@ -207,24 +208,30 @@ def check(targets, seconds, jobs):
 
 
 def keep(target):
-    """Replaces what was kept by the smallest inputs that reach all that is reached, smaller ones first, seeds always."""
-    folder, merged = HERE / "corpus" / target, BUILD / "merged" / target
-    shutil.rmtree(merged, ignore_errors=True)
-    merged.mkdir(parents=True)
+    """Replaces what was kept by inputs that reach as much as is reached, or a part of them of all sizes; seeds always stay."""
+    folder, merged, found = HERE / "corpus" / target, BUILD / "merged" / target, BUILD / "found" / target
+    for each in (merged, found):
+        shutil.rmtree(each, ignore_errors=True)
+        each.mkdir(parents=True)
+    # A fuzzer that runs meanwhile puts smaller inputs in the place of larger ones.
+    for path in list((FOUND / target).iterdir()):
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copy(path, found)
     subprocess.run(
-        [FUZZ, target, "-merge=1", f"-timeout={WAIT_SECONDS_MAX}", merged, *folders(target), FOUND / target], check=True,
+        [FUZZ, target, "-set_cover_merge=1", f"-timeout={WAIT_SECONDS_MAX}", merged, *folders(target), found], check=True,
         env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     for old in folder.iterdir():
         if not old.name.startswith("seed-"):
             old.unlink()
     seeds = {each.read_bytes() for each in folder.iterdir()}
-    room = KEPT_BYTES - sum(map(len, seeds))
-    for path in sorted(merged.iterdir(), key=lambda path: path.stat().st_size):
+    reached = [path for path in merged.iterdir() if path.read_bytes() not in seeds]
+    reached.sort(key=lambda path: path.stat().st_size)
+    room = KEPT_BYTES
+    for path in reached[::-(-len(reached) // KEPT_COUNT) or 1]:
         room -= path.stat().st_size
         if room < 0:
             break
-        if path.read_bytes() not in seeds:
-            shutil.copy(path, folder / path.name[:12])
+        shutil.copy(path, folder / path.name[:12])
 
 
 def report():

@@ -11,11 +11,16 @@ import Glibc
     /// that a fuzzer may be stopped, or run on what others leave of a CPU.
     private static let secondsMax = 10
 
+    private static let variable = "APUS_FUZZ_TARGET"
+
     static func main() {
         var arguments = CommandLine.arguments
-        guard arguments.count >= 2, let target = FuzzTarget.all.first(where: { $0.name == arguments[1] }) else {
-            return print(FuzzTarget.all.map(\.name).joined(separator: "\n"))
-        }
+        // To merge inputs libFuzzer starts this program again, with the arguments that it got from us.
+        let inherited = getenv(variable).map { String(cString: $0) }
+        guard arguments.count >= 2,
+            let target = FuzzTarget.all.first(where: { $0.name == inherited ?? arguments[1] })
+        else { return print(FuzzTarget.all.map(\.name).joined(separator: "\n")) }
+        setenv(variable, target.name, 1)
         Self.target = target
         arguments[1] = "-max_len=\(target.byteCountMax)"
         var count = Int32(arguments.count)
