@@ -75,7 +75,9 @@ class Turn:
         """Ends the turn when its time is over. Returns what it did in all: None while it runs."""
         done, status, usage = os.wait4(self.process.pid, os.WNOHANG)
         if done:
-            self.note(usage.ru_utime + usage.ru_stime, findings=int(os.waitstatus_to_exitcode(status) != 0))
+            # One that is ended before libFuzzer listens dies of the signal.
+            ended_well = os.waitstatus_to_exitcode(status) in (0, -signal.SIGUSR1)
+            self.note(usage.ru_utime + usage.ru_stime, findings=int(not ended_well))
             (RUNNING / self.target).unlink()
             enter(self.target, self.figures)
             return self.figures
