@@ -1,7 +1,7 @@
 # make run    a router and two workers on this machine, serving a real model
 # make test   everything that CI runs
 .PHONY: run build test lint arm-kernels format model embedding-model packages protos bench bench-router chaos simulate
-.PHONY: mutate fuzz abuse soak image image-check cluster-check check-tools clean
+.PHONY: mutate fuzz fuzz-check abuse soak image image-check cluster-check check-tools clean
 
 MODEL ?= .models/SmolLM2-135M-Instruct.Q4_1.gguf
 NAME ?= smollm2-135m
@@ -27,7 +27,7 @@ $(APUS): Package.swift $(shell find Sources -type f) | packages
 # Tests of sockets and processes run one at a time, so that they have the machine to themselves: beside the kernels' tests,
 # which keep every thread busy for minutes, waiting for an answer is waiting for them.
 SOCKET_TESTS := '^(EndToEnd|HTTP|Router|Tracing|Worker)Tests\.'
-test: packages model embedding-model lint arm-kernels check-tools
+test: packages model embedding-model lint arm-kernels check-tools fuzz-check
 	Deploy/local/install-packages.sh $(TEST_TOOLS)
 	swift build $(TEST_BUILD) --build-tests
 	$(CHECKS) Deploy/test/check_manifests.py .build-test/release/apus
@@ -147,6 +147,15 @@ FUZZ_BUILD := -Xswiftc -sanitize=fuzzer,address -Xswiftc -Xclang-linker -Xswiftc
 fuzz: packages
 	APUS_FUZZ=1 swift build --scratch-path .build-fuzz -c release $(FUZZ_BUILD) --product fuzz
 	python3 Tests/Fuzz/fuzz.py run --seconds $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
+# A few seconds of each target, beginning from what is kept; `make test` does it. Without optimization and the address sanitizer
+# the build takes a third. The library of libFuzzer has a main of its own, which is not used and asks for a function.
+FUZZ_CHECK_BUILD := --scratch-path .build-test/fuzz -c debug --disable-index-store -debug-info-format none \
+	-Xswiftc -sanitize=fuzzer -Xswiftc -Xclang-linker -Xswiftc -fuse-ld=lld \
+	-Xlinker --defsym=LLVMFuzzerTestOneInput=fuzz_main
+fuzz-check: packages
+	APUS_FUZZ=1 swift build $(FUZZ_CHECK_BUILD) --product fuzz
+	python3 Tests/Fuzz/fuzz.py check
 
 # Hostile clients, and how others fare meanwhile. Writes its figures into Docs/security.md.
 ABUSE_FLAGS ?=

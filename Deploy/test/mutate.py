@@ -88,7 +88,7 @@ class Workshop:
         except subprocess.TimeoutExpired:
             return ["the tests do not end"]
         text = run.stdout + run.stderr
-        failed = sorted(set(re.findall(r'Test "(.+?)" failed after', text)))
+        failed = sorted(set(re.findall(r'Test "(.+?)" (?:with \d+ test cases )?failed after', text)))
         return failed or (["the tests trap"] if run.returncode != 0 else [])
 
 

@@ -56,6 +56,9 @@ MUTATIONS = [
         "more than half are set aside for their pace", "ClusterScheduler+Slowness.swift",
         "maySetAside: slowCount < usable.count / 2", "maySetAside: true"),
     Mutation(
+        "a slow worker that was silent beyond its pause need not show its pace", "ClusterScheduler+Workers.swift",
+        "if worker.slowUntil != nil {", "if false {"),
+    Mutation(
         "a cancel is not counted as a command", "ClusterScheduler+Choices.swift",
         "        workers[worker]?.countCommand()\n        actions.append(.cancel", "        actions.append(.cancel"),
     Mutation(

@@ -26,10 +26,11 @@ final class RefusalLog {
     /// - Parameters:
     ///   - status: of the answer, by HTTP; or `grpcStatus`, by gRPC.
     ///   - code: the error's, one of the literals of this room.
+    ///   - reason: why there is no request in the first place, without a word of the client's.
     ///   - tenant: empty where it is not known.
     func refused(
-        _ origin: RequestOrigin, status: Int? = nil, grpcStatus: Int? = nil, code: String?, tenant: String,
-        on loop: any EventLoop
+        _ origin: RequestOrigin, status: Int? = nil, grpcStatus: Int? = nil, code: String?, reason: String? = nil,
+        tenant: String, on loop: any EventLoop
     ) {
         guard takeLine(on: loop) else { return }
         var metadata: Logger.Metadata = [:]
@@ -37,6 +38,7 @@ final class RefusalLog {
         if let status { metadata["status"] = .stringConvertible(status) }
         if let grpcStatus { metadata["grpc_status"] = .stringConvertible(grpcStatus) }
         if let code { metadata["code"] = "\(code)" }
+        if let reason { metadata["reason"] = "\(reason)" }
         if !tenant.isEmpty { metadata["tenant"] = "\(RequestOrigin.plain(tenant))" }
         logger.info("request refused", metadata: metadata)
     }
@@ -89,12 +91,12 @@ extension APICore {
 
     /// Of a call that failed before the service had a request of it.
     func leaveLine(
-        method: String, _ metadata: [HTTPField], _ status: GRPCStatusCode, _ code: String?, tenant: String,
-        on loop: any EventLoop
+        method: String, _ metadata: [HTTPField], _ status: GRPCStatusCode, _ code: String? = nil,
+        reason: String? = nil, tenant: String, on loop: any EventLoop
     ) {
         guard let refusalLog,
             let origin = origin(id: requestID(of: metadata), route: method, trace: nil, metadata)
         else { return }
-        refusalLog.refused(origin, grpcStatus: status.rawValue, code: code, tenant: tenant, on: loop)
+        refusalLog.refused(origin, grpcStatus: status.rawValue, code: code, reason: reason, tenant: tenant, on: loop)
     }
 }

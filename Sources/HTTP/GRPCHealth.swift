@@ -80,7 +80,7 @@ package final class GRPCHealth: Sendable {
                 state.watchers[state.watcherCount] = watcher
                 return state.watcherCount
             }
-            call.onCancelled = { self.state.withLock { $0.watchers[key] = nil } }
+            call.onCancelled = { _ in self.state.withLock { $0.watchers[key] = nil } }
             call.send(Self.response(self.status(service)))
         }
         call.begin(.first)

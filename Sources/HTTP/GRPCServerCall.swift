@@ -14,8 +14,9 @@ package final class GRPCServerCall {
     package var onMessage: ((ByteBuffer) -> Void)?
     /// The client has sent its last message.
     package var onEnd: (() -> Void)?
-    /// The client is gone, or broke the framing: nothing can be answered any more.
-    package var onCancelled: (() -> Void)?
+    /// Nothing can be answered any more: the client is gone, which is the status `cancelled`, or what it sent cannot be
+    /// taken, which it has been told by the status. That has no word of the client's.
+    package var onCancelled: ((GRPCStatus) -> Void)?
 
     /// Called once, when the call is over in any way.
     var onOver: (() -> Void)?
@@ -106,19 +107,14 @@ package final class GRPCServerCall {
             }
             if !isOver { exchange.gathering(gatheredByteCount) }
         } catch {
-            let cancelled = onCancelled
-            finish(error)
-            cancelled?()
+            refuse(error)
         }
     }
 
     private func ended() {
         guard !isOver else { return }
         guard !deframer.isInsideMessage else {
-            let cancelled = onCancelled
-            finish(GRPCStatus(.internalError, "the request ends inside a message"))
-            cancelled?()
-            return
+            return refuse(GRPCStatus(.internalError, "the request ends inside a message"))
         }
         let end = onEnd
         onEnd = nil
@@ -126,11 +122,17 @@ package final class GRPCServerCall {
         end?()
     }
 
+    private func refuse(_ status: GRPCStatus) {
+        let cancelled = onCancelled
+        finish(status)
+        cancelled?(status)
+    }
+
     private func cancelled() {
         guard !isOver else { return }
         let cancelled = onCancelled
         leave()
-        cancelled?()
+        cancelled?(GRPCStatus(.cancelled, "the client is gone"))
     }
 
     /// Lets go of everything that may hold this call in turn.
@@ -151,17 +153,17 @@ extension GRPCServerCall {
     package func unary(_ handle: @escaping (ByteBuffer) -> Void) {
         var request: ByteBuffer?
         onMessage = { [unowned self] message in
-            guard request == nil else {
-                return self.finish(GRPCStatus(.unimplemented, "a unary call has one message"))
-            }
+            guard request == nil else { return self.refuse(Self.oneMessage) }
             request = message
         }
         onEnd = { [unowned self] in
-            guard let request else { return self.finish(GRPCStatus(.unimplemented, "a unary call has one message")) }
+            guard let request else { return self.refuse(Self.oneMessage) }
             handle(request)
         }
         begin(.whole)
     }
+
+    private static let oneMessage = GRPCStatus(.unimplemented, "a unary call has one message")
 
     /// One message and OK.
     package func respond(_ message: ByteBuffer) {

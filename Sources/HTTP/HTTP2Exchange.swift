@@ -97,6 +97,10 @@ final class HTTP2Exchange: HTTP2Stream, HTTPExchange {
 
     override func closed(code: UInt32?) {
         super.closed(code: code)
+        tellGone()
+    }
+
+    private func tellGone() {
         let gone = onClientGone
         onClientGone = nil
         let deliver = body.fail()
@@ -122,9 +126,12 @@ final class HTTP2Exchange: HTTP2Stream, HTTPExchange {
         }
     }
 
-    /// The client does not read: its stream ends, and the handler hears that it is gone.
-    private func giveUp() {
+    /// The client does not read: its stream ends, and the handler hears that it is gone, although the connection may not
+    /// take a RST_STREAM yet.
+    func giveUp() {
+        dropOutput()
         session?.reset(self, code: NGHTTP2_CANCEL)
+        tellGone()
     }
 
     // MARK: HTTPExchange

@@ -103,6 +103,23 @@ final class HTTP2ServerSession: HTTP2Session, ConnectionStage {
         streams.values.reduce(output.unsentByteCount(context)) { $0 + $1.unsentByteCount }
     }
 
+    /// The fullest streams end, and the others go on: behind a proxy they are other clients'. When no stream holds anything
+    /// the client does not even read what is written already, and the connection closes.
+    func giveUpUnsent(_ byteCount: Int) -> Int {
+        let held = streams.values.compactMap { $0 as? HTTP2Exchange }.filter { $0.unsentByteCount > 0 }
+        var given = 0
+        guard !held.isEmpty else {
+            given = unsentByteCount
+            close()
+            return given
+        }
+        for exchange in held.sorted(by: { $0.unsentByteCount > $1.unsentByteCount }) where given < byteCount {
+            given += exchange.unsentByteCount
+            exchange.giveUp()
+        }
+        return given
+    }
+
     func forEachBody(_ show: (RequestBody) -> Void) {
         for case let exchange as HTTP2Exchange in streams.values { show(exchange.body) }
     }

@@ -18,7 +18,7 @@ package struct HTTPListenerOptions: Sendable {
     package var offenders: HTTPOffenderLimits? = HTTPOffenderLimits()
     /// Response bytes that may wait for one slow reader; over it the exchange is given up.
     package var unsentByteCountMax = 32 << 20
-    /// Of all connections together. Over it the fullest are closed.
+    /// Of all connections together. Over it the fullest of HTTP/1.1 are closed, and of HTTP/2 their fullest streams.
     package var unsentTotalByteCountMax = 256 << 20
     /// Of all requests' bodies that have not come whole. Over it those end that have been coming for longest.
     package var gatheredByteCountMax = 256 << 20

@@ -10,7 +10,7 @@ extension ServerLoop {
             unsent += stage.unsentByteCount
         }
         if gathered > options.gatheredByteCountMax { endOldestBodies(gathered) }
-        if unsent > options.unsentTotalByteCountMax { closeSlowestReaders(unsent) }
+        if unsent > options.unsentTotalByteCountMax { giveUpSlowestReaders(unsent) }
     }
 
     /// Honest bodies come at once; what is gathered for longest is what somebody has us hold.
@@ -31,12 +31,10 @@ extension ServerLoop {
         for connection in connections.values { connection.stage?.endBodies(gatheredSince: limit) }
     }
 
-    private func closeSlowestReaders(_ unsent: Int) {
-        var left = unsent
+    /// The connections that hold most come first: who spreads a hoard over many streams does not hide it.
+    private func giveUpSlowestReaders(_ unsent: Int) {
+        var excess = unsent - options.unsentTotalByteCountMax
         let stages = connections.values.compactMap(\.stage).map { ($0, $0.unsentByteCount) }.sorted { $0.1 > $1.1 }
-        for (stage, byteCount) in stages where left > options.unsentTotalByteCountMax {
-            left -= byteCount
-            stage.close()
-        }
+        for (stage, _) in stages where excess > 0 { excess -= stage.giveUpUnsent(excess) }
     }
 }

@@ -10,6 +10,9 @@ protocol ConnectionStage: AnyObject {
     func close()
     /// Bytes of answers that have not reached the socket.
     var unsentByteCount: Int { get }
+    /// Gives up answers that hold so many unsent bytes, and no more than it must.
+    /// - Returns: how many they held.
+    func giveUpUnsent(_ byteCount: Int) -> Int
     /// Shows each request's body.
     func forEachBody(_ show: (RequestBody) -> Void)
     /// Ends what has been gathered since then or longer.
@@ -18,6 +21,11 @@ protocol ConnectionStage: AnyObject {
 
 extension ConnectionStage {
     var unsentByteCount: Int { 0 }
+    func giveUpUnsent(_ byteCount: Int) -> Int {
+        let unsent = unsentByteCount
+        close()
+        return unsent
+    }
     func forEachBody(_ show: (RequestBody) -> Void) {}
     func endBodies(gatheredSince limit: NIODeadline) {}
 }

@@ -262,6 +262,11 @@ extension ClusterScheduler {
             workers[id]?.state = .slow
             leaving.insert(id)
         } else {
+            // Where its pause ended in silence it has to show its pace, as if it had been taken back then.
+            if worker.slowUntil != nil {
+                workers[id]?.startProbe()
+                workers[id]?.takenBack()
+            }
             workers[id]?.state = .ready
             actions.append(.recovered(id))
         }

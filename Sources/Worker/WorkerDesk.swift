@@ -75,7 +75,7 @@ final class WorkerDesk {
         let session = LinkSession(table: links, write: { call.send($0) }, finish: { call.finish($0) })
         call.onMessage = { session.received($0) }
         call.onEnd = { session.end(GRPCStatus(.ok)) }
-        call.onCancelled = { session.lost() }
+        call.onCancelled = { _ in session.lost() }
         call.begin()
     }
 

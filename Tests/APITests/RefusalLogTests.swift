@@ -164,4 +164,37 @@ import Testing
             ])
         #expect(!"\(recorder.lines)".contains(Self.canary))
     }
+
+    @Test func `a call of gRPC without a request says what it has instead`() {
+        let recorder = LogRecorder()
+        let desk = GRPCDesk(access: AccessControl(AccessTests.keys), logger: recorder.logger)
+        func open(_ method: String) -> GRPCExchange {
+            desk.open("/inference.GRPCInferenceService/\(method)", fields: AccessTests.bearer("ask"))
+        }
+        func receive(_ call: GRPCExchange, _ bytes: [UInt8]) { call.exchange.receive?(ByteBuffer(bytes: bytes)) }
+        for method in ["ModelInfer", "ModelStreamInfer", "ServerMetadata"] {
+            receive(open(method), [0, 0xff, 0xff, 0xff, 0xff])
+            receive(open(method), [1, 0, 0, 0, 0])
+        }
+        let half = open("ModelInfer")
+        receive(half, [0, 0, 0, 0, 9, 0x0a])
+        half.end()
+        let double = open("ModelInfer")
+        for _ in 0..<2 { receive(double, [0, 0, 0, 0, 0]) }
+        open("ModelInfer").exchange.onClientGone?()
+        desk.call("ServerMetadata", bytes: [0xff], fields: AccessTests.bearer("ask"))
+
+        let lines = recorder.lines.map { line in
+            ["route", "grpc_status", "reason"].map { line.metadata[$0]?.description ?? "-" }.joined(separator: " ")
+        }
+        let large = "a message of 4294967295 bytes is larger than the limit of 8388608"
+        let compressed = "compressed messages are not supported"
+        #expect(
+            lines == [
+                "ModelInfer 8 \(large)", "ModelInfer 12 \(compressed)", "ModelStreamInfer 8 \(large)",
+                "ModelStreamInfer 12 \(compressed)", "ServerMetadata 8 \(large)", "ServerMetadata 12 \(compressed)",
+                "ModelInfer 13 the request ends inside a message", "ModelInfer 12 a unary call has one message",
+                "ModelInfer 1 the client is gone", "ServerMetadata 3 The message is not a valid ServerMetadataRequest.",
+            ])
+    }
 }

@@ -78,7 +78,7 @@ import Testing
         let server = try await serve { dispatcher in
             dispatcher.handle("/a.B/Watch", limits: .open(callCountMax: 2)) { call in
                 call.onMessage = { call.send($0) }
-                call.onCancelled = { tally.add("cancelled") }
+                call.onCancelled = { _ in tally.add("cancelled") }
                 call.begin()
             }
             dispatcher.handle("/a.B/Other") { call in call.unary { call.respond($0) } }
@@ -109,7 +109,7 @@ import Testing
                     tally.add("asked")
                     call.send(ByteBuffer(repeating: 0x61, count: 64 << 10))
                 }
-                call.onCancelled = { tally.add("over") }
+                call.onCancelled = { _ in tally.add("over") }
                 call.begin()
             }
         }

@@ -40,7 +40,7 @@ import Testing
     }
 
     @Test(arguments: [1, 2])
-    func `of readers that leave too much unread together the worst is closed`(version: Int) async throws {
+    func `of readers that leave too much unread together the worst is given up`(version: Int) async throws {
         var options = HTTPListenerOptions.test
         options.unsentTotalByteCountMax = 24 << 20
         let gone = Tally()
@@ -63,6 +63,60 @@ import Testing
         try await until { gone["/large"] == 1 }
 
         #expect(gone["/small"] == 0)
+        try await server.stop()
+    }
+
+    @Test func `a stream that leaves too much unread ends without the others of its connection`() async throws {
+        var options = HTTPListenerOptions.test
+        options.unsentTotalByteCountMax = 8 << 20
+        let gone = Tally()
+        let server = try await TestServer.serving(options: options) { exchange in
+            let path = exchange.request.path
+            exchange.onClientGone = { gone.add(path) }
+            guard path != "/fine" else { return exchange.echo() }
+            exchange.sendHead(status: 200, headers: [])
+            exchange.write(ByteBuffer(repeating: 0x61, count: path == "/most" ? 7 << 20 : 2 << 20))
+        }
+        let socket = try RawSocket(port: server.port)
+
+        socket.send(HTTP2Frames.preface + HTTP2Frames.settings([(4, 1000)]))
+        socket.send(HTTP2Frames.request(1, "GET", "/much") + HTTP2Frames.request(3, "GET", "/most"))
+        try await until { gone["/most"] == 1 }
+        socket.send(HTTP2Frames.request(5, "GET", "/fine"))
+        var bytes: [UInt8] = []
+        while !HTTP2Frames.parse(bytes).contains(where: { $0.type == 1 && $0.stream == 5 }),
+            let more = socket.receive(), !more.isEmpty
+        { bytes += more }
+
+        let frames = HTTP2Frames.parse(bytes)
+        #expect(frames.contains { $0.type == 1 && $0.stream == 5 })
+        #expect(frames.filter { $0.type == 3 }.map(\.stream) == [3])
+        // An answer that is cut off does not look whole.
+        #expect(!frames.contains { $0.type == 0 && $0.stream == 3 && $0.flags & 1 == 1 })
+        #expect(gone["/much"] == 0)
+        try await server.stop()
+    }
+
+    @Test func `who does not read what is written already is closed`() async throws {
+        var options = HTTPListenerOptions.test
+        options.unsentTotalByteCountMax = 100_000
+        let gone = Tally()
+        let server = try await TestServer.serving(options: options) { exchange in
+            exchange.onClientGone = { gone.add("client") }
+            exchange.sendHead(status: 200, headers: [])
+            exchange.write(ByteBuffer(repeating: 0x61, count: 16 << 20))
+        }
+        let socket = try RawSocket(port: server.port, receiveBuffer: 4096)
+
+        // Windows are wide open, and nobody reads.
+        socket.send(HTTP2Frames.preface + HTTP2Frames.settings([(4, 1 << 30)]))
+        socket.send(HTTP2Frames.windowUpdate(0, 1 << 30) + HTTP2Frames.request(1, "GET", "/"))
+        try await until { gone["client"] == 1 }
+        // A sweep later.
+        try await server.loop.scheduleTask(in: .milliseconds(50)) {}.futureResult.get()
+
+        // Ends when the connection does.
+        _ = socket.receiveAll()
         try await server.stop()
     }
 }

@@ -20,12 +20,15 @@ struct PacedCluster {
     var rows: [UInt64: Int] = [:]
     var usedPages: [UInt64: Int] = [:]
     private let slots = 4
+    /// Between signs of life of a worker in a step; nil where they give none.
+    private let signSeconds: Double?
 
     init(_ pace: [Double], signSeconds: Double? = nil) {
         var limits = SchedulingLimits()
         limits.queueWaitSecondsMax = .infinity
         var description = WorkerDescription.small(slots: 4, pages: 1000)
         description.signSeconds = signSeconds
+        self.signSeconds = signSeconds
         scheduler = .with(pace.map { _ in description }, limits: limits)
         self.pace = Dictionary(uniqueKeysWithValues: pace.enumerated().map { (UInt64($0 + 1), $1) })
     }
@@ -47,8 +50,27 @@ struct PacedCluster {
         while now < end {
             now += 0.01
             for worker in pace.keys.sorted() { stepIfDue(worker) }
+            if let signSeconds, Int((now * 100).rounded()) % Int(signSeconds * 100) == 0 {
+                for worker in pace.keys.sorted() where runningCount(worker) > 0 {
+                    obey(scheduler.workerWorks(WorkerID(worker), now: .at(now)))
+                }
+            }
             if Int((now * 100).rounded()) % 5 == 0 { obey(scheduler.timePassed(.at(now))) }
         }
+    }
+
+    /// A worker without a pace is silent. When it speaks again it says what it has.
+    mutating func speak(_ worker: UInt64) {
+        obey(
+            scheduler.workerCredit(
+                WorkerID(worker), slotCount: slots, pageCount: 1000, load: load(worker),
+                commandsSeen: commandsSeen[worker] ?? 0, now: .at(now)))
+    }
+
+    private func load(_ worker: UInt64) -> WorkerLoad {
+        WorkerLoad(
+            freeSlots: slots - runningCount(worker), freePages: 1000 - (usedPages[worker] ?? runningCount(worker)),
+            runningSequences: runningCount(worker), waitingPrefillTokens: 0)
     }
 
     private mutating func stepIfDue(_ worker: UInt64) {
@@ -70,12 +92,9 @@ struct PacedCluster {
             StepEntry(sequence: $0.id, tokens: [1], finish: $0.left == 0 ? .length : nil)
         }
         running[worker]?.removeAll { $0.left == 0 }
-        let load = WorkerLoad(
-            freeSlots: slots - runningCount(worker), freePages: 1000 - (usedPages[worker] ?? runningCount(worker)),
-            runningSequences: runningCount(worker), waitingPrefillTokens: 0)
         let report = StepReport(
             number: 1, durationMicroseconds: UInt32((pace[worker] ?? 0) * 1e6),
-            tokenCount: rows[worker] ?? entries.count, entries: entries, load: load,
+            tokenCount: rows[worker] ?? entries.count, entries: entries, load: load(worker),
             commandsSeen: commandsSeen[worker] ?? 0)
         obey(scheduler.workerReported(WorkerID(worker), report, now: .at(now)).actions)
     }
@@ -211,6 +230,57 @@ struct PacedCluster {
         cluster.run(until: 95)
         #expect(cluster.scheduler.workerState(WorkerID(3)) == .ready)
         #expect(cluster.runningCount(3) == 4)
+        #expect(cluster.scheduler.invariantViolation() == nil)
+    }
+
+    /// Worker 2 of three is slow and then silent, until the time that is given.
+    private static func slowAndSilent(until seconds: Double) throws -> PacedCluster {
+        var cluster = PacedCluster([0.05, 0.05, 0.05], signSeconds: 0.2)
+        try cluster.submit(400)
+        cluster.run(until: 1)
+        cluster.pace[2] = 0.5
+        cluster.run(until: 3)
+        #expect(cluster.scheduler.workerState(WorkerID(2)) == .slow)
+        cluster.pace[2] = nil
+        cluster.run(until: 4.5)
+        #expect(cluster.scheduler.workerState(WorkerID(2)) == .suspect)
+        #expect(cluster.runningCount(2) == 0)
+        cluster.run(until: seconds)
+        return cluster
+    }
+
+    @Test func `a slow worker that falls silent and speaks again is slow as before`() throws {
+        var cluster = try Self.slowAndSilent(until: 5)
+        let spoke = cluster.now
+
+        cluster.pace[2] = 0.5
+        cluster.speak(2)
+        cluster.run(until: spoke + 1)
+
+        #expect(cluster.scheduler.workerState(WorkerID(2)) == .slow)
+        #expect(cluster.admissions(to: 2, after: spoke) == 0)
+        // Its pause ends as if it had not been silent: it is tried with one sequence, and set aside for longer.
+        cluster.run(until: spoke + 6)
+        #expect(cluster.admissions(to: 2, after: spoke) == 1)
+        #expect(cluster.scheduler.workerState(WorkerID(2)) == .slow)
+        #expect(cluster.scheduler.invariantViolation() == nil)
+    }
+
+    @Test(arguments: [0.5, 0.05])
+    func `a slow worker that was silent beyond its pause is tried with one sequence`(pace: Double) throws {
+        var cluster = try Self.slowAndSilent(until: 12)
+        let spoke = cluster.now
+
+        cluster.pace[2] = pace
+        cluster.speak(2)
+        cluster.run(until: spoke + 0.1)
+
+        #expect(cluster.scheduler.workerState(WorkerID(2)) == .ready)
+        #expect(cluster.admissions(to: 2, after: spoke - 0.005) == 1)
+        // What it shows now counts, and not what it was before.
+        cluster.run(until: spoke + 4)
+        #expect(cluster.scheduler.workerState(WorkerID(2)) == (pace == 0.5 ? .slow : .ready))
+        #expect(cluster.runningCount(2) == (pace == 0.5 ? 1 : 4))
         #expect(cluster.scheduler.invariantViolation() == nil)
     }
 }

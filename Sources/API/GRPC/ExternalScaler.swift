@@ -137,7 +137,7 @@ package final class ExternalScaler {
                 }
             }
             call.onEnd = { if watch == nil { end(Self.oneMessage) } }
-            call.onCancelled = { if let watch { watches.remove(watch) } }
+            call.onCancelled = { _ in if let watch { watches.remove(watch) } }
             call.begin(.first)
         }
     }

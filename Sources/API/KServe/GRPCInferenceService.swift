@@ -109,13 +109,16 @@ package final class GRPCInferenceService {
 
 // Methods.
 extension GRPCInferenceService {
+    typealias CallEnd = (_ code: GRPCStatusCode, _ reason: String?) -> Void
+
     /// - Parameters:
     ///   - role: who may call; see ``Route``.
     ///   - leavesLines: whether a call that fails leaves a line in the log here; else `serve` sees to that.
-    ///   - serve: begins the call, and calls its last argument once with the code that the call ended with.
+    ///   - serve: begins the call, and calls its last argument once with the code that the call ended with and, where
+    ///     no request came of it, why: that holds no word of the client's.
     func handle(
         _ method: String, _ role: Route.Role = .open, leavesLines: Bool = true, in dispatcher: GRPCDispatcher,
-        _ serve: @escaping (GRPCServerCall, Caller, @escaping (GRPCStatusCode) -> Void) -> Void
+        _ serve: @escaping (GRPCServerCall, Caller, @escaping CallEnd) -> Void
     ) {
         dispatcher.handle("/\(Self.name)/\(method)", limits: role == .probe ? .open() : nil) { call in
             do throws(APIError) {
@@ -123,10 +126,11 @@ extension GRPCInferenceService {
                     call.metadata.first { $0.name == name }?.value
                 }
                 let (metadata, loop) = (call.metadata, call.eventLoop)
-                serve(call, caller) { code in
+                serve(call, caller) { code, reason in
                     self.core.ended(method: method, code: code)
                     guard leavesLines, code != .ok else { return }
-                    self.core.leaveLine(method: method, metadata, code, nil, tenant: caller.tenant, on: loop)
+                    self.core.leaveLine(
+                        method: method, metadata, code, reason: reason, tenant: caller.tenant, on: loop)
                 }
             } catch {
                 self.core.refused(code: error.code)
@@ -144,29 +148,26 @@ extension GRPCInferenceService {
         _ answer: @escaping (Request) throws(APIError) -> Response
     ) {
         handle(method, role, in: dispatcher) { call, _, ended in
-            call.onCancelled = { ended(.cancelled) }
+            call.onCancelled = { ended($0.code, $0.message) }
             call.unary { [unowned call] bytes in
-                let status: GRPCStatus
-                do throws(GRPCStatus) {
-                    let request: Request = try GRPCMessages.decode(bytes)
-                    let response = Self.result { () throws(APIError) in try answer(request) }
-                    switch response {
-                    case .success(let response): call.send(GRPCMessages.encode(response))
-                    case .failure(let error): throw GRPCStatus(error)
-                    }
-                    status = GRPCStatus(.ok)
-                } catch {
-                    status = error
+                func finish(_ status: GRPCStatus, _ reason: String? = nil) {
+                    ended(status.code, reason)
+                    call.finish(status)
                 }
-                ended(status.code)
-                call.finish(status)
+                let request: Request
+                do throws(GRPCStatus) { request = try GRPCMessages.decode(bytes) } catch {
+                    return finish(error, error.message)
+                }
+                do throws(APIError) {
+                    call.send(GRPCMessages.encode(try answer(request)))
+                    finish(GRPCStatus(.ok))
+                } catch {
+                    finish(GRPCStatus(error))
+                }
             }
         }
     }
 
-    private static func result<Value>(_ work: () throws(APIError) -> Value) -> Result<Value, APIError> {
-        do throws(APIError) { return .success(try work()) } catch { return .failure(error) }
-    }
 }
 
 extension WireTraceSettingRequest.SettingValue {

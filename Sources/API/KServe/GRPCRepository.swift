@@ -43,30 +43,29 @@ extension GRPCInferenceService {
         let core = core
         handle(method, .admin, in: dispatcher) { call, _, ended in
             var isOver = false
-            func finish(_ status: GRPCStatus) {
+            func finish(_ status: GRPCStatus, _ reason: String? = nil) {
                 guard !isOver else { return }
                 isOver = true
-                ended(status.code)
+                ended(status.code, reason)
                 call.finish(status)
             }
-            call.onCancelled = {
+            call.onCancelled = { status in
                 guard !isOver else { return }
                 isOver = true
-                ended(.cancelled)
+                ended(status.code, status.message)
             }
             call.unary { bytes in
-                do throws(GRPCStatus) {
-                    let request: Request = try GRPCMessages.decode(bytes)
-                    let model: String
-                    do throws(APIError) { model = try name(request) } catch { throw GRPCStatus(error) }
-                    change.carryOut(model, by: core) { error in
-                        guard !isOver else { return }
-                        if let error { return finish(GRPCStatus(error)) }
-                        call.send(GRPCMessages.encode(answer()))
-                        finish(GRPCStatus(.ok))
-                    }
-                } catch {
-                    finish(error)
+                let request: Request
+                do throws(GRPCStatus) { request = try GRPCMessages.decode(bytes) } catch {
+                    return finish(error, error.message)
+                }
+                let model: String
+                do throws(APIError) { model = try name(request) } catch { return finish(GRPCStatus(error)) }
+                change.carryOut(model, by: core) { error in
+                    guard !isOver else { return }
+                    if let error { return finish(GRPCStatus(error)) }
+                    call.send(GRPCMessages.encode(answer()))
+                    finish(GRPCStatus(.ok))
                 }
             }
         }

@@ -55,6 +55,12 @@ private struct InferStart {
         core.leaveLine(method: method, metadata, status, code, tenant: caller.tenant, on: loop)
     }
 
+    /// Of a call that never had a request.
+    func leaveLine(_ status: GRPCStatus) {
+        core.leaveLine(
+            method: method, metadata, status.code, reason: status.message, tenant: caller.tenant, on: loop)
+    }
+
     private func run(
         _ prepared: PreparedInference, _ source: RequestSource?, _ startedAt: NIODeadline,
         _ started: (TextInference) -> Void,
@@ -84,11 +90,13 @@ private struct InferStart {
 final class InferCall {
     private let call: GRPCServerCall
     private let start: InferStart
-    private let ended: (GRPCStatusCode) -> Void
+    private let ended: GRPCInferenceService.CallEnd
     private let abandonment = Abandonment()
     private var running: TextInference?
 
-    init(_ call: GRPCServerCall, _ caller: Caller, _ core: APICore, _ ended: @escaping (GRPCStatusCode) -> Void) {
+    init(
+        _ call: GRPCServerCall, _ caller: Caller, _ core: APICore, _ ended: @escaping GRPCInferenceService.CallEnd
+    ) {
         self.call = call
         self.ended = ended
         start = InferStart("ModelInfer", call, caller, core)
@@ -96,18 +104,18 @@ final class InferCall {
 
     /// The call's callbacks keep this object until the call is over.
     func begin() {
-        call.onCancelled = {
-            if self.running == nil { self.start.leaveLine(.cancelled) }
+        call.onCancelled = { status in
+            if self.running == nil { self.start.leaveLine(status) }
             self.abandonment.abandon()
             self.running?.cancel()
             self.running = nil
-            self.ended(.cancelled)
+            self.ended(status.code, nil)
         }
         call.unary { bytes in
             do throws(GRPCStatus) {
                 self.infer(try GRPCMessages.decode(bytes), bytes)
             } catch {
-                self.start.leaveLine(error.code)
+                self.start.leaveLine(error)
                 self.finish(error)
             }
         }
@@ -127,7 +135,7 @@ final class InferCall {
 
     private func finish(_ status: GRPCStatus) {
         running = nil
-        ended(status.code)
+        ended(status.code, nil)
         call.finish(status)
     }
 }
@@ -138,7 +146,7 @@ final class InferStream {
     private let call: GRPCServerCall
     private let core: APICore
     private let start: InferStart
-    private let ended: (GRPCStatusCode) -> Void
+    private let ended: GRPCInferenceService.CallEnd
     private let abandonment = Abandonment()
     private var running: [Int: TextInference] = [:]
     /// Requests that came, and those among them that are not answered to the end.
@@ -147,7 +155,9 @@ final class InferStream {
     private var hasEnded = false
     private var isOver = false
 
-    init(_ call: GRPCServerCall, _ caller: Caller, _ core: APICore, _ ended: @escaping (GRPCStatusCode) -> Void) {
+    init(
+        _ call: GRPCServerCall, _ caller: Caller, _ core: APICore, _ ended: @escaping GRPCInferenceService.CallEnd
+    ) {
         self.call = call
         self.core = core
         self.ended = ended
@@ -160,7 +170,7 @@ final class InferStream {
             do throws(GRPCStatus) {
                 self.infer(try GRPCMessages.decode(bytes), bytes)
             } catch {
-                self.start.leaveLine(error.code)
+                self.start.leaveLine(error)
                 self.finish(error)
             }
         }
@@ -168,7 +178,10 @@ final class InferStream {
             self.hasEnded = true
             self.finishIfDone()
         }
-        call.onCancelled = { self.end(.cancelled) }
+        call.onCancelled = { status in
+            if status.code != .cancelled { self.start.leaveLine(status) }
+            self.end(status.code)
+        }
         call.begin()
     }
 
@@ -233,6 +246,6 @@ final class InferStream {
         abandonment.abandon()
         for inference in running.values { inference.cancel() }
         running.removeAll()
-        ended(code)
+        ended(code, nil)
     }
 }

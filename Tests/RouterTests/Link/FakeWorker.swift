@@ -57,7 +57,7 @@ final class FakeWorker: Sendable {
                 }
             }
             call.onEnd = { [weak self] in self?.tell(.gone) }
-            call.onCancelled = { [weak self] in self?.tell(.gone) }
+            call.onCancelled = { [weak self] _ in self?.tell(.gone) }
             call.begin()
         }
 
