@@ -1,7 +1,7 @@
 # make run    a router and two workers on this machine, serving a real model
 # make test   everything that CI runs
 .PHONY: run build test lint arm-kernels format model embedding-model packages protos bench bench-router chaos simulate
-.PHONY: mutate fuzz fuzz-check abuse soak image image-check cluster-check check-tools clean
+.PHONY: mutate fuzz fuzz-check abuse soak image image-check arm-build cluster-check check-tools clean
 
 MODEL ?= .models/SmolLM2-135M-Instruct.Q4_1.gguf
 NAME ?= smollm2-135m
@@ -47,7 +47,7 @@ check-tools:
 # Formatting of Swift and C, as .swift-format and .clang-format say.
 SWIFT_FILES = $(shell git ls-files '*.swift' ':!Sources/*/Generated/*')
 C_FILES = $(shell git ls-files 'Sources/CKernels/*.[ch]' 'Sources/CKernels/*.inc' 'Tests/CrossKernels/*.c' \
-	'Tests/CAllocations/*.[ch]')
+	'Tests/CAllocations/*.[ch]' 'Deploy/arm/*.c')
 lint:
 	Deploy/local/install-packages.sh clang-format
 	@swift format lint --strict $(SWIFT_FILES)
@@ -177,10 +177,23 @@ image:
 		--build-arg SOURCE=$$(git config --get remote.origin.url | sed 's#//[^/@]*@#//#') --tag $(IMAGE_TAG) .
 
 # The image without a registry: its runtime stages on what debootstrap makes, with a binary from here; then it serves, and its
-# bill of materials is compared with it. Not in `make test`: takes minutes, and root.
+# bill of materials is compared with it. Not in `make test`: takes minutes, and root. The image of ARM, in emulation on
+# x86-64, which must give the very answer that this machine gives: make image-check IMAGE_ARCH=arm64
+IMAGE_ARCH ?=
+ifeq ($(IMAGE_ARCH),arm64)
+image-check: $(APUS) model arm-build
+	Deploy/local/install-packages.sh buildah debootstrap qemu-user-static binutils-aarch64-linux-gnu
+	python3 Deploy/test/check_image.py .build-arm/apus $(MODEL) arm64 $(APUS)
+else
 image-check: $(APUS) model
 	Deploy/local/install-packages.sh buildah debootstrap binutils
 	python3 Deploy/test/check_image.py $(APUS) $(MODEL)
+endif
+
+# Apus for AArch64, as .build-arm/apus, compiled on x86-64 with Debian's Swift: 1.2 GB of packages, and root.
+arm-build:
+	Deploy/local/install-packages.sh debootstrap
+	Deploy/arm/build.sh
 
 # The manifests on the cluster that kubectl speaks to, in a namespace that goes again: pods die, roll, scale and are evicted
 # while clients ask. Nodes must have the image: make cluster-check CLUSTER_FLAGS='--image REGISTRY/apus:TAG'
@@ -189,4 +202,4 @@ cluster-check: model check-tools
 	$(CHECKS) Deploy/cluster/cluster.py $(CLUSTER_FLAGS)
 
 clean:
-	rm -rf .build .build-test .build-fuzz .build-image
+	rm -rf .build .build-test .build-fuzz .build-image .build-image-arm64 .build-arm

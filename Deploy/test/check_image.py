@@ -4,6 +4,10 @@ the same Debian release, with a binary from here in place of the build stage; th
 model, as the image's user and with a read-only root, and its bill of materials is compared with what is in it.
 
     sudo python3 Deploy/test/check_image.py APUS MODEL.gguf      APUS: built with --static-swift-stdlib
+    sudo python3 Deploy/test/check_image.py APUS MODEL.gguf ARCHITECTURE OWN_APUS
+
+The second form is for a binary of another architecture, amd64 or arm64, which runs in emulation (qemu-user-static, and that
+architecture's binutils) and must answer as this machine's own binary does.
 
 Needs root, debootstrap and buildah. What it builds on is kept in .build-image.
 """
@@ -12,6 +16,7 @@ import contextlib
 import json
 import os
 import pathlib
+import platform
 import re
 import shutil
 import socket
@@ -24,7 +29,11 @@ import urllib.request
 from checks import conclude, expect
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-KEPT = ROOT / ".build-image"
+MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
+OWN = next(name for name, machine in MACHINES.items() if machine == platform.machine())
+ARCHITECTURE, OWN_APUS = sys.argv[3:] or (OWN, sys.argv[1])
+MACHINE = MACHINES[ARCHITECTURE]
+KEPT = ROOT / (".build-image" if ARCHITECTURE == OWN else f".build-image-{ARCHITECTURE}")
 BUILDAH = ["buildah", "--storage-driver=vfs", f"--root={KEPT}/store", f"--runroot={KEPT}/run"]
 LABELS = {"VERSION": "", "REVISION": "0123abcd", "SOURCE": "https://git.example/apus", "CREATED": "2026-01-31T12:00:00Z"}
 
@@ -34,6 +43,15 @@ def run(*command: object, **more) -> str:
     if result.returncode != 0:
         sys.exit(f"{' '.join(map(str, command))}: {result.stdout[-2000:]}{result.stderr[-2000:]}")
     return result.stdout.strip()
+
+
+def emulate() -> None:
+    """The kernel runs the architecture's programs, in any root."""
+    kernel, name = pathlib.Path("/proc/sys/fs/binfmt_misc"), f"qemu-{MACHINE}"
+    if not (kernel / "register").exists():
+        run("mount", "-t", "binfmt_misc", "none", kernel)
+    if not (kernel / name).exists():
+        (kernel / "register").write_text(pathlib.Path(f"/usr/lib/binfmt.d/{name}.conf").read_text())
 
 
 def stages(text: str) -> list[tuple[str, str]]:
@@ -63,9 +81,9 @@ def make_base(image: str) -> None:
     archive = KEPT / f"{release}.tar"
     if not archive.exists():
         with tempfile.TemporaryDirectory() as folder:
-            run("debootstrap", "--variant=minbase", release, f"{folder}/system")
+            run("debootstrap", "--variant=minbase", f"--arch={ARCHITECTURE}", release, f"{folder}/system")
             run("tar", "-C", f"{folder}/system", "-cf", archive, ".")
-    container = run(*BUILDAH, "from", "scratch")
+    container = run(*BUILDAH, "from", f"--arch={ARCHITECTURE}", "scratch")
     run(*BUILDAH, "add", container, archive, "/")
     run(*BUILDAH, "commit", "--rm", container, f"docker.io/library/{image}")
 
@@ -78,14 +96,14 @@ def build(text: str, apus: str, version: str) -> str:
             shutil.copytree(ROOT / name, context / name)
         built = context / "built"
         built.mkdir()
-        run("strip", "-o", built / "apus", apus)
+        run("strip" if ARCHITECTURE == OWN else f"{MACHINE}-linux-gnu-strip", "-o", built / "apus", apus)
         shutil.copy(ROOT / "Package.resolved", built)
         (built / "swift-version").write_text(re.search(r"Swift version ([\d.]+)", run("swift", "--version"))[1] + "\n")
         dockerfile = "FROM scratch AS build\nCOPY built/ /\n" + "".join(part for _, part in stages(text)[1:])
         (context / "Dockerfile").write_text(dockerfile)
         arguments = [f"--build-arg={name}={value}" for name, value in (LABELS | {"VERSION": version}).items()]
-        run(*BUILDAH, "bud", "--isolation=chroot", "--format=docker", f"--ignorefile={ROOT / '.dockerignore'}",
-            *arguments, "--tag=apus:checked", context)
+        run(*BUILDAH, "bud", f"--arch={ARCHITECTURE}", "--isolation=chroot", "--format=docker",
+            f"--ignorefile={ROOT / '.dockerignore'}", *arguments, "--tag=apus:checked", context)
     return "apus:checked"
 
 
@@ -114,12 +132,46 @@ def inside(system: str, model: str, environment: list[str], *command: str) -> li
     return ["unshare", "--mount", "sh", "-c", script, "sh", system, str(folder), user, *environment, *command]
 
 
-def check_serving(system: str, config: dict, model: str, version: str) -> None:
+def free_ports() -> dict[str, int]:
     ports = {}
     for name in ("HTTP", "GRPC", "ADMIN"):
         with socket.socket() as each:
             each.bind(("127.0.0.1", 0))
             ports[name] = each.getsockname()[1]
+    return ports
+
+
+@contextlib.contextmanager
+def serving(command: list[str], ports: dict[str, int]):
+    """Runs `apus serve`, which hears on these ports, and goes on when it is ready."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
+        try:
+            ready = f"http://127.0.0.1:{ports['ADMIN']}/readyz"
+            deadline = time.monotonic() + 300
+            while time.monotonic() < deadline and server.poll() is None:
+                with contextlib.suppress(OSError), urllib.request.urlopen(ready, timeout=5):
+                    break
+                time.sleep(0.3)
+            yield
+        finally:
+            server.terminate()
+            log = server.communicate(timeout=60)[0]
+    expect(server.returncode == 0, f"the server ended with {server.returncode}: {log[-2000:]}")
+
+
+def answer(ports: dict[str, int]) -> dict:
+    """What does not differ between two answers to one request: tokens, their probabilities, the numerics id."""
+    body = {"model": "m", "prompt": "Swifts", "max_tokens": 8, "ignore_eos": True, "temperature": 0, "logprobs": 2}
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{ports['HTTP']}/v1/completions", json.dumps(body).encode(), {"content-type": "application/json"})
+    with contextlib.suppress(OSError), urllib.request.urlopen(request, timeout=300) as response:
+        told = json.load(response)
+        return {key: told[key] for key in ("choices", "usage", "system_fingerprint")}
+    return {}
+
+
+def check_serving(system: str, config: dict, model: str, version: str) -> dict:
+    ports = free_ports()
     environment = config["Env"] + [f"APUS_{name}_PORT={port}" for name, port in ports.items()]
 
     def ask(*command: str) -> subprocess.CompletedProcess:
@@ -133,26 +185,20 @@ def check_serving(system: str, config: dict, model: str, version: str) -> None:
     expect(health[0] == "CMD", f"health check: {health}")
     expect(ask(*health[1:]).returncode != 0, "the health check passes where nothing runs")
     file = f"/mnt/{pathlib.Path(model).name}"
-    serve = inside(system, model, environment, *config["Entrypoint"], "serve", file, "--name=m")
-    with subprocess.Popen(serve, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
-        try:
-            ready = f"http://127.0.0.1:{ports['ADMIN']}/readyz"
-            deadline = time.monotonic() + 60
-            while time.monotonic() < deadline and server.poll() is None:
-                with contextlib.suppress(OSError), urllib.request.urlopen(ready, timeout=5):
-                    break
-                time.sleep(0.3)
-            expect(ask(*health[1:]).returncode == 0, "the health check fails while it serves")
-            body = json.dumps({"model": "m", "prompt": "Swifts", "max_tokens": 4, "ignore_eos": True}).encode()
-            request = urllib.request.Request(
-                f"http://127.0.0.1:{ports['HTTP']}/v1/completions", body, {"content-type": "application/json"})
-            with contextlib.suppress(OSError), urllib.request.urlopen(request, timeout=60) as answer:
-                body = answer.read()
-            expect(b'"completion_tokens":4' in body, f"no answer from the image: {body}")
-        finally:
-            server.terminate()
-            log = server.communicate(timeout=60)[0]
-    expect(server.returncode == 0, f"the server ended with {server.returncode}: {log[-2000:]}")
+    with serving(inside(system, model, environment, *config["Entrypoint"], "serve", file, "--name=m"), ports):
+        expect(ask(*health[1:]).returncode == 0, "the health check fails while it serves")
+        answered = answer(ports)
+    expect(answered.get("usage", {}).get("completion_tokens") == 8, f"no answer from the image: {answered}")
+    return answered
+
+
+def check_equality(answered: dict, own: str, model: str) -> None:
+    """Another architecture answers as this machine does."""
+    ports = free_ports()
+    environment = [f"APUS_{name}_PORT={port}" for name, port in ports.items()]
+    with serving(["env", *environment, own, "serve", model, "--name=m"], ports):
+        expected = answer(ports)
+    expect(expected != {} and answered == expected, f"{ARCHITECTURE} answers {answered}, {OWN} {expected}")
 
 
 def check_bill(system: str, version: str) -> None:
@@ -196,25 +242,32 @@ def check_bill(system: str, version: str) -> None:
 def main() -> None:
     apus, model = sys.argv[1:3]
     text = (ROOT / "Dockerfile").read_text()
-    version = run(apus, "--version")
+    versions = re.findall(r"^ARG VERSION=(.*)$", text, re.M)
+    version = versions[0]
     bases = [base for base, _ in stages(text)]
     toolchain, system = re.fullmatch(r"swift:([\d.]+)-(\w+)", bases[0]), bases[1]
     expect(bases[2:] == ["system"] * (len(bases) - 2), f"Dockerfile: stages are based on {bases}")
     expect(toolchain is not None and system == f"debian:{toolchain[2]}-slim", f"Dockerfile: releases differ: {bases}")
     expect(f"Swift version {toolchain[1]} " in run("swift", "--version"), f"Dockerfile: {bases[0]} is not what builds here")
-    expect(set(re.findall(r"^ARG VERSION=(.*)$", text, re.M)) == {version}, f"Dockerfile: VERSION is not {version}")
+    expect(set(versions) == {version}, f"Dockerfile: VERSION is {versions}")
 
     check_build_stage(text)
 
+    if ARCHITECTURE != OWN:
+        emulate()
     KEPT.mkdir(exist_ok=True)
     make_base(system)
     image = build(text, apus, version)
-    config = json.loads(run(*BUILDAH, "inspect", "--type=image", image))["Docker"]["config"]
+    told = json.loads(run(*BUILDAH, "inspect", "--type=image", image))
+    config = told["Docker"]["config"]
+    expect(told["OCIv1"]["architecture"] == ARCHITECTURE, f"architecture: {told['OCIv1']['architecture']}")
     check_configuration(config, version)
     container = run(*BUILDAH, "from", image)
     try:
         mounted = run(*BUILDAH, "mount", container)
-        check_serving(mounted, config, model, version)
+        answered = check_serving(mounted, config, model, version)
+        if ARCHITECTURE != OWN:
+            check_equality(answered, OWN_APUS, model)
         check_bill(mounted, version)
     finally:
         run(*BUILDAH, "rm", container)

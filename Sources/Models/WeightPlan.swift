@@ -42,6 +42,11 @@ struct WeightPlan {
         var gateUp: Matrix
         /// Expert after expert.
         var down: Matrix
+
+        var matrices: [Matrix] {
+            let all: [Matrix?] = [queryKeyValue, attentionOutput, router, gateUp, down]
+            return all.compactMap(\.self)
+        }
     }
 
     let layers: [Layer]
@@ -80,10 +85,8 @@ struct WeightPlan {
     }
 
     var panels: [Panel] {
-        layers.flatMap {
-            $0.queryKeyValue.panels + $0.attentionOutput.panels + ($0.router?.panels ?? []) + $0.gateUp.panels
-                + $0.down.panels
-        } + output.panels
+        let matrices = layers.flatMap(\.matrices) + [output]
+        return matrices.flatMap(\.panels)
     }
 
     /// Whether some matrix wants activations as Float, and whether some wants them quantized.

@@ -107,13 +107,14 @@ final class StopSignals: Sendable {
     // SENDABLE: only kept alive; nobody touches them after the initializer.
     nonisolated(unsafe) private let sources: [any DispatchSourceSignal]
 
+    /// Who raises one flag looks at the other after that, in an order that all threads see: one of the two sees both.
     private final class SharedState: Sendable {
         let wereRaised = Atomic<Bool>(false)
         let isLoading = Atomic<Bool>(false)
     }
 
     /// Whether one has come already.
-    var wereRaised: Bool { state.wereRaised.load(ordering: .acquiring) }
+    var wereRaised: Bool { state.wereRaised.load(ordering: .sequentiallyConsistent) }
 
     init() {
         let (stream, continuation) = AsyncStream.makeStream(of: Void.self)
@@ -126,8 +127,8 @@ final class StopSignals: Sendable {
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
             source.setEventHandler {
-                if state.isLoading.load(ordering: .acquiring) { _exit(0) }
-                state.wereRaised.store(true, ordering: .releasing)
+                state.wereRaised.store(true, ordering: .sequentiallyConsistent)
+                if state.isLoading.load(ordering: .sequentiallyConsistent) { _exit(0) }
                 continuation.yield()
             }
             source.resume()
@@ -138,7 +139,7 @@ final class StopSignals: Sendable {
     /// Loading cannot be interrupted, takes minutes for a large model, and has nothing to finish: a signal that comes
     /// meanwhile ends the process at once.
     func whileLoading<Loaded>(_ load: () async throws -> Loaded) async throws -> Loaded {
-        state.isLoading.store(true, ordering: .releasing)
+        state.isLoading.store(true, ordering: .sequentiallyConsistent)
         defer { state.isLoading.store(false, ordering: .releasing) }
         if wereRaised { _exit(0) }
         return try await load()

@@ -3,7 +3,7 @@ enum Base64URL {
     /// Room that so many bytes may need.
     static func letterCountMax(_ byteCount: Int) -> Int { (byteCount + 5) / 6 * 8 }
 
-    static func write(_ bytes: Span<UInt8>, into text: inout OutputRawSpan) {
+    static func write(_ bytes: [UInt8], into text: inout OutputRawSpan) {
         var at = 0
         while at < bytes.count {
             let count = min(6, bytes.count - at)

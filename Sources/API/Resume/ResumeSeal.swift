@@ -57,7 +57,7 @@ final class ResumeSeal {
         guard key.write(digestOf: scratch.sealed, to: &scratch.mac) else { return }
         scratch.sealed.removeSubrange(pointByteCount...)
         scratch.sealed += scratch.mac[..<macByteCount]
-        let sealed = scratch.sealed.span
+        let sealed = scratch.sealed
         buffer.writeWithOutputRawSpan(minimumWritableBytes: 5 + Base64URL.letterCountMax(sealed.count)) { line in
             for byte in "id: ".utf8 { line.append(byte) }
             Base64URL.write(sealed, into: &line)

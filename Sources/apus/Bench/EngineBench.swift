@@ -60,8 +60,10 @@ struct EngineBench {
     }
 
     private func prompt(_ stream: Int, vocabularySize: Int) -> [TokenID] {
-        (0..<promptTokens).map {
-            TokenID((1000 + ($0 + 31 * stream) * 7919 % 20_000 % max(1, vocabularySize / 2)) % max(1, vocabularySize))
+        let (all, half) = (max(1, vocabularySize), max(1, vocabularySize / 2))
+        return (0..<promptTokens).map { (place: Int) -> TokenID in
+            let spread = (place + 31 * stream) * 7919 % 20_000
+            return TokenID((1000 + spread % half) % all)
         }
     }
 

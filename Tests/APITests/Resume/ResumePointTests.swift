@@ -105,9 +105,8 @@ extension SeededRandom {
         let theirs = Data(bytes).base64EncodedString().replacing("+", with: "-").replacing("/", with: "_")
             .replacing("=", with: "")
         var buffer = ByteBuffer()
-        let span = bytes.span
         buffer.writeWithOutputRawSpan(minimumWritableBytes: Base64URL.letterCountMax(bytes.count)) { text in
-            Base64URL.write(span, into: &text)
+            Base64URL.write(bytes, into: &text)
         }
         let text = Array(buffer.readableBytesView)
         #expect(String(decoding: text, as: UTF8.self) == theirs)
