@@ -19,14 +19,13 @@ import pathlib
 import platform
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
 
-from checks import conclude, expect
+from checks import conclude, expect, free_port
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
@@ -133,12 +132,7 @@ def inside(system: str, model: str, environment: list[str], *command: str) -> li
 
 
 def free_ports() -> dict[str, int]:
-    ports = {}
-    for name in ("HTTP", "GRPC", "ADMIN"):
-        with socket.socket() as each:
-            each.bind(("127.0.0.1", 0))
-            ports[name] = each.getsockname()[1]
-    return ports
+    return {name: free_port() for name in ("HTTP", "GRPC", "ADMIN")}
 
 
 @contextlib.contextmanager

@@ -10,7 +10,6 @@ import json
 import os
 import pathlib
 import re
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,15 +20,9 @@ import urllib.parse
 import urllib.request
 
 import metrics
-from checks import conclude, expect
+from checks import conclude, expect, free_port
 
 FOLDER = pathlib.Path(__file__).resolve().parents[1] / "monitoring"
-
-
-def free_port() -> int:
-    with socket.socket() as each:
-        each.bind(("127.0.0.1", 0))
-        return each.getsockname()[1]
 
 
 def get(url: str, body: dict | None = None, headers: dict | None = None) -> bytes:

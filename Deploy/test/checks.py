@@ -1,5 +1,6 @@
-"""What the checks of this folder share: expectations that are counted, and a verdict at the end."""
+"""What the checks of this folder share: expectations that are counted, a verdict at the end, and ports."""
 
+import socket
 import sys
 
 complaints: list[str] = []
@@ -11,6 +12,12 @@ def expect(holds: bool, complaint: str) -> None:
     checks += 1
     if not holds:
         complaints.append(complaint)
+
+
+def free_port() -> int:
+    with socket.socket() as each:
+        each.bind(("127.0.0.1", 0))
+        return each.getsockname()[1]
 
 
 def conclude() -> None:

@@ -5,7 +5,6 @@ import contextlib
 import http.client
 import pathlib
 import re
-import socket
 import ssl
 import subprocess
 import tempfile
@@ -13,17 +12,11 @@ import time
 import urllib.error
 import urllib.request
 
-from checks import expect
+from checks import expect, free_port
 
 # Where there is no cluster.
 NOWHERE = {"--worker-address": "127.0.0.1:1", "--host": "127.0.0.1"}
 PORTS = ("--http-port", "--grpc-port", "--admin-port")
-
-
-def free_port() -> int:
-    with socket.socket() as each:
-        each.bind(("127.0.0.1", 0))
-        return each.getsockname()[1]
 
 
 def fill(folder: pathlib.Path, volume: dict, certificates: dict[str, dict], apus: str) -> str:

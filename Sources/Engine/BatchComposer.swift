@@ -126,7 +126,7 @@ package struct BatchComposer: Sendable {
         for resumes in [true, false] {
             let prompts = promptCount(thatResume: resumes)
             guard prompts > 0 else { continue }
-            let allowed = rows == 0 ? room : min(room, max(0, prefillMax(rows, prompts, resumes)))
+            let allowed = rows == 0 ? room : min(room, prefillMax(rows, prompts, resumes))
             used += prefill(thatResumes: resumes, budget: allowed - used, arriving: &arriving, in: &plan)
         }
         if options.speculationEnabled { addDrafts(to: &plan) }

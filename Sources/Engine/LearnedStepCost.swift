@@ -24,22 +24,23 @@ struct LearnedStepCost {
 
     mutating func learn(_ seconds: Double, decodeRows rows: Int, promptTokens tokens: Int) {
         guard seconds > 0, rows + tokens > 0 else { return }
-        if tokens == 0 { learnDecode(seconds, Double(rows)) } else { learnPrompt(seconds, rows, Double(tokens)) }
+        if tokens == 0 { learnDecode(seconds, rows) } else { learnPrompt(seconds, rows, Double(tokens)) }
     }
 
     /// Both parts move, each as far as it weighs: the normalized least mean squares of Widrow and Hoff (1960).
-    private mutating func learnDecode(_ seconds: Double, _ rows: Double) {
+    private mutating func learnDecode(_ seconds: Double, _ rows: Int) {
+        let weight = Double(rows)
         guard let known = decode else {
             // Nothing tells them apart yet.
-            let each = seconds / (Self.fixedWeight + rows)
+            let each = seconds / (Self.fixedWeight + weight)
             return decode = (each, each)
         }
-        let expected = known.fixed * Self.fixedWeight + known.row * rows
+        let expected = self.seconds(decodeRows: rows)
         // What is far above says more of the machine than of the step.
         let error = min(seconds - expected, expected)
         let gain = error > 0 ? Self.decodeGainUp : Self.decodeGainDown
-        let each = gain * error / (Self.fixedWeight * Self.fixedWeight + rows * rows)
-        decode = (max(0, known.fixed + each * Self.fixedWeight), max(0, known.row + each * rows))
+        let each = gain * error / (Self.fixedWeight * Self.fixedWeight + weight * weight)
+        decode = (max(0, known.fixed + each * Self.fixedWeight), max(0, known.row + each * weight))
     }
 
     private mutating func learnPrompt(_ seconds: Double, _ rows: Int, _ tokens: Double) {

@@ -8,7 +8,7 @@ enum HTTP1HeadReader {
     ) throws(HTTP1Refusal) -> (HTTPRequestHead, HTTP1Framing) {
         var rest = head
         guard let requestLine = nextLine(&rest) else { throw .malformed("there is no request line") }
-        let line = try readRequestLine(requestLine, limits)
+        let start = try readRequestLine(requestLine, limits)
         var headers: [HTTPField] = []
         headers.reserveCapacity(8)
         var byteCount = requestLine.count
@@ -20,9 +20,9 @@ enum HTTP1HeadReader {
             }
             headers.append(field)
         }
-        let framing = try framing(headers, minorVersion: line.minorVersion)
+        let framing = try framing(headers, minorVersion: start.minorVersion)
         let request = HTTPRequestHead(
-            method: line.method, path: line.target.path, query: line.target.query, headers: headers, majorVersion: 1)
+            method: start.method, path: start.target.path, query: start.target.query, headers: headers, majorVersion: 1)
         return (request, framing)
     }
 

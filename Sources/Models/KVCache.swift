@@ -12,7 +12,7 @@ struct KVCache {
     let pageStride: Int
 
     /// So much is in memory before the first request comes; the rest comes as it is needed.
-    private static let readyByteCount = 256 << 20
+    static let readyByteCount = 256 << 20
 
     /// - Parameter arena: of ``MemoryPlan/kvPageByteCount`` bytes for each page; the caller keeps it.
     init(_ spec: ModelSpec, _ type: KVType, arena: MemoryArena) {
@@ -21,7 +21,6 @@ struct KVCache {
         headByteCount = Kernels.pageHeadByteCount(type, headDimension: spec.headDimension)
         layerStride = headByteCount * spec.kvHeadCount
         pageStride = layerStride * spec.layerCount
-        arena.populate(byteCount: Self.readyByteCount)
     }
 
     /// Where page 0 of a layer has its part of `head`.

@@ -43,6 +43,7 @@ package final class Transformer: ModelRuntime {
         layout = plan.layout
         team = ThreadTeam(threads: plan.threadCount)
         kvArena = try .reserved(byteCount: plan.kvByteCount)
+        kvArena.populate(byteCount: KVCache.readyByteCount)
         stepArena = try .reserved(byteCount: layout.byteCount)
         weights = try PackedWeights(spec, weightPlan, tensors, team: team)
         work = StepWork(

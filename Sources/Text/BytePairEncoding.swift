@@ -42,8 +42,9 @@ final class BytePairEncoding: Sendable {
                 })
     }
 
-    /// Up to here, going through all pairs each time beats a heap.
-    private static let shortByteCount = 24
+    /// What is kept of each byte of a short word: going through all pairs each time beats a heap.
+    private typealias Short<Element> = InlineArray<24, Element>
+    private static let shortByteCount = Short<TokenID>.count
 
     func encode(_ text: ArraySlice<UInt8>, into tokens: inout [TokenID]) {
         preTokenizer.split(text) { word in encodeWord(text[word], into: &tokens) }
@@ -72,14 +73,14 @@ final class BytePairEncoding: Sendable {
     private static func encodeShort(
         _ word: ArraySlice<UInt8>, _ byteTokens: [TokenID], _ merges: MergeTable, into tokens: inout [TokenID]
     ) {
-        var pieces = InlineArray<24, TokenID>(repeating: 0)
+        var pieces = Short<TokenID>(repeating: 0)
         var count = 0
         for byte in word where byteTokens[Int(byte)] >= 0 {
             pieces[count] = byteTokens[Int(byte)]
             count += 1
         }
         // What each piece and the next one become.
-        var next = InlineArray<24, PairMerging.Merge>(repeating: .none)
+        var next = Short<PairMerging.Merge>(repeating: .none)
         for index in 0..<max(0, count - 1) { next[index] = merges.look(pieces[index], pieces[index + 1]) }
         while count > 1 {
             var best = 0

@@ -57,7 +57,7 @@ struct PairMerging {
         nodes = zip(start, 0..<count).map { piece, index in
             Node(
                 piece: piece, next: index + 1 < count ? index + 1 : Self.none, previous: index - 1,
-                merge: Merge(cost: 0, token: -1))
+                merge: .none)
         }
         self.end = end
         heap.reserveCapacity(start.count)

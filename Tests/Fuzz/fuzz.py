@@ -240,7 +240,7 @@ def report():
     ledger = json.loads(LEDGER.read_text())
     enter_interrupted()
     if RECENT.exists():
-        for target, figures in json.loads(RECENT.read_text()).items():
+        for target, figures in read(RECENT).items():
             add(ledger, target, figures)
         LEDGER.write_text(json.dumps(ledger, indent=1, sort_keys=True) + "\n")
         RECENT.unlink()

@@ -28,12 +28,7 @@ import Testing
 
     /// Reads until a frame comes that is looked for; false when the connection ends.
     private func wait(_ socket: RawSocket, for isIt: (HTTP2Frames.Frame) -> Bool) -> Bool {
-        var bytes: [UInt8] = []
-        while !HTTP2Frames.parse(bytes).contains(where: isIt) {
-            guard let more = socket.receive(), !more.isEmpty else { return false }
-            bytes += more
-        }
-        return true
+        socket.receive(untilFrame: isIt).contains(where: isIt)
     }
 
     /// What the client sends, and whether its stream is then waited for.

@@ -250,12 +250,9 @@ import Testing
         for byte in HTTP2Frames.opening + HTTP2Frames.request(1) { second.send([byte]) }
         for byte in "PRI /x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n".utf8 { first.send([byte]) }
 
-        var bytes: [UInt8] = []
-        while !HTTP2Frames.parse(bytes).contains(where: { $0.type == 1 && $0.stream == 1 }),
-            let more = second.receive(), !more.isEmpty
-        { bytes += more }
-        #expect(HTTP2Frames.parse(bytes).first?.type == 4)
-        #expect(HTTP2Frames.parse(bytes).contains { $0.type == 1 && $0.stream == 1 })
+        let frames = second.receive { $0.type == 1 && $0.stream == 1 }
+        #expect(frames.first?.type == 4)
+        #expect(frames.contains { $0.type == 1 && $0.stream == 1 })
         #expect(first.receiveAll()?.hasPrefix("HTTP/1.1 200 ") == true)
         try await server.stop()
     }
@@ -275,15 +272,12 @@ import Testing
         socket.send(HTTP2Frames.preface + HTTP2Frames.settings([(4, 1000)]) + HTTP2Frames.request(1, "GET", "/pour"))
         try await until { tally["gone"] == 1 }
         socket.send(HTTP2Frames.request(3, "GET", "/fine"))
-        var bytes: [UInt8] = []
-        while !HTTP2Frames.parse(bytes).contains(where: { $0.type == 1 && $0.stream == 3 }),
-            let more = socket.receive(), !more.isEmpty
-        { bytes += more }
+        let frames = socket.receive { $0.type == 1 && $0.stream == 3 }
 
-        let data = HTTP2Frames.parse(bytes).filter { $0.type == 0 && $0.stream == 1 }
+        let data = frames.filter { $0.type == 0 && $0.stream == 1 }
         #expect(data.reduce(0) { $0 + $1.payload.count } == 1000)
-        #expect(HTTP2Frames.parse(bytes).contains { $0.type == 3 && $0.stream == 1 })
-        #expect(HTTP2Frames.parse(bytes).contains { $0.type == 1 && $0.stream == 3 })
+        #expect(frames.contains { $0.type == 3 && $0.stream == 1 })
+        #expect(frames.contains { $0.type == 1 && $0.stream == 3 })
         #expect(tally["over"] == 0)
         try await server.stop()
     }

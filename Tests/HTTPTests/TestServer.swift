@@ -221,6 +221,16 @@ final class RawSocket {
         return all
     }
 
+    /// The frames that come until one `isLast`, or until the peer closes.
+    func receive(untilFrame isLast: (HTTP2Frames.Frame) -> Bool) -> [HTTP2Frames.Frame] {
+        var bytes: [UInt8] = []
+        while true {
+            let frames = HTTP2Frames.parse(bytes)
+            guard !frames.contains(where: isLast), let more = receive(), !more.isEmpty else { return frames }
+            bytes += more
+        }
+    }
+
     /// The next close is a reset.
     func resetOnClose() {
         var option = linger(l_onoff: 1, l_linger: 0)

@@ -167,7 +167,6 @@ extension GRPCInferenceService {
             }
         }
     }
-
 }
 
 extension WireTraceSettingRequest.SettingValue {
