@@ -86,11 +86,14 @@ final class StageBoard {
             for offset in 0..<threadCount {
                 let owner = (index + offset) % threadCount
                 let part = part(owner, of: count)
+                var finished = 0
                 while let piece = take(of: part, of: owner) {
                     body(piece)
-                    done.pointee.wrappingAdd(piece.count, ordering: .releasing)
+                    finished += piece.count
                     pulse?.beat()
                 }
+                // Once, since all threads write this counter. Until now a thread had a piece in hand.
+                if finished > 0 { done.pointee.wrappingAdd(finished, ordering: .releasing) }
             }
             wait(for: count)
             pulse?.beat()
