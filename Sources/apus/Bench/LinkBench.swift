@@ -33,7 +33,8 @@ final class LinkBench: WorkerLinkDelegate {
         self.done = done
         link = GRPCWorkerLink(
             .init(
-                host: plan.worker.host, port: plan.worker.port, router: "bench-\(ProcessInfo.processInfo.processIdentifier)",
+                host: plan.worker.host, port: plan.worker.port,
+                router: "bench-\(ProcessInfo.processInfo.processIdentifier)",
                 epoch: UInt64(max(0, Date().timeIntervalSince1970) * 1e9),
                 tls: try plan.tls.map { try TLSContextBox.client($0) }),
             eventLoop: eventLoop, tokenizers: TokenizerStore(), chance: { 0.5 })

@@ -27,7 +27,8 @@ struct BenchLink: ParsableCommand {
             let settings = try Settings.ofProcess(configFlag: nil, known: EveryKey.names)
             guard let worker = try? AddressList.parse(workerAddress) else {
                 throw Sentence(
-                    description: "--worker-address must be HOST:PORT with a port of 1 to 65535, not '\(workerAddress)'.")
+                    description: "--worker-address must be HOST:PORT with a port of 1 to 65535, not '\(workerAddress)'."
+                )
             }
             let plan = LinkBench.Plan(
                 worker: worker, turns: turns, promptLength: promptLength,
