@@ -100,7 +100,7 @@ elsewhere. The host gave {figures['stolen_percent']} % of the machine's CPUs to 
   reasons, token counts.
 - *Noticed*: from the strike to the line in the router's log that gives the worker up. For a killed process it is the
   kernel that closes its connections; one that is stopped or cut off is pinged after 0.2 s of silence and given up after
-  0.7 s. `apus_worker_loss_silence_seconds` counts the same from the router's side.
+  0.6 s. `apus_worker_loss_silence_seconds` counts the same from the router's side.
   An engine that hangs behind a link that answers is suspected after 0.5 s without a step or a word that one moves, which
   workers say five times a second. One that got a tenth of its CPU time is noticed when it is set aside for its pace; there
   all workers have a cgroup each, with {shares.USUAL_US / shares.PERIOD_US:.0%} of a CPU.

@@ -36,10 +36,16 @@ final class Mailbox<Message: Sendable>: @unchecked Sendable {
     @discardableResult
     func put(_ message: Message, isUrgent: Bool = false) -> Bool {
         pthread_mutex_lock(mutex)
-        defer { pthread_mutex_unlock(mutex) }
-        guard !isClosed && (isUrgent || messages.count < capacity) else { return false }
+        guard !isClosed && (isUrgent || messages.count < capacity) else {
+            pthread_mutex_unlock(mutex)
+            return false
+        }
         messages.append(message)
-        if isTakerWaiting { pthread_cond_signal(arrival) }
+        let wakes = isTakerWaiting
+        isTakerWaiting = false
+        pthread_mutex_unlock(mutex)
+        // Without the lock: a taker that runs at once would find it held, and sleep again.
+        if wakes { pthread_cond_signal(arrival) }
         return true
     }
 

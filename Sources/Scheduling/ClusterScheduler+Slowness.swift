@@ -41,24 +41,32 @@ extension ClusterScheduler {
         _ actions: inout [SchedulingAction]
     ) {
         guard let worker = workers[id] else { return }
-        let slowness = worker.currentPace(now).flatMap { self.slowness(of: $0, among: peers) }
+        let (known, awaited) = (worker.knownPace, worker.awaitedStep(now))
+        // A step that is not over says how slow it is at least: only one that is can show that its worker is quick.
+        let slowness = known.flatMap { self.slowness(of: $0, among: peers) }
+        let least = awaited.flatMap { self.slowness(of: $0, among: peers) }
+        let isQuick = max(slowness ?? .infinity, least ?? 0) <= limits.paceRecoveredFactor
         switch worker.state {
         case .slow:
-            if let slowness, slowness <= limits.paceRecoveredFactor, !worker.assigned.isEmpty {
+            if isQuick {
                 takeBack(id, now: now, into: &actions)
             } else if worker.assigned.isEmpty, worker.slowUntil.map({ $0 <= now }) ?? true {
                 workers[id]?.startProbe()
                 takeBack(id, now: now, into: &actions)
             }
         case .ready:
-            guard let slowness else { return }
-            guard slowness > limits.paceSlowFactor else {
-                workers[id]?.keepsPace(
-                    isQuick: slowness <= limits.paceRecoveredFactor, provenAfter: limits.paceProbeSteps)
+            guard slowness != nil || least != nil else { return }
+            // What goes on does not clear a worker whose last steps were slow, unless it may be that large.
+            let wasSlow = (slowness ?? 0) > limits.paceSlowFactor && least ?? .infinity > limits.paceRecoveredFactor
+            guard wasSlow || (least ?? 0) > limits.paceSlowFactor else {
+                workers[id]?.keepsPace(isQuick: isQuick, provenAfter: limits.paceProbeSteps)
                 refresh(id)
                 return
             }
-            workers[id]?.looksSlow(after: limits.paceCheckSeconds)
+            let look = limits.paceCheckSeconds
+            // A step that goes on counts from its beginning, but one look is not enough.
+            let first = awaited.map { min($0.seconds, limits.paceSlowSeconds - look) } ?? look
+            workers[id]?.looksSlow(after: look, first: first)
             guard maySetAside, let seconds = workers[id]?.slowSeconds, seconds >= limits.paceSlowSeconds else { return }
             setAside(id, now: now, into: &actions)
         case .connecting, .suspect, .draining, .gone: return

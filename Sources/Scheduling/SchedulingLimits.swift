@@ -69,9 +69,9 @@ package struct SchedulingLimits: Equatable, Sendable {
     package var ownPauseSeconds: Double = 0.25
 
     /// A worker whose steps take so many times as long as the median of its model's would for steps of their size, for so
-    /// long, is slow. Hardware of one kind differs by less than 5, and a single long step is no more than one look.
+    /// long, is slow. Hardware of one kind differs by less than 5, and a single step of less than a second does no harm.
     package var paceSlowFactor: Double = 5
-    package var paceSlowSeconds = 0.75
+    package var paceSlowSeconds: Double = 1
     /// Differences shorter than this harm nobody.
     package var paceSecondsMin = 0.01
     /// One whose steps are no longer than so many times the usual is quick: a slow worker that still has sequences is taken

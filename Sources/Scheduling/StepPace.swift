@@ -54,12 +54,14 @@ struct StepPace: Sendable {
         return recent.filter { lastStep.seconds(since: $0.at) <= Self.recentSeconds }.map(\.size)
     }
 
-    /// The mean, as if a step that has not ended yet had taken so long, with as many rows as a step may have.
-    func waiting(_ waited: Double, tokens most: Int?) -> Size {
-        guard waited > mean.seconds else { return mean }
-        var size = mean
-        size.seconds = waited
-        if let most { size.tokens = max(size.tokens, Double(most)) }
-        return size
+    /// A step that has not ended yet, as if it ended now.
+    /// - Parameters:
+    ///   - tokens: rows that it may have, of prompts and of output.
+    ///   - context: tokens that they may read.
+    /// - Returns: nil while it is no longer than the mean: it says nothing yet.
+    func waiting(_ waited: Double, tokens: Int, context: Int) -> Size? {
+        guard waited > mean.seconds else { return nil }
+        return Size(
+            seconds: waited, tokens: max(mean.tokens, Double(tokens)), context: max(mean.context, Double(context)))
     }
 }

@@ -39,6 +39,8 @@ struct WorkerRecord: Sendable {
     /// Tried again: has to show its pace with one sequence.
     private(set) var isProbing = false
     private var busySince: Instant?
+    /// Prompt tokens that the step after the last one may have; nil where that waits for something to do.
+    private var prefillOfNextStep: Int?
 
     private var usualStepSeconds: Double?
     private var peakStepSeconds: Double = 0
@@ -190,9 +192,9 @@ struct WorkerRecord: Sendable {
     /// A step took so long. The usual time follows quickly; the peak is forgotten over a thousand steps.
     mutating func stepTook(microseconds: UInt32, tokens: Int, at now: Instant) {
         let seconds = Double(microseconds) / 1e6
-        let (context, overflows) = usedPages.multipliedReportingOverflow(by: description.pageTokenCount)
-        pace.stepTook(
-            seconds, tokens: Self.bounded(tokens), context: overflows ? Self.figureMax : context, at: now)
+        pace.stepTook(seconds, tokens: Self.bounded(tokens), context: contextTokens, at: now)
+        // The next one began when this report set out: what is sent from now on comes too late for it.
+        prefillOfNextStep = load.runningSequences > 0 ? waitingPrefillTokens : nil
         usualStepSeconds = usualStepSeconds.map { $0 * 0.9 + seconds * 0.1 } ?? seconds
         peakStepSeconds = max(seconds, peakStepSeconds * 0.999)
     }
@@ -211,11 +213,25 @@ struct WorkerRecord: Sendable {
 
     // MARK: - Pace
 
-    /// Its pace while it has sequences, with the step that is being waited for.
-    func currentPace(_ now: Instant) -> StepPace.Size? {
-        guard !assigned.isEmpty, let last = pace.lastStep else { return nil }
-        let waited = now.seconds(since: max(last, busySince ?? last))
-        return pace.waiting(waited, tokens: waitingPrefillTokens > 0 ? description.stepTokenBudget : nil)
+    /// The mean of its last steps, while it has sequences.
+    var knownPace: StepPace.Size? { assigned.isEmpty || pace.lastStep == nil ? nil : pace.mean }
+
+    /// The step that is being waited for, once that takes longer than those before did. It holds at most what was in the
+    /// worker, or on its way there, when the last one was reported; where nothing was left then, what came since. A worker
+    /// that is tried again is waited for from its first step on; one that is new may take its time for that.
+    func awaitedStep(_ now: Instant) -> StepPace.Size? {
+        guard !assigned.isEmpty, let since = [pace.lastStep, busySince].compactMap(\.self).max(),
+            pace.lastStep != nil || isProbing
+        else { return nil }
+        let prefill = prefillOfNextStep ?? waitingPrefillTokens
+        let tokens = prefill > 0 ? min(prefill + assigned.count, description.stepTokenBudget) : 0
+        return pace.waiting(now.seconds(since: since), tokens: tokens, context: contextTokens + prefill)
+    }
+
+    /// Tokens in the pages that running sequences read.
+    private var contextTokens: Int {
+        let (tokens, overflows) = usedPages.multipliedReportingOverflow(by: description.pageTokenCount)
+        return overflows ? Self.figureMax : tokens
     }
 
     mutating func setAside(until instant: Instant) {
@@ -226,12 +242,15 @@ struct WorkerRecord: Sendable {
 
     mutating func takenBack() { (slowSeconds, slowUntil) = (nil, nil) }
 
-    /// It looked slow, `seconds` after the last look.
-    mutating func looksSlow(after seconds: Double) { slowSeconds = slowSeconds.map { $0 + seconds } ?? 0 }
+    /// It looked slow, `seconds` after the last look; where it was not slow then, for `first` seconds.
+    mutating func looksSlow(after seconds: Double, first: Double) {
+        slowSeconds = slowSeconds.map { $0 + seconds } ?? first
+    }
 
     /// Forgets how slow it was, and has to show how it is now.
     mutating func startProbe() {
         pace = StepPace()
+        prefillOfNextStep = nil
         isProbing = true
     }
 

@@ -9,6 +9,7 @@ struct PacedCluster {
     /// Seconds of a step, by worker.
     var pace: [UInt64: Double]
     private var nextStep: [UInt64: Double] = [:]
+    private var stepBegan: [UInt64: Double] = [:]
     private var running: [UInt64: [(id: SequenceID, left: Int)]] = [:]
     private var commandsSeen: [UInt64: UInt64] = [:]
     private var askedBack: [UInt64: [SequenceID]] = [:]
@@ -19,6 +20,8 @@ struct PacedCluster {
     /// Rows of a step, as its worker says; one for each sequence where it says nothing.
     var rows: [UInt64: Int] = [:]
     var usedPages: [UInt64: Int] = [:]
+    /// Prompt tokens that wait, as each report says.
+    var prefill: [UInt64: Int] = [:]
     private let slots = 4
     /// Between signs of life of a worker in a step; nil where they give none.
     private let signSeconds: Double?
@@ -26,7 +29,7 @@ struct PacedCluster {
     init(_ pace: [Double], signSeconds: Double? = nil) {
         var limits = SchedulingLimits()
         limits.queueWaitSecondsMax = .infinity
-        var description = WorkerDescription.small(slots: 4, pages: 1000)
+        var description = WorkerDescription.small(slots: 4, pages: 1000, budget: 256)
         description.signSeconds = signSeconds
         self.signSeconds = signSeconds
         scheduler = .with(pace.map { _ in description }, limits: limits)
@@ -70,7 +73,7 @@ struct PacedCluster {
     private func load(_ worker: UInt64) -> WorkerLoad {
         WorkerLoad(
             freeSlots: slots - runningCount(worker), freePages: 1000 - (usedPages[worker] ?? runningCount(worker)),
-            runningSequences: runningCount(worker), waitingPrefillTokens: 0)
+            runningSequences: runningCount(worker), waitingPrefillTokens: prefill[worker] ?? 0)
     }
 
     private mutating func stepIfDue(_ worker: UInt64) {
@@ -78,10 +81,12 @@ struct PacedCluster {
             nextStep[worker] = nil
             return
         }
+        if nextStep[worker] == nil { stepBegan[worker] = now }
         let due = nextStep[worker] ?? now + (pace[worker] ?? 0)
         nextStep[worker] = due
         guard due <= now else { return }
-        nextStep[worker] = now + (pace[worker] ?? 0)
+        let seconds = due - (stepBegan[worker] ?? due)
+        (nextStep[worker], stepBegan[worker]) = (now + (pace[worker] ?? 0), now)
         for id in askedBack.removeValue(forKey: worker) ?? [] {
             guard let place = running[worker]?.firstIndex(where: { $0.id == id }) else { continue }
             running[worker]?.remove(at: place)
@@ -93,7 +98,7 @@ struct PacedCluster {
         }
         running[worker]?.removeAll { $0.left == 0 }
         let report = StepReport(
-            number: 1, durationMicroseconds: UInt32((pace[worker] ?? 0) * 1e6),
+            number: 1, durationMicroseconds: UInt32(seconds * 1e6),
             tokenCount: rows[worker] ?? entries.count, entries: entries, load: load(worker),
             commandsSeen: commandsSeen[worker] ?? 0)
         obey(scheduler.workerReported(WorkerID(worker), report, now: .at(now)).actions)

@@ -12,7 +12,7 @@ struct Bench: ParsableCommand {
         abstract:
             "Measure a running server, with --engine a model in this process, with --limits the machine, or with --steps "
             + "a worker's steps without a model; prints one line of JSON.",
-        subcommands: [BenchWorker.self])
+        subcommands: [BenchWorker.self, BenchLink.self])
 
     @Option(help: ArgumentHelp("The server.", valueName: "url")) var url = "http://127.0.0.1:8000"
     @Option(help: ArgumentHelp("Name of the model to ask for.", valueName: "name")) var model = "smollm2-135m"
