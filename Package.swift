@@ -48,7 +48,7 @@ let package = Package(
 
         // Shared ground
         .target(name: "Inference", swiftSettings: safe),
-        .target(name: "JSON", swiftSettings: safe),
+        .target(name: "JSON", dependencies: ["Inference"], swiftSettings: safe),
         .target(name: "Text", dependencies: ["Inference", collections("OrderedCollections")], swiftSettings: safe),
         .target(name: "Grammar", dependencies: ["Inference", "JSON"], swiftSettings: safe),
         .target(name: "Weights", dependencies: ["JSON"], swiftSettings: ours),

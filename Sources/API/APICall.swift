@@ -161,8 +161,8 @@ extension APICall {
         answer: () -> String? = { nil }
     ) -> RequestID? {
         var asked = wanted
-        asked.trace = beginTrace(TraceOperation.of(wanted, route: route))
-        asked.origin = origin(answer: answer)
+        if let trace = beginTrace(TraceOperation.of(wanted, route: route)) { asked.trace = trace }
+        if let origin = origin(answer: answer) { asked.origin = origin }
         do throws(APIError) { try core.assign(&asked, to: caller) } catch {
             refuse(error)
             return nil
@@ -219,7 +219,7 @@ extension APICall {
     ///   - then: on the event loop, unless the client left or `work` threw, which answers the call.
     func withBody<Prepared: Sendable>(
         checksType: Bool = true, _ work: @escaping @Sendable ([UInt8], Preparation) throws(APIError) -> Prepared,
-        then: @escaping (Prepared) -> Void
+        then: @escaping (__owned Prepared) -> Void
     ) {
         if let refusal = headerRefusal(checksType: checksType) { return refuse(refusal) }
         exchange.collectBody(limit: core.options.bodyByteCountMax) { result in
@@ -234,7 +234,7 @@ extension APICall {
     private func prepare<Prepared: Sendable>(
         _ body: ByteBuffer,
         _ work: @escaping @Sendable ([UInt8], Preparation) throws(APIError) -> Prepared,
-        _ then: @escaping (Prepared) -> Void
+        _ then: @escaping (__owned Prepared) -> Void
     ) {
         let work: @Sendable (Preparation) throws(APIError) -> Prepared = { preparation throws(APIError) in
             try work(Array(body.readableBytesView), preparation)

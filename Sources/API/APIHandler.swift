@@ -127,6 +127,7 @@ final class APICore {
     private var refusals: [String: Counter] = [:]
     private var limited: [[String]: Counter] = [:]
     private var salts = TenantSalts()
+    var envelopeTail = AnswerEnvelope.Tail()
 
     private struct AnsweredKey: Hashable {
         var route: String
@@ -286,22 +287,5 @@ final class APICore {
         let counter = make()
         counters[key] = counter
         counter.add()
-    }
-
-    /// 128 random bits: names of answers and of requests that came without one.
-    func freshWords() -> (high: UInt64, low: UInt64) { (surroundings.randomWord(), surroundings.randomWord()) }
-
-    func freshName() -> String { Self.text(freshWords()) }
-
-    /// In hexadecimal.
-    static func text(_ words: (high: UInt64, low: UInt64)) -> String {
-        String(unsafeUninitializedCapacity: 32) { digits in
-            for place in 0..<32 {
-                let word = place < 16 ? words.high : words.low
-                let digit = UInt8(truncatingIfNeeded: word >> UInt64(60 - 4 * (place & 15)) & 0xf)
-                digits[place] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
-            }
-            return 32
-        }
     }
 }

@@ -4,21 +4,23 @@ import NIOCore
 /// or NUL.
 enum HTTP1HeadReader {
     static func read(
-        _ head: ArraySlice<UInt8>, limits: HTTPHeadLimits
+        _ head: [UInt8], limits: HTTPHeadLimits
     ) throws(HTTP1Refusal) -> (HTTPRequestHead, HTTP1Framing) {
-        var rest = head
-        guard let requestLine = nextLine(&rest) else { throw .malformed("there is no request line") }
-        let start = try readRequestLine(requestLine, limits)
+        let bytes = head.span
+        guard let requestLine = line(of: bytes, from: 0) else { throw .malformed("there is no request line") }
+        let start = try readRequestLine(head[requestLine], limits)
         var headers: [HTTPField] = []
         headers.reserveCapacity(8)
         var byteCount = requestLine.count
-        while let line = nextLine(&rest), !line.isEmpty {
-            let field = try field(line)
+        var next = requestLine.upperBound + 2
+        while let line = line(of: bytes, from: next), !line.isEmpty {
+            let field = try field(head, line)
             byteCount += line.count + 32
             guard headers.count < limits.fieldCountMax, byteCount <= limits.byteCountMax else {
                 throw .headTooLarge(limits)
             }
             headers.append(field)
+            next = line.upperBound + 2
         }
         let framing = try framing(headers, minorVersion: start.minorVersion)
         let request = HTTPRequestHead(
@@ -26,95 +28,118 @@ enum HTTP1HeadReader {
         return (request, framing)
     }
 
-    private static func nextLine(_ rest: inout ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
-        guard let end = rest.firstIndex(of: UInt8(ascii: "\r")) else { return nil }
-        let line = rest[rest.startIndex..<end]
-        rest = rest[min(end + 2, rest.endIndex)..<rest.endIndex]
-        return line
+    private static func line(of head: Span<UInt8>, from start: Int) -> Range<Int>? {
+        var end = start
+        while end < head.count {
+            if head[end] == UInt8(ascii: "\r") { return start..<end }
+            end += 1
+        }
+        return nil
     }
 
     private static func readRequestLine(
         _ line: ArraySlice<UInt8>, _ limits: HTTPHeadLimits
     ) throws(HTTP1Refusal) -> (method: String, target: RequestTarget, minorVersion: Int) {
-        let space = UInt8(ascii: " ")
-        guard let first = line.firstIndex(of: space), let second = line[(first + 1)...].firstIndex(of: space),
-            !line[(second + 1)...].contains(space)
-        else { throw .malformed("the request line is not \"METHOD /path HTTP/1.1\"") }
-        let (method, path, version) = (line[..<first], line[first + 1..<second], line[(second + 1)...])
+        let bytes = line.span
+        var (first, second, count) = (0, 0, 0)
+        for place in bytes.indices where bytes[place] == UInt8(ascii: " ") {
+            count += 1
+            if count == 1 { first = place } else { second = place }
+        }
+        guard count == 2 else { throw .malformed("the request line is not \"METHOD /path HTTP/1.1\"") }
+        let start = line.startIndex
+        let (method, path) = (line[start..<start + first], line[start + first + 1..<start + second])
         guard (1...16).contains(method.count), method.allSatisfy(isTokenByte) else {
             throw .malformed("the method is not a name")
         }
-        let minorVersion: Int
-        if version.elementsEqual("HTTP/1.1".utf8) {
-            minorVersion = 1
-        } else if version.elementsEqual("HTTP/1.0".utf8) {
-            minorVersion = 0
-        } else if version.starts(with: "HTTP/".utf8) {
-            throw .versionNotSupported
-        } else {
-            throw .malformed("the request line is not \"METHOD /path HTTP/1.1\"")
-        }
+        let minorVersion = try minorVersion(line[(start + second + 1)...])
         guard let target = RequestTarget(path, encodedSlashesBelow: limits.encodedSlashesBelow) else {
             throw .malformed("the path is not plain")
         }
         return (String(decoding: method, as: UTF8.self), target, minorVersion)
     }
 
-    /// `name: value` with a token for a name and no space before the colon; the name comes out in lower case.
-    static func field(_ line: some Collection<UInt8>) throws(HTTP1Refusal) -> HTTPField {
-        guard let colon = line.firstIndex(of: UInt8(ascii: ":")), colon != line.startIndex else {
-            throw .malformed("a header line has no name")
-        }
-        let name = line[..<colon]
-        guard name.allSatisfy(isTokenByte) else { throw .malformed("a header name holds a space or worse") }
-        let value = line[line.index(after: colon)...].trimmingBlanks()
-        guard value.allSatisfy({ $0 >= 0x20 && $0 != 0x7f || $0 == UInt8(ascii: "\t") }) else {
-            throw .malformed("a header value holds a control character")
-        }
-        let lowered = String(unsafeUninitializedCapacity: name.count) { room in
-            for (place, byte) in name.enumerated() { room[place] = (0x41...0x5a).contains(byte) ? byte | 0x20 : byte }
-            return name.count
-        }
-        return HTTPField(lowered, String(decoding: value, as: UTF8.self))
+    private static func minorVersion(_ version: ArraySlice<UInt8>) throws(HTTP1Refusal) -> Int {
+        if version.elementsEqual("HTTP/1.1".utf8) { return 1 }
+        if version.elementsEqual("HTTP/1.0".utf8) { return 0 }
+        if version.starts(with: "HTTP/".utf8) { throw .versionNotSupported }
+        throw .malformed("the request line is not \"METHOD /path HTTP/1.1\"")
     }
+
+    /// `name: value` with a token for a name and no space before the colon; the name comes out in lower case.
+    static func field(_ line: [UInt8]) throws(HTTP1Refusal) -> HTTPField { try field(line, line.indices) }
+
+    /// The same of a part of a head.
+    private static func field(_ head: [UInt8], _ line: Range<Int>) throws(HTTP1Refusal) -> HTTPField {
+        let bytes = head.span
+        var colon = line.lowerBound
+        var isName = true
+        while colon < line.upperBound, bytes[colon] != UInt8(ascii: ":") {
+            isName = isName && isTokenByte(bytes[colon])
+            colon += 1
+        }
+        guard line.lowerBound < colon, colon < line.upperBound else { throw .malformed("a header line has no name") }
+        guard isName else { throw .malformed("a header name holds a space or worse") }
+        var (start, end) = (colon + 1, line.upperBound)
+        while start < end, isBlank(bytes[start]) { start += 1 }
+        while start < end, isBlank(bytes[end - 1]) { end -= 1 }
+        for place in start..<end {
+            let byte = bytes[place]
+            guard byte >= 0x20 && byte != 0x7f || byte == UInt8(ascii: "\t") else {
+                throw .malformed("a header value holds a control character")
+            }
+        }
+        let count = colon - line.lowerBound
+        let lowered = String(unsafeUninitializedCapacity: count) { room in
+            for place in 0..<count {
+                let byte = bytes[line.lowerBound + place]
+                room[place] = (0x41...0x5a).contains(byte) ? byte | 0x20 : byte
+            }
+            return count
+        }
+        return HTTPField(lowered, String(decoding: head[start..<end], as: UTF8.self))
+    }
+
+    private static func isBlank(_ byte: UInt8) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
 
     private static func framing(
         _ headers: [HTTPField], minorVersion: Int
     ) throws(HTTP1Refusal) -> HTTP1Framing {
-        var lengths: [String] = []
-        var codings: [String] = []
-        var hosts = 0
+        var length: String?
+        var coding: String?
+        var (lengths, codings, hosts) = (0, 0, 0)
         var expectation: String?
         var closes = minorVersion == 0
         for field in headers {
-            switch field.name {
-            case "content-length": lengths.append(field.value)
-            case "transfer-encoding": codings.append(field.value)
-            case "host": hosts += 1
-            case "expect": expectation = field.value
-            case "connection":
+            // Lengths first: they tell most names apart without a call.
+            switch field.name.utf8.count {
+            case 4 where field.name == "host": hosts += 1
+            case 6 where field.name == "expect": expectation = field.value
+            case 10 where field.name == "connection":
                 closes = closes || field.value.lowercased().split(separator: ",").contains { $0.trimmed == "close" }
+            case 14 where field.name == "content-length": (length, lengths) = (length ?? field.value, lengths + 1)
+            case 17 where field.name == "transfer-encoding": (coding, codings) = (coding ?? field.value, codings + 1)
             default: break
             }
         }
         guard hosts == 1 || (hosts == 0 && minorVersion == 0) else { throw .malformed("there is not one host header") }
-        if !codings.isEmpty {
-            guard lengths.isEmpty else { throw .malformed("it has a content length and a transfer coding") }
+        if let coding {
+            guard lengths == 0 else { throw .malformed("it has a content length and a transfer coding") }
             guard minorVersion == 1 else { throw .malformed("HTTP/1.0 has no transfer codings") }
-            guard codings.count == 1, codings[0].lowercased() == "chunked" else {
+            guard codings == 1, coding.lowercased() == "chunked" else {
                 throw .unsupported("a transfer coding other than chunked")
             }
         }
-        guard lengths.count <= 1 else { throw .malformed("it has several content lengths") }
+        guard lengths <= 1 else { throw .malformed("it has several content lengths") }
         if let expectation, expectation.lowercased() != "100-continue" { throw .expectationFailed }
         var body = HTTP1Framing.Body.none
-        if !codings.isEmpty {
+        if coding != nil {
             body = .chunked
-        } else if let text = lengths.first {
-            guard (1...18).contains(text.utf8.count), text.utf8.allSatisfy({ (0x30...0x39).contains($0) }),
-                let length = Int(text)
+        } else if let length {
+            guard (1...18).contains(length.utf8.count), length.utf8.allSatisfy({ (0x30...0x39).contains($0) }),
+                let count = Int(length)
             else { throw .malformed("the content length is not a number") }
-            body = length == 0 ? .none : .length(length)
+            body = count == 0 ? .none : .length(count)
         }
         return HTTP1Framing(
             body: body, keepsAlive: !closes, minorVersion: minorVersion,
@@ -133,24 +158,6 @@ enum HTTP1HeadReader {
             true
         default: false
         }
-    }
-}
-
-extension Collection where Element == UInt8 {
-    /// Without spaces and tabs at both ends.
-    fileprivate func trimmingBlanks() -> SubSequence {
-        func isBlank(_ byte: UInt8) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
-        let start = self[...].drop(while: isBlank)
-        var end = start.endIndex
-        var trimmed = start.startIndex
-        var index = start.startIndex
-        while index != start.endIndex {
-            let next = start.index(after: index)
-            if !isBlank(start[index]) { trimmed = next }
-            index = next
-        }
-        end = trimmed
-        return start[start.startIndex..<end]
     }
 }
 

@@ -8,6 +8,10 @@ struct RequestTarget: Equatable {
     /// parameters (";"), fragments, nor percent codes of ".", "/", "\" and control characters.
     /// - Parameter encodedSlashesBelow: where "%2F" is allowed all the same.
     init?(_ bytes: some Collection<UInt8>, encodedSlashesBelow: [String] = []) {
+        if Self.isSimple(bytes) {
+            path = String(decoding: bytes, as: UTF8.self)
+            return
+        }
         guard bytes.first == UInt8(ascii: "/"), bytes.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else { return nil }
         let end = bytes.firstIndex(of: UInt8(ascii: "?")) ?? bytes.endIndex
         let pathBytes = bytes[..<end]
@@ -17,6 +21,23 @@ struct RequestTarget: Equatable {
         }
         path = String(decoding: pathBytes, as: UTF8.self)
         query = end == bytes.endIndex ? nil : String(decoding: bytes[bytes.index(after: end)...], as: UTF8.self)
+    }
+
+    /// Nearly all paths: of letters, digits, "-" and "_" between single slashes, there is nothing else to find out.
+    private static func isSimple(_ bytes: some Collection<UInt8>) -> Bool {
+        guard bytes.first == UInt8(ascii: "/") else { return false }
+        var last: UInt8 = 0
+        for byte in bytes {
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
+                break
+            case UInt8(ascii: "/"): if last == byte { return false }
+            default: return false
+            }
+            last = byte
+        }
+        return true
     }
 
     private static func isPlain(_ path: some Collection<UInt8>, allowsEncodedSlash: Bool) -> Bool {

@@ -66,7 +66,7 @@ package struct AdmittedSequence: Equatable, Sendable {
     /// The span that the sequence's own are children of; nil where nobody traces it.
     package var trace: TraceContext?
 
-    package init(
+    @inlinable package init(
         id: SequenceID, tokens: [TokenID], promptTokenCount: Int, sampling: SamplingParameters, priority: Int = 0,
         salt: UInt64 = 0, pooling: Pooling? = nil, trace: TraceContext? = nil
     ) {
@@ -117,7 +117,7 @@ package struct StepEntry: Equatable, Sendable {
     package var pooled: [Float]
     package var finish: SequenceFinish?
 
-    package init(
+    @inlinable package init(
         sequence: SequenceID, tokens: [TokenID] = [], logprobs: [TokenLogprobs] = [],
         promptLogprobs: [TokenLogprobs] = [], cachedTokenCount: Int? = nil, pooled: [Float] = [],
         finish: SequenceFinish? = nil

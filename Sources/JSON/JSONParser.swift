@@ -1,3 +1,5 @@
+import Inference
+
 /// Reads one JSON text, within limits that make its cost a small multiple of its length.
 ///
 /// Stricter than the grammar where a client would be misunderstood: a name may come once in an object, escapes must
@@ -105,7 +107,10 @@ package struct JSONParser {
         skipSpace()
         if peek() != UInt8(ascii: "]") {
             while true {
-                array.append(try value())
+                let value = try value()
+                // Messages are few, and the second makes room for some more.
+                if array.isEmpty { array.reserveCapacity(2) }
+                array.append(value)
                 skipSpace()
                 if peek() == UInt8(ascii: "]") { break }
                 guard peek() == UInt8(ascii: ",") else { throw unexpected("\",\" or \"]\"") }
@@ -134,20 +139,36 @@ package struct JSONParser {
 
     /// At an opening quote; ends after the closing one.
     private mutating func string() throws(JSONError) -> String {
-        at += 1
-        let start = at
-        var allBits: UInt8 = 0
-        while at < bytes.count, bytes[at] != UInt8(ascii: "\""), bytes[at] != UInt8(ascii: "\\"), bytes[at] >= 0x20 {
-            allBits |= bytes[at]
-            at += 1
-        }
+        let start = at + 1
+        let isASCII: Bool
+        (at, isASCII) = Self.plainEnd(bytes, from: start)
         if peek() == UInt8(ascii: "\"") {
             defer { at += 1 }
             // ASCII is valid as it is.
-            if allBits < 0x80 { return String(decoding: bytes[start..<at], as: UTF8.self) }
+            if isASCII { return String(decoding: bytes[start..<at], as: UTF8.self) }
             return try text(bytes[start..<at], at: start)
         }
         return try escapedString(from: start)
+    }
+
+    /// Where the first byte is that ends a string, begins an escape, or may not stand in one.
+    private static func plainEnd(_ bytes: [UInt8], from start: Int) -> (end: Int, isASCII: Bool) {
+        let bytes = bytes.span
+        var end = start
+        var allBits: UInt64 = 0
+        while let word = bytes.word(at: end), !word.hasByte(below: 0x20), !word.hasByte(UInt8(ascii: "\"")),
+            !word.hasByte(UInt8(ascii: "\\"))
+        {
+            allBits |= word
+            end += 8
+        }
+        while end < bytes.count {
+            let byte = bytes[end]
+            if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || byte < 0x20 { break }
+            allBits |= UInt64(byte)
+            end += 1
+        }
+        return (end, allBits & 0x8080_8080_8080_8080 == 0)
     }
 
     /// The long way, for strings with escapes: at the first of them, or at what may not stand in a string.

@@ -12,6 +12,8 @@ package enum JSONValue: Equatable, Sendable {
     case array([JSONValue])
     case object(JSONObject)
 
+    package var isNull: Bool { if case .null = self { true } else { false } }
+
     /// "a string", "a list" …: for sentences that say what came instead of what was wanted.
     package var kind: String {
         switch self {

@@ -60,6 +60,19 @@ extension ClusterScheduler {
         return choice.load
     }
 
+    /// What ``enqueue(_:now:)`` and ``dequeue(_:now:)`` do together, where nobody waits and the choice may run anywhere.
+    /// - Returns: what was on the queue for no time.
+    private mutating func passThrough(_ id: ChoiceID, _ model: ModelID, now: Instant) -> QueueLoad {
+        guard let (tenant, load) = requests.with(id.request, { ($0.tenant, $0.passesThrough(id.index)) }) else {
+            return QueueLoad()
+        }
+        models.with(model) { queue in
+            queue.line.passes(tenant)
+            queue.speed.passes(at: now)
+        }
+        return load
+    }
+
     /// A group is kept while it has workers, or choices that only it could continue.
     mutating func forgetEmptyGroup(_ numericsID: String, of model: ModelID) {
         guard let group = models[model]?.groups[numericsID], group.workers.isEmpty, group.line.isEmpty else { return }
@@ -81,16 +94,24 @@ extension ClusterScheduler {
 
     // MARK: - Into a worker
 
+    /// - Parameter isWaiting: false for one that never was in line.
     mutating func admit(
-        _ id: ChoiceID, to worker: WorkerID, cachedTokens: Int, now: Instant, into actions: inout [SchedulingAction]
+        _ id: ChoiceID, to worker: WorkerID, cachedTokens: Int, isWaiting: Bool = true, now: Instant,
+        into actions: inout [SchedulingAction]
     ) {
         guard let choice = requests.with(id.request, { $0.admission(of: id.index) }) ?? nil,
             let place = seat(for: choice, on: worker)
         else { return }
         let model = choice.model
         if place.isFirst { watch.set(worker, now.advanced(bySeconds: place.patience)) }
-        models.with(model) { $0.speed.left(at: now) }
-        let load = dequeue(id, now: now)
+        let load: QueueLoad
+        if isWaiting {
+            models.with(model) { $0.speed.left(at: now) }
+            load = dequeue(id, now: now)
+            queueDeadlines.remove(id.request)
+        } else {
+            load = passThrough(id, model, now: now)
+        }
         if !choice.isCopy { drainRate.count(load, at: now) }
         clearReservation(of: id)
         if !choice.hasRun, !choice.isCopy {
@@ -111,7 +132,6 @@ extension ClusterScheduler {
         }
         requests.with(id.request) { $0.nowRuns(id.index, as: sequence) }
         models.with(model) { $0.runningCount += 1 }
-        queueDeadlines.remove(id.request)
         refresh(worker)
         actions.append(.admit(id, as: sequence, on: worker))
     }

@@ -47,6 +47,20 @@ extension ClusterScheduler {
         }
     }
 
+    /// Admits a choice that has just come where nobody waits, without a place in line: what going in and out again would
+    /// change is changed.
+    /// - Returns: false where nothing has changed, since somebody waits or nobody has room.
+    mutating func admitAtOnce(
+        _ new: [ChoiceID], _ model: ModelID, now: Instant, into actions: inout [SchedulingAction]
+    ) -> Bool {
+        guard new.count == 1, let id = new.first, hasRoom(model), models.with(model, { $0.waitingCount }) == 0,
+            requests.with(id.request, { $0.spec.numericsID == nil }) == true,
+            let place = place(id, including: nil, now: now)
+        else { return false }
+        admit(id, to: place.worker, cachedTokens: place.cachedTokens, isWaiting: false, now: now, into: &actions)
+        return true
+    }
+
     /// Admits choices that have just come, as far as they are in front: for the others nothing has changed.
     mutating func admitNew(_ new: [ChoiceID], _ model: ModelID, now: Instant, into actions: inout [SchedulingAction]) {
         for id in new {
@@ -117,29 +131,28 @@ extension ClusterScheduler {
                     request.buildChain(of: id.index, pageTokenCount: size)
                     return request.prefixes(of: id.index)
                 } ?? []
-            var lists = [idle]
+            var candidates = idle
             // Where few have room, those are all.
             if group.available.count > idle.count {
-                let warm = group.prefixes.warmest(for: chain, limit: limits.warmCandidatesMax, turn: demand.ticket)
-                lists += [reporter.map { [$0] } ?? [], warm, hosts]
+                if let reporter { candidates.append(reporter) }
+                candidates += group.prefixes.warmest(for: chain, limit: limits.warmCandidatesMax, turn: demand.ticket)
+                candidates += hosts
             }
-            for candidates in lists {
-                for worker in candidates {
-                    guard group.available.contains(worker), let host = workers[worker],
-                        host.description.numericsID == numericsID,
-                        mayTake(host, demand, now: now)
-                    else { continue }
-                    let depth = group.prefixes.depth(of: chain, on: worker)
-                    let held = min(demand.tokenCount, depth * host.description.pageTokenCount)
-                    let shared = hosts.contains(worker) ? sharedTokens(chain, of: demand, on: host) : 0
-                    let uncached = demand.tokenCount - max(held, shared)
-                    // What a sibling is having computed is work that is done anyway.
-                    let underway = min(host.waitingPrefillTokens, max(0, shared - held))
-                    guard hasPrefillRoom(host, for: uncached, underway: underway) else { continue }
-                    let rank = host.rank(worker, limits, uncachedTokens: uncached - underway)
-                    if let found = best, !(rank < found.rank) { continue }
-                    best = (rank, Place(worker: worker, cachedTokens: max(held, shared)))
-                }
+            for worker in candidates {
+                guard group.available.contains(worker), let host = workers[worker],
+                    host.description.numericsID == numericsID,
+                    mayTake(host, demand, now: now)
+                else { continue }
+                let depth = group.prefixes.depth(of: chain, on: worker)
+                let held = min(demand.tokenCount, depth * host.description.pageTokenCount)
+                let shared = hosts.contains(worker) ? sharedTokens(chain, of: demand, on: host) : 0
+                let uncached = demand.tokenCount - max(held, shared)
+                // What a sibling is having computed is work that is done anyway.
+                let underway = min(host.waitingPrefillTokens, max(0, shared - held))
+                guard hasPrefillRoom(host, for: uncached, underway: underway) else { continue }
+                let rank = host.rank(worker, limits, uncachedTokens: uncached - underway)
+                if let found = best, !(rank < found.rank) { continue }
+                best = (rank, Place(worker: worker, cachedTokens: max(held, shared)))
             }
         }
         return best?.place

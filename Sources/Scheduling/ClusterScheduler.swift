@@ -84,25 +84,25 @@ package struct ClusterScheduler: Sendable {
                         numericsID: spec.numericsID, waitingSince: now))
             }
         }
+        let new = choices.indices.map { ChoiceID(spec.id, $0) }
         requests.insert(
             spec.id,
             RequestRecord(
-                spec: spec, model: model, tenant: tenant, heldBytes: load.bytes, submittedAt: now, choices: choices,
-                openCount: choices.count))
+                spec: spec, model: model, tenant: tenant, heldBytes: load.bytes, submittedAt: now, choices: choices))
         if spec.isCopy { models[model]?.copies.insert(spec.id) }
         tenants.opened(tenant)
         let timeout = spec.requestTimeoutSeconds ?? limits.requestTimeoutSeconds
         requestDeadlines.set(spec.id, now.advanced(bySeconds: timeout))
-        let new = choices.indices.map { ChoiceID(spec.id, $0) }
         // Now the prompt is at hand; when there is room for it, it may have waited among thousands.
         if let some = roomiest?.id, let size = workers.with(some, { $0.description.pageTokenCount }) {
             requests.with(spec.id) { request in
                 for id in new { request.buildChain(of: id.index, pageTokenCount: size) }
             }
         }
+        var actions: [SchedulingAction] = []
+        if admitAtOnce(new, model, now: now, into: &actions) { return actions }
         for id in new { enqueue(id, now: now) }
         updateQueueDeadline(of: spec.id, now: now)
-        var actions: [SchedulingAction] = []
         admitNew(new, model, now: now, into: &actions)
         giveWay(model, now: now, into: &actions)
         return actions

@@ -25,7 +25,7 @@ struct FairLine: Sendable {
     private var resumed = IndexedHeap<ChoiceID, LinePlace>()
     /// Highest priority first; none is empty.
     private var levels: [Level] = []
-    private var shares: [TenantID: Share] = [:]
+    private var shares = NameTable<TenantID, Share>()
     /// What the tenant whose turn came last had been served then.
     private var lastTurn = 0.0
     private(set) var count = 0
@@ -107,12 +107,18 @@ struct FairLine: Sendable {
         var share = shares[tenant] ?? Share(served: 0)
         if share.waitingCount == 0 { share.served = max(share.served, levels[number].turns.first?.key ?? lastTurn) }
         share.waitingCount += 1
-        shares[tenant] = share
+        shares.set(tenant, share)
         if levels[number].queues[tenant] == nil {
             levels[number].queues[tenant] = spareQueue.take() ?? IndexedHeap()
             levels[number].turns.set(tenant, share.served)
         }
         levels[number].queues[tenant]?.set(id, place.ticket)
+    }
+
+    /// What putting in the only choice and taking it out again leaves.
+    mutating func passes(_ tenant: TenantID) {
+        let served = shares[tenant]?.served ?? 0
+        shares.set(tenant, Share(served: max(served, lastTurn)))
     }
 
     /// Takes out a choice that is in, at the place where it was put.
@@ -123,7 +129,10 @@ struct FairLine: Sendable {
             return
         }
         guard let number = levels.firstIndex(where: { $0.priority == place.priority }) else { return }
-        shares[tenant]?.waitingCount -= 1
+        if var share = shares[tenant] {
+            share.waitingCount -= 1
+            shares.set(tenant, share)
+        }
         levels[number].queues[tenant]?.remove(id)
         guard levels[number].queues[tenant]?.isEmpty == true else { return }
         keep(levels[number].queues.removeValue(forKey: tenant))
@@ -148,12 +157,14 @@ struct FairLine: Sendable {
 
     /// - Parameter tokens: weighted, and divided by the tenant's own weight.
     mutating func charge(_ tenant: TenantID, _ tokens: Double) {
-        shares[tenant, default: Share(served: lastTurn)].served += tokens
+        var share = shares[tenant] ?? Share(served: lastTurn)
+        share.served += tokens
+        shares.set(tenant, share)
         for number in levels.indices where levels[number].turns.first?.id == tenant { bringFirstUpToDate(number) }
     }
 
     mutating func forget(_ tenant: TenantID) {
-        if shares[tenant]?.waitingCount == 0 { shares[tenant] = nil }
+        if shares[tenant]?.waitingCount == 0 { shares.remove(tenant) }
     }
 
     private mutating func bringFirstUpToDate(_ number: Int) {
@@ -177,7 +188,7 @@ struct FairLine: Sendable {
             }
             if level.queues.count != level.turns.count { return "priority \(level.priority) has a queue without turn" }
         }
-        if shares.contains(where: { $1.waitingCount != waiting[$0] ?? 0 }) {
+        if shares.names.contains(where: { shares[$0]?.waitingCount != waiting[$0] ?? 0 }) {
             return "a tenant counts others as waiting"
         }
         return nil

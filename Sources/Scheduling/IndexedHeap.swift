@@ -3,7 +3,7 @@
 /// Shape: a binary heap in an array; each element has a seat for as long as it is in, and seats know where in the heap
 /// their element is. So a change hashes once, however far it moves.
 /// Cost: O(log n) for a change; O(1) for the first; O(k²) for the first k, k being small.
-struct IndexedHeap<ID: Hashable & Sendable, Key: Comparable & Sendable>: Sendable {
+struct IndexedHeap<ID: TableName, Key: Comparable & Sendable>: Sendable {
     private struct Entry: Sendable {
         var key: Key
         var seat: Int
@@ -18,7 +18,7 @@ struct IndexedHeap<ID: Hashable & Sendable, Key: Comparable & Sendable>: Sendabl
     private var entries: [Entry] = []
     private var seats: [Seat] = []
     private var freeSeats: [Int] = []
-    private var seatOf: [ID: Int] = [:]
+    private var seatOf = NameTable<ID, Int>()
 
     var count: Int { entries.count }
     var isEmpty: Bool { entries.isEmpty }
@@ -26,9 +26,9 @@ struct IndexedHeap<ID: Hashable & Sendable, Key: Comparable & Sendable>: Sendabl
     var capacity: Int { entries.capacity }
     var first: (id: ID, key: Key)? { entries.first.map { (seats[$0.seat].id, $0.key) } }
     /// In no order.
-    var ids: some Sequence<ID> { seatOf.keys }
+    var ids: some Sequence<ID> { seatOf.names }
 
-    func contains(_ id: ID) -> Bool { seatOf[id] != nil }
+    func contains(_ id: ID) -> Bool { seatOf.contains(id) }
     func key(of id: ID) -> Key? { seatOf[id].map { entries[seats[$0].place].key } }
 
     /// Puts an element in, or changes its key.
@@ -37,7 +37,7 @@ struct IndexedHeap<ID: Hashable & Sendable, Key: Comparable & Sendable>: Sendabl
     mutating func set(_ id: ID, _ key: Key) -> Bool {
         guard let seat = seatOf[id] else {
             let seat = takeSeat(id)
-            seatOf[id] = seat
+            seatOf.set(id, seat)
             entries.append(Entry(key: key, seat: seat))
             rise(from: entries.count - 1)
             return true
@@ -52,7 +52,7 @@ struct IndexedHeap<ID: Hashable & Sendable, Key: Comparable & Sendable>: Sendabl
     /// - Returns: false when it was not there.
     @discardableResult
     mutating func remove(_ id: ID) -> Bool {
-        guard let seat = seatOf.removeValue(forKey: id) else { return false }
+        guard let seat = seatOf.remove(id) else { return false }
         freeSeats.append(seat)
         let place = seats[seat].place
         let last = entries.removeLast()

@@ -7,7 +7,28 @@ import Inference
 /// Cost: O(1) a change; O(log pages) a worker asked.
 struct PrefixIndex: Sendable {
     private var held: [WorkerID: Set<UInt64>] = [:]
-    private var holders: [UInt64: [WorkerID]] = [:]
+    private var holders: [UInt64: Holders] = [:]
+
+    /// Workers that hold a page: mostly one, which needs no list.
+    private struct Holders: Sendable {
+        var first: WorkerID
+        var others: [WorkerID] = []
+
+        var count: Int { 1 + others.count }
+        subscript(place: Int) -> WorkerID { place == 0 ? first : others[place - 1] }
+
+        /// - Returns: false when that was the last one.
+        mutating func remove(_ worker: WorkerID) -> Bool {
+            if first != worker {
+                if let place = others.firstIndex(of: worker) { others.remove(at: place) }
+            } else if others.isEmpty {
+                return false
+            } else {
+                first = others.removeFirst()
+            }
+            return true
+        }
+    }
 
     func count(of worker: WorkerID) -> Int { held[worker]?.count ?? 0 }
 
@@ -16,7 +37,7 @@ struct PrefixIndex: Sendable {
         for hash in removed where held[worker]?.remove(hash) != nil { drop(worker, from: hash) }
         for hash in added where held[worker, default: []].count < limit {
             guard held[worker, default: []].insert(hash).inserted else { continue }
-            holders[hash, default: []].append(worker)
+            if holders[hash]?.others.append(worker) == nil { holders[hash] = Holders(first: worker) }
         }
     }
 
@@ -25,9 +46,7 @@ struct PrefixIndex: Sendable {
     }
 
     private mutating func drop(_ worker: WorkerID, from hash: UInt64) {
-        guard let place = holders[hash]?.firstIndex(of: worker) else { return }
-        holders[hash]?.remove(at: place)
-        if holders[hash]?.isEmpty == true { holders[hash] = nil }
+        if holders[hash]?.remove(worker) == false { holders[hash] = nil }
     }
 
     /// Leading pages of the chain that `worker` holds.
@@ -42,13 +61,14 @@ struct PrefixIndex: Sendable {
         var depth = Self.bisect(chain.count) { holders[chain[$0]] != nil }
         var found: [WorkerID] = []
         while depth > 0, found.count < limit {
-            let here = holders[chain[depth - 1]] ?? []
-            let start = here.isEmpty ? 0 : Int(turn % UInt64(here.count))
-            var step = 0
-            while step < here.count, found.count < limit {
-                let place = start + step < here.count ? start + step : start + step - here.count
-                if !found.contains(here[place]) { found.append(here[place]) }
-                step += 1
+            if let here = holders[chain[depth - 1]] {
+                let start = Int(turn % UInt64(here.count))
+                var step = 0
+                while step < here.count, found.count < limit {
+                    let place = start + step < here.count ? start + step : start + step - here.count
+                    if !found.contains(here[place]) { found.append(here[place]) }
+                    step += 1
+                }
             }
             depth /= 2
         }

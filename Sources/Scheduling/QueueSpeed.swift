@@ -25,6 +25,13 @@ struct QueueSpeed: Sendable {
         second = 0
     }
 
+    /// One comes where nobody waits, and leaves at once.
+    mutating func passes(at now: Instant) {
+        begins(at: now)
+        left(at: now)
+        ends(at: now)
+    }
+
     mutating func left(at now: Instant) {
         roll(to: now)
         if began != nil { counts[second % Self.window] += 1 }

@@ -1,13 +1,13 @@
 /// Records by a name that others gave them.
 ///
 /// Shape: the records lie close together, and a small table says where; a record by itself is too large to hash over.
-struct RecordTable<ID: Hashable & Sendable, Record: Sendable>: Sendable {
+struct RecordTable<ID: TableName, Record: Sendable>: Sendable {
     private var records = SlotMap<Record>()
-    private var places: [ID: UInt64] = [:]
+    private var places = NameTable<ID, UInt64>()
 
     var count: Int { places.count }
     /// In no order, like `all`.
-    var ids: some Collection<ID> { places.keys }
+    var ids: some Collection<ID> { places.names }
     var all: some Sequence<Record> { records.elements }
 
     /// nil where there is none of that name. To change one; `insert` and `remove` bring and take.
@@ -22,16 +22,16 @@ struct RecordTable<ID: Hashable & Sendable, Record: Sendable>: Sendable {
         records.with(places[id] ?? 0, body)
     }
 
-    func contains(_ id: ID) -> Bool { places[id] != nil }
+    func contains(_ id: ID) -> Bool { places.contains(id) }
 
     /// In place of one that has the name already.
     mutating func insert(_ id: ID, _ record: Record) {
         remove(id)
-        places[id] = records.insert(record)
+        places.set(id, records.insert(record))
     }
 
     mutating func remove(_ id: ID) {
-        guard let place = places.removeValue(forKey: id) else { return }
+        guard let place = places.remove(id) else { return }
         records[place] = nil
     }
 }

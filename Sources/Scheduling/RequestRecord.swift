@@ -78,6 +78,19 @@ struct RequestRecord: Sendable {
     var runningCount = 0
     var waitingCount = 0
 
+    init(
+        spec: RequestSpec, model: ModelID, tenant: TenantID, heldBytes: Int, submittedAt: Instant,
+        choices: consuming [ChoiceRecord]
+    ) {
+        self.spec = spec
+        self.model = model
+        self.tenant = tenant
+        self.heldBytes = heldBytes
+        self.submittedAt = submittedAt
+        openCount = choices.count
+        self.choices = choices
+    }
+
     /// What a line must know of a choice that comes or goes.
     struct Waiting {
         var tenant: TenantID
@@ -101,6 +114,13 @@ struct RequestRecord: Sendable {
         guard choices.indices.contains(index) else { return nil }
         waitingCount -= 1
         return waiting(index, isOnly: waitingCount == 0)
+    }
+
+    /// The only choice waits for no time.
+    mutating func passesThrough(_ index: Int) -> QueueLoad {
+        guard choices.indices.contains(index) else { return QueueLoad() }
+        choices[index].queuedTokens = choices[index].tokenCount
+        return QueueLoad(requests: 1, tokens: choices[index].queuedTokens, bytes: heldBytes)
     }
 
     private func waiting(_ index: Int, isOnly: Bool) -> Waiting {
@@ -155,7 +175,7 @@ extension RequestRecord {
         else { return }
         let prompt = choices[index].prompt
         for sibling in choices.indices
-        where choices[sibling].prompt == prompt && isAtPrompt(sibling)
+        where sibling != index && choices[sibling].prompt == prompt && isAtPrompt(sibling)
             && choices[sibling].chain?.pageTokenCount == pageTokenCount
         {
             choices[index].chain = choices[sibling].chain

@@ -46,7 +46,7 @@ package struct RequestSpec: Equatable, Sendable {
     package var queueTimeoutSeconds: Double?
     package var requestTimeoutSeconds: Double?
 
-    package init(
+    @inlinable package init(
         id: RequestID, model: String, prompts: [[TokenID]], choiceCount: Int = 1, maxTokens: Int, priority: Int = 0,
         salt: UInt64 = 0, usesPrefixCache: Bool = true, readsWhole: Bool = false, numericsID: String? = nil,
         isCopy: Bool = false, tenant: String = "", heldBytes: Int = 0,

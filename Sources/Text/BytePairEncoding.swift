@@ -1,4 +1,5 @@
 import Inference
+import Synchronization
 
 /// Byte-level BPE with ranked merges. Source: Sennrich et al., 2016; GPT-2's byte alphabet.
 /// A class, so that closures take one reference along.
@@ -9,7 +10,7 @@ final class BytePairEncoding: Sendable {
     private let merges: MergeTable
     /// Words that become one token: merging need not find out.
     private let words: VocabularyIndex
-    private let recent = WordCache()
+    private let recent = Mutex((words: WordCache(), stretches: StretchCache()))
 
     /// - Parameter bytes: what each token stands for.
     init(_ spec: TokenizerSpec, bytes: [[UInt8]]) throws(TokenizerError) {
@@ -47,18 +48,46 @@ final class BytePairEncoding: Sendable {
     private static let shortByteCount = Short<TokenID>.count
 
     func encode(_ text: ArraySlice<UInt8>, into tokens: inout [TokenID]) {
-        preTokenizer.split(text) { word in encodeWord(text[word], into: &tokens) }
+        // Where another thread looks just now: finding out is no slower than waiting.
+        guard text.count <= StretchCache.byteMax else {
+            // So long a text keeps nobody from looking: it does so word by word.
+            return preTokenizer.split(text) { range in
+                let isDone: Void? = recent.withLockIfAvailable { encode(text, range, &$0.words, into: &tokens) }
+                if isDone == nil { encodeWord(text[range], into: &tokens) }
+            }
+        }
+        let isDone: Void? = recent.withLockIfAvailable { encode(text, &$0.words, &$0.stretches, into: &tokens) }
+        if isDone == nil { preTokenizer.split(text) { encodeWord(text[$0], into: &tokens) } }
+    }
+
+    private func encode(
+        _ text: ArraySlice<UInt8>, _ words: inout WordCache, _ stretches: inout StretchCache,
+        into tokens: inout [TokenID]
+    ) {
+        let hash = StretchCache.hash(text.span)
+        guard !stretches.append(text.span, hash: hash, to: &tokens) else { return }
+        let start = tokens.count
+        preTokenizer.split(text) { encode(text, $0, &words, into: &tokens) }
+        stretches.keep(text.span, hash: hash, tokens[start...])
+    }
+
+    /// One word of a text.
+    private func encode(
+        _ text: ArraySlice<UInt8>, _ range: Range<Int>, _ words: inout WordCache, into tokens: inout [TokenID]
+    ) {
+        let place = range.lowerBound - text.startIndex..<range.upperBound - text.startIndex
+        guard let word = WordCache.Word(text.span, place) else { return encodeWord(text[range], into: &tokens) }
+        guard !words.append(word, to: &tokens) else { return }
+        let start = tokens.count
+        encodeWord(text[range], into: &tokens)
+        words.keep(word, tokens[start...])
     }
 
     private func encodeWord(_ word: ArraySlice<UInt8>, into tokens: inout [TokenID]) {
-        let hash = VocabularyIndex.hash(word.span)
-        if let whole = words.find(word.span, hash: hash) {
+        if let whole = words.find(word) {
             tokens.append(whole)
         } else if word.count <= Self.shortByteCount {
-            guard !recent.append(word.span, hash: hash, to: &tokens) else { return }
-            let start = tokens.count
             Self.encodeShort(word, byteTokens, merges, into: &tokens)
-            recent.keep(word.span, hash: hash, tokens[start...])
         } else {
             let start = word.map { byteTokens[Int($0)] }.filter { $0 >= 0 }
                 .map { PairMerging.Piece(start: 0, token: $0) }

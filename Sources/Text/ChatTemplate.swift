@@ -5,14 +5,18 @@ package struct ChatMessage: Equatable, Sendable {
     package var content: String?
     package var name: String?
     /// What the assistant called.
-    package var toolCalls: [ToolCall] = []
+    package var toolCalls: [ToolCall]
     /// Of a tool's message: the call that it answers.
     package var toolCallID: String?
 
-    package init(role: String, content: String?, name: String? = nil) {
+    @inlinable package init(
+        role: String, content: String?, name: String? = nil, toolCalls: [ToolCall] = [], toolCallID: String? = nil
+    ) {
         self.role = role
         self.content = content
         self.name = name
+        self.toolCalls = toolCalls
+        self.toolCallID = toolCallID
     }
 }
 
@@ -44,6 +48,7 @@ package enum ChatTemplateError: Error, Equatable, Sendable {
 /// Values are data: there is nothing to reflect on, and names are only looked up among what is given here.
 package final class ChatTemplate: Sendable {
     private let program: TemplateProgram
+    private let layouts = LayoutCache()
     private let bosToken: String
     private let eosToken: String
     /// How the model calls tools; nil when the template has no place for them.
@@ -68,13 +73,40 @@ package final class ChatTemplate: Sendable {
         _ messages: [ChatMessage], addsGenerationPrompt: Bool, variables: [String: TemplateValue] = [:],
         now: TemplateTime? = nil
     ) throws(ChatTemplateError) -> String {
-        var all: [(name: String, value: TemplateValue)] = [
-            ("tools", .none), ("documents", .none),
-            ("add_generation_prompt", .boolean(addsGenerationPrompt)),
+        String(
+            decoding: try utf8(
+                of: messages, addsGenerationPrompt: addsGenerationPrompt, variables: variables, now: now),
+            as: UTF8.self)
+    }
+
+    /// What ``render(_:addsGenerationPrompt:variables:now:)`` gives, as UTF-8.
+    package func utf8(
+        of messages: [ChatMessage], addsGenerationPrompt: Bool, variables: [String: TemplateValue] = [:],
+        now: TemplateTime? = nil
+    ) throws(ChatTemplateError) -> [UInt8] {
+        // Time and further variables make each chat one of its own.
+        if variables.isEmpty, now == nil,
+            let shape = ChatShape(messages, addsGenerationPrompt: addsGenerationPrompt),
+            let layout = layouts.layout(of: shape, make: { layout(of: messages, addsGenerationPrompt) })
+        {
+            return layout.filled(with: messages)
+        }
+        var all = always(addsGenerationPrompt)
+        for (name, value) in variables { all.append((name, value)) }
+        return try TemplateEvaluation(program, now: now).render(messages, all).bytes
+    }
+
+    /// - Returns: nil where the template looks into the contents, or cannot be rendered: then it is asked again for each
+    ///   chat, and says why.
+    private func layout(of messages: [ChatMessage], _ addsGenerationPrompt: Bool) -> OpenText? {
+        try? TemplateEvaluation(program, now: nil, leavesOpen: true).render(messages, always(addsGenerationPrompt))
+    }
+
+    private func always(_ addsGenerationPrompt: Bool) -> [(name: String, value: TemplateValue)] {
+        [
+            ("tools", .none), ("documents", .none), ("add_generation_prompt", .boolean(addsGenerationPrompt)),
             ("bos_token", .string(bosToken)), ("eos_token", .string(eosToken)),
         ]
-        for (name, value) in variables { all.append((name, value)) }
-        return try TemplateEvaluation(program, now: now).render(messages, all)
     }
 }
 

@@ -60,8 +60,6 @@ struct ScalarScan {
         var isSpace: Bool { self == .space || self == .newline }
         /// `[^\s\p{L}\p{N}]`
         var isOther: Bool { self == .mark || self == .other }
-        /// Whether one run of GPT-2's expression goes on from this to the other.
-        func runs(with next: Kind) -> Bool { self == next || isOther && next.isOther }
     }
 
     private let text: ArraySlice<UInt8>
@@ -155,7 +153,13 @@ struct ScalarScan {
         }
     }
 
-    func run(from start: Int, end: Int, while holds: (Kind) -> Bool) -> Int {
+    /// A run of letters, of numbers, or of all that is neither of these nor space.
+    private func run(of kind: Kind, from start: Int, end: Int) -> Int {
+        kind.isOther ? run(from: start, end: end, while: \.isOther) : run(from: start, end: end) { $0 == kind }
+    }
+
+    @inline(__always) func run(from start: Int, end: Int, while holds: (Kind) -> Bool) -> Int {
+        let kinds = kinds.span
         var index = start
         while index < end, holds(kinds[index]) { index += 1 }
         return index
@@ -171,13 +175,12 @@ struct ScalarScan {
         let end = range.upperBound
         while index < end {
             var next: Int
-            if let length = contraction(at: index, end: end, ignoresCase: false) {
+            if kinds[index] == .mark, let length = contraction(at: index, end: end, ignoresCase: false) {
                 next = index + length
             } else {
                 let start = scalar(index) == 0x20 && index + 1 < end && !kinds[index + 1].isSpace ? index + 1 : index
                 let kind = kinds[start]
-                next =
-                    kind.isSpace ? spaces(from: index, end: end) : run(from: start, end: end, while: kind.runs(with:))
+                next = kind.isSpace ? spaces(from: index, end: end) : run(of: kind, from: start, end: end)
             }
             word(index..<next)
             index = next
@@ -238,8 +241,8 @@ struct ScalarScan {
     }
 
     private func llama3Word(at index: Int, end: Int, digits: Int) -> Int {
-        if let length = contraction(at: index, end: end, ignoresCase: true) { return index + length }
         let kind = kinds[index]
+        if kind == .mark, let length = contraction(at: index, end: end, ignoresCase: true) { return index + length }
         if kind == .letter { return run(from: index, end: end) { $0 == .letter } }
         if kind != .newline, kind != .number, index + 1 < end, kinds[index + 1] == .letter {
             return run(from: index + 1, end: end) { $0 == .letter }

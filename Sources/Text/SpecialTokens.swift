@@ -14,6 +14,8 @@ struct SpecialTokens: Sendable {
     private var kinds: [[Kind]] = Array(repeating: [], count: 256)
     /// Whether any token begins with a byte: few do.
     private var begins = Array(repeating: false, count: 256)
+    /// The byte with which all of them begin, if there is one: mostly "<".
+    private var onlyBegin: UInt8?
 
     init(_ entries: [(bytes: [UInt8], id: TokenID)]) {
         index = VocabularyIndex(entries)
@@ -27,6 +29,7 @@ struct SpecialTokens: Sendable {
                 kinds[Int(first)].append(Kind(byteCount: entry.bytes.count, ends: end))
             }
         }
+        if begins.count(where: \.self) == 1 { onlyBegin = begins.firstIndex(of: true).map { UInt8($0) } }
         for first in 0..<256 { kinds[first].sort { $0.byteCount > $1.byteCount } }
     }
 
@@ -39,6 +42,10 @@ struct SpecialTokens: Sendable {
         var at = 0
         let (bytes, begins) = (text.span, begins.span)
         while at < bytes.count {
+            if let onlyBegin, let word = bytes.word(at: at), !word.hasByte(onlyBegin) {
+                at += 8
+                continue
+            }
             guard begins[Int(bytes[at])] else {
                 at += 1
                 continue

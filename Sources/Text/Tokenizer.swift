@@ -58,6 +58,11 @@ package final class Tokenizer: Sendable {
     ///   - addsBOS: puts the model's beginning-of-sequence token in front if the model wants one and it is not there;
     ///     BERT's texts are ended too.
     package func encode(_ text: String, parsesSpecialTokens: Bool, addsBOS: Bool) -> [TokenID] {
+        encode(utf8: Array(text.utf8), parsesSpecialTokens: parsesSpecialTokens, addsBOS: addsBOS)
+    }
+
+    /// The same of a text that is there as UTF-8.
+    package func encode(utf8 text: [UInt8], parsesSpecialTokens: Bool, addsBOS: Bool) -> [TokenID] {
         var tokens = encode(text, parsesSpecialTokens ? userDefinedAndControl : userDefined, isStart: true)
         guard spec.kind != .wordPiece else { return addsBOS ? enclosed(tokens) : tokens }
         if addsBOS, spec.addsBOS, let bos = spec.bosToken, tokens.first != bos { tokens.insert(bos, at: 0) }
@@ -65,13 +70,16 @@ package final class Tokenizer: Sendable {
     }
 
     /// Text that goes on from another one: with no space in front. Control tokens are parsed.
-    func encodeInside(_ text: String) -> [TokenID] { encode(text, userDefinedAndControl, isStart: false) }
+    func encodeInside(_ text: String) -> [TokenID] {
+        encode(Array(text.utf8), userDefinedAndControl, isStart: false)
+    }
 
-    private func encode(_ text: String, _ specials: SpecialTokens, isStart beginsText: Bool) -> [TokenID] {
+    private func encode(_ text: [UInt8], _ specials: SpecialTokens, isStart beginsText: Bool) -> [TokenID] {
         var tokens: [TokenID] = []
         var place = beginsText ? SentencePieceEncoding.Place.start : .inside
         var dropsSpace = false
-        specials.split(Array(text.utf8)) { plain, next in
+        tokens.reserveCapacity(text.count / 4 + 8)
+        specials.split(text) { plain, next in
             var plain = dropsSpace ? Self.withoutLeadingSpace(plain) : plain
             if let next, tokensTakingSpaceBefore.contains(next) { plain = Self.withoutTrailingSpace(plain) }
             switch encoding {

@@ -1,47 +1,119 @@
 import Inference
 import Synchronization
 
-/// What words became that are several tokens: texts repeat their words, and copying tokens is quicker than merging anew.
-/// Each place holds one word, the one seen last. Bounded: some 250 KiB.
-final class WordCache: Sendable {
-    private struct Entry {
-        var byteCount: UInt8 = 0
-        var tokenCount: UInt8 = 0
-        var bytes = InlineArray<24, UInt8>(repeating: 0)
-        var tokens = InlineArray<8, TokenID>(repeating: 0)
+/// What words became: texts repeat their words, and copying tokens is quicker than finding them anew. Each place holds one
+/// word, the one seen last. Bounded: some 250 KiB.
+struct WordCache: Sendable {
+    /// A short word by its bytes, so that comparing two takes no more than comparing numbers.
+    struct Word: Equatable, Sendable {
+        static let byteMax = 24
 
-        func holds(_ word: Span<UInt8>) -> Bool {
-            guard word.count == Int(byteCount) else { return false }
-            for place in word.indices where bytes[place] != word[place] { return false }
-            return true
+        private var first: UInt64
+        private var second: UInt64
+        private var third: UInt64
+        private var byteCount: UInt8
+
+        /// A part of a text; nil where it is longer.
+        init?(_ text: Span<UInt8>, _ range: Range<Int>) {
+            guard range.count <= Self.byteMax else { return nil }
+            byteCount = UInt8(truncatingIfNeeded: range.count)
+            first = text.word(at: range.lowerBound, before: range.upperBound)
+            second = text.word(at: range.lowerBound + 8, before: range.upperBound)
+            third = text.word(at: range.lowerBound + 16, before: range.upperBound)
+        }
+
+        fileprivate init() { (first, second, third, byteCount) = (0, 0, 0, 0) }
+
+        /// As many as there are places.
+        fileprivate var place: Int {
+            var hash = (first ^ UInt64(byteCount)) &* 0x9E37_79B9_7F4A_7C15
+            hash = (hash ^ hash >> 32 ^ second) &* 0x9E37_79B9_7F4A_7C15
+            hash = (hash ^ hash >> 32 ^ third) &* 0x9E37_79B9_7F4A_7C15
+            return Int(truncatingIfNeeded: hash >> 52)
         }
     }
 
-    /// As many as a power of two.
-    private let entries = Mutex([Entry](repeating: Entry(), count: 4096))
-
-    /// Appends what `word` became.
-    /// - Parameter hash: of `word`.
-    /// - Returns: false when that is not known, or when another thread looks just now: merging is no slower than waiting.
-    func append(_ word: Span<UInt8>, hash: Int, to tokens: inout [TokenID]) -> Bool {
-        entries.withLockIfAvailable { entries in
-            let entry = entries[hash & (entries.count - 1)]
-            guard entry.holds(word) else { return false }
-            for place in 0..<Int(entry.tokenCount) { tokens.append(entry.tokens[place]) }
-            return true
-        } ?? false
+    private struct Entry {
+        var word = Word()
+        var tokenCount: UInt8 = 0
+        var tokens = InlineArray<8, TokenID>(repeating: 0)
     }
 
-    /// Keeps what `word` became, if there is room for both.
-    func keep(_ word: Span<UInt8>, hash: Int, _ tokens: ArraySlice<TokenID>) {
+    private var entries = [Entry](repeating: Entry(), count: 1 << 12)
+
+    /// Appends what a word became.
+    /// - Returns: false when that is not known.
+    func append(_ word: Word, to tokens: inout [TokenID]) -> Bool {
+        let place = word.place
+        guard entries[place].word == word, entries[place].tokenCount > 0 else { return false }
+        for number in 0..<Int(entries[place].tokenCount) { tokens.append(entries[place].tokens[number]) }
+        return true
+    }
+
+    /// Keeps what a word became, if there is room for it.
+    mutating func keep(_ word: Word, _ tokens: ArraySlice<TokenID>) {
         var entry = Entry()
-        guard (1...entry.bytes.count).contains(word.count), (1...entry.tokens.count).contains(tokens.count) else {
+        guard (1...entry.tokens.count).contains(tokens.count) else { return }
+        entry.word = word
+        entry.tokenCount = UInt8(truncatingIfNeeded: tokens.count)
+        for (place, token) in tokens.enumerated() { entry.tokens[place] = token }
+        entries[word.place] = entry
+    }
+}
+
+/// What stretches of text between special tokens became: a chat comes again with each of its turns, and many begin alike.
+/// Kept is what was seen twice. Each place holds one stretch. Bounded: some 20 MiB if all are as long as they may be.
+struct StretchCache: Sendable {
+    static let byteMax = 4096
+
+    private struct Entry {
+        var text: [UInt8] = []
+        var tokens: [TokenID] = []
+    }
+
+    private var entries = [Entry](repeating: Entry(), count: 1 << 10)
+    /// Of what was seen last at each place, bits of its hash.
+    private var seen = [UInt32](repeating: 0, count: 1 << 12)
+
+    /// Appends what a stretch became.
+    /// - Parameter hash: of `text`.
+    /// - Returns: false when that is not known.
+    func append(_ text: Span<UInt8>, hash: UInt64, to tokens: inout [TokenID]) -> Bool {
+        let place = Int(truncatingIfNeeded: hash >> 54)
+        let known = entries[place].text
+        guard known.count == text.count, !text.isEmpty else { return false }
+        let bytes = known.span
+        var at = 0
+        while at < text.count {
+            guard bytes.word(at: at, before: text.count) == text.word(at: at, before: text.count) else { return false }
+            at += 8
+        }
+        tokens += entries[place].tokens
+        return true
+    }
+
+    /// Keeps what a stretch became, if it was seen before.
+    mutating func keep(_ text: Span<UInt8>, hash: UInt64, _ tokens: ArraySlice<TokenID>) {
+        let mark = UInt32(truncatingIfNeeded: hash) | 1
+        let place = Int(truncatingIfNeeded: hash >> 52)
+        guard seen[place] == mark else {
+            seen[place] = mark
             return
         }
-        entry.byteCount = UInt8(truncatingIfNeeded: word.count)
-        entry.tokenCount = UInt8(truncatingIfNeeded: tokens.count)
-        for place in word.indices { entry.bytes[place] = word[place] }
-        for (place, token) in tokens.enumerated() { entry.tokens[place] = token }
-        entries.withLockIfAvailable { $0[hash & ($0.count - 1)] = entry }
+        var copy: [UInt8] = []
+        copy.reserveCapacity(text.count)
+        for place in text.indices { copy.append(text[place]) }
+        entries[Int(truncatingIfNeeded: hash >> 54)] = Entry(text: copy, tokens: Array(tokens))
+    }
+
+    /// Eight bytes at a time. Who finds texts of equal hashes makes them take each other's place, no more.
+    static func hash(_ text: Span<UInt8>) -> UInt64 {
+        var hash = UInt64(truncatingIfNeeded: text.count)
+        var at = 0
+        while at < text.count {
+            hash = (hash ^ hash >> 32 ^ text.word(at: at, before: text.count)) &* 0x9E37_79B9_7F4A_7C15
+            at += 8
+        }
+        return hash
     }
 }

@@ -31,6 +31,21 @@ import Testing
         #expect(String(buffer: buffer) == json)
     }
 
+    @Test(arguments: [0, 7, 9, 10, 99, 100, 1_234_567_890, -1, -10, .max, .min] as [Int64])
+    func `a whole number is written in digits`(number: Int64) {
+        var buffer = ByteBuffer()
+        buffer.writeJSON(number)
+        #expect(String(buffer: buffer) == String(number))
+    }
+
+    @Test func `a name is written in hexadecimal`() {
+        let words: (high: UInt64, low: UInt64) = (0x0123_4567_89AB_CDEF, 0xF000_0000_9A00_0001)
+        var buffer = ByteBuffer()
+        buffer.writeName(words)
+        #expect(String(buffer: buffer) == "0123456789abcdeff00000009a000001")
+        #expect(APICore.text(words) == String(buffer: buffer))
+    }
+
     @Test(arguments: [21, 22, 23] as [UInt64]) func `what is written reads back the same`(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         for _ in 0..<300 {

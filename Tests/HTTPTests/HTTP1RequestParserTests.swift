@@ -31,6 +31,21 @@ import Testing
         return (events, nil)
     }
 
+    @Test(arguments: [1, 3, 8, 1000])
+    func `a byte that has no place in a head is refused wherever it stands`(step: Int) {
+        for place in 0..<24 {
+            for (byte, sentence) in [
+                ("\0", "NUL stands in the head"), ("\n", "a line ends without CR"), ("\r", "CR stands inside a line"),
+                ("\u{1}", "a header value holds a control character"),
+                ("\u{7F}", "a header value holds a control character"),
+            ] {
+                let value = String(repeating: "a", count: place) + byte + String(repeating: "b", count: 23 - place)
+                let (events, refusal) = parse("GET / HTTP/1.1\r\nhost: h\r\nx: \(value)c\r\n\r\n", step: step)
+                #expect(events.isEmpty && refusal == .malformed(sentence), "\(place)")
+            }
+        }
+    }
+
     @Test(arguments: [1, 2, 7, 1000])
     func `requests come out the same however their bytes arrive`(step: Int) throws {
         let text =

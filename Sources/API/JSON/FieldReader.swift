@@ -32,6 +32,11 @@ struct FieldReader {
         1 &<< (UInt64(truncatingIfNeeded: name.utf8.count &* 5) &+ UInt64(name.utf8.first ?? 0))
     }
 
+    static func bits(of names: String...) -> UInt64 { names.reduce(0) { $0 | bit(of: $1) } }
+
+    /// False where none of the names is there that have these bits.
+    func mayHave(_ bits: UInt64) -> Bool { names & bits != 0 }
+
     /// Where the object stands in the body: "" for the body itself, else "messages[0]".
     var path: String { place.index.map { "\(place.path)[\($0)]" } ?? place.path }
 
@@ -53,32 +58,31 @@ struct FieldReader {
     func parameter(_ name: String) -> String { place.path.isEmpty ? name : "\(path).\(name)" }
 
     /// What is there, unless it is `null`.
-    func value(_ name: String) -> JSONValue? {
-        guard names & Self.bit(of: name) != 0, let value = object[name] else { return nil }
-        if case .null = value { return nil }
+    @_disfavoredOverload func value(_ name: String) -> JSONValue? {
+        guard names & Self.bit(of: name) != 0, let value = object[name], !value.isNull else { return nil }
         return value
     }
 
-    func bool(_ name: String) throws(APIError) -> Bool? {
+    @_disfavoredOverload func bool(_ name: String) throws(APIError) -> Bool? {
         guard let value = value(name) else { return nil }
         guard case .bool(let bool) = value else { throw wrongKind(name, wanted: "a boolean", value) }
         return bool
     }
 
-    func string(_ name: String) throws(APIError) -> String? {
+    @_disfavoredOverload func string(_ name: String) throws(APIError) -> String? {
         guard let value = value(name) else { return nil }
         guard case .string(let string) = value else { throw wrongKind(name, wanted: "a string", value) }
         return string
     }
 
-    func object(_ name: String) throws(APIError) -> FieldReader? {
+    @_disfavoredOverload func object(_ name: String) throws(APIError) -> FieldReader? {
         guard let value = value(name) else { return nil }
         guard case .object(let object) = value else { throw wrongKind(name, wanted: "an object", value) }
         return FieldReader(object, path: parameter(name))
     }
 
     /// A whole number; `2.0` is one, `2.5` and `"2"` are not.
-    func integer(_ name: String, in range: ClosedRange<Int>) throws(APIError) -> Int? {
+    @_disfavoredOverload func integer(_ name: String, in range: ClosedRange<Int>) throws(APIError) -> Int? {
         guard let value = value(name) else { return nil }
         return try Self.integer(value, at: parameter(name), in: range)
     }
@@ -107,7 +111,7 @@ struct FieldReader {
             "\(parameter) must be between \(range.lowerBound) and \(range.upperBound), but \(number(value)) was given.")
     }
 
-    func number(_ name: String, in range: ClosedRange<Double>) throws(APIError) -> Float? {
+    @_disfavoredOverload func number(_ name: String, in range: ClosedRange<Double>) throws(APIError) -> Float? {
         guard let value = value(name) else { return nil }
         return try Self.number(value, at: parameter(name), in: range)
     }
@@ -130,7 +134,7 @@ struct FieldReader {
     }
 
     /// A list of at most `countMax` elements.
-    func array(_ name: String, countMax: Int) throws(APIError) -> [JSONValue]? {
+    @_disfavoredOverload func array(_ name: String, countMax: Int) throws(APIError) -> [JSONValue]? {
         guard let value = value(name) else { return nil }
         guard case .array(let array) = value else { throw wrongKind(name, wanted: "a list", value) }
         guard array.count <= countMax else { throw tooMany(name, count: array.count, countMax: countMax) }

@@ -19,15 +19,26 @@ extension ByteBuffer {
         }
     }
 
-    mutating func writeJSON(_ number: Int) {
-        if (0..<10).contains(number) {
-            writeInteger(UInt8(ascii: "0") + UInt8(number))
-        } else {
-            writeString(String(number))
+    mutating func writeJSON(_ number: Int) { writeJSON(Int64(number)) }
+
+    mutating func writeJSON(_ number: Int64) {
+        // The last first.
+        var digits = InlineArray<20, UInt8>(repeating: 0)
+        var count = 0
+        var rest = number.magnitude
+        repeat {
+            digits[count] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
+            count += 1
+        } while rest > 0
+        writeWithOutputRawSpan(minimumWritableBytes: digits.count) { out in
+            if number < 0 { out.append(UInt8(ascii: "-")) }
+            while count > 0 {
+                count -= 1
+                out.append(digits[count])
+            }
         }
     }
-
-    mutating func writeJSON(_ number: Int64) { writeString(String(number)) }
     mutating func writeJSON(_ isTrue: Bool) { writeStaticString(isTrue ? "true" : "false") }
 
     /// The shortest text that reads back as the same `Float`. What is no number (a log-probability of zero

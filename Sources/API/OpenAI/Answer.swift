@@ -124,26 +124,43 @@ protocol AnswerEncoder {
 }
 
 /// What the answer in one, or each chunk of a stream, begins with.
-enum AnswerEnvelope {
+struct AnswerEnvelope {
+    /// 128 random bits.
+    var name: (high: UInt64, low: UInt64)
+    /// Seconds since 1970.
+    var created: Int64
+    /// Of the model, up to where the choices begin.
+    var tail: ByteBuffer
+
     /// `{…,"choices":[`, of a stream `data: {…,"choices":[`
-    static func head<Encoder: AnswerEncoder>(
-        of _: Encoder.Type, streams: Bool, _ point: ResumePoint, model: ServedModel
-    ) -> ByteBuffer {
-        var buffer = ByteBuffer()
-        buffer.reserveCapacity(256)
+    func write<Encoder: AnswerEncoder>(of _: Encoder.Type, streams: Bool, into buffer: inout ByteBuffer) {
         buffer.writeStaticString(streams ? "data: {\"id\":\"" : "{\"id\":\"")
         buffer.writeStaticString(Encoder.namePrefix)
-        buffer.writeString(APICore.text(point.name))
+        buffer.writeName(name)
         buffer.writeStaticString("\",\"object\":\"")
         buffer.writeStaticString(streams ? Encoder.chunkObject : Encoder.object)
         buffer.writeStaticString("\",\"created\":")
-        buffer.writeJSON(point.created)
-        buffer.writeStaticString(",\"model\":")
-        buffer.writeJSON(model.name)
-        buffer.writeStaticString(",\"system_fingerprint\":")
-        buffer.writeJSON(fingerprint(point.listedNumericsID))
-        buffer.writeStaticString(",\"choices\":[")
-        return buffer
+        buffer.writeJSON(created)
+        buffer.writeImmutableBuffer(tail)
+    }
+
+    /// What answers of one model have in common, made anew when the model is another one than last time.
+    struct Tail {
+        private weak var model: ServedModel?
+        private var numericsID = ""
+        private var text = ByteBuffer()
+
+        mutating func of(_ model: ServedModel, _ numericsID: String) -> ByteBuffer {
+            if self.model === model, self.numericsID == numericsID { return text }
+            var text = ByteBuffer()
+            text.writeStaticString(",\"model\":")
+            text.writeJSON(model.name)
+            text.writeStaticString(",\"system_fingerprint\":")
+            text.writeJSON(fingerprint(numericsID))
+            text.writeStaticString(",\"choices\":[")
+            (self.model, self.numericsID, self.text) = (model, numericsID, text)
+            return text
+        }
     }
 
     /// Equal fingerprints mean equal bits for equal seeds: the numerics id, its digest of the weights cut short.
@@ -157,6 +174,13 @@ enum AnswerEnvelope {
 }
 
 extension ByteBuffer {
+    /// In hexadecimal.
+    mutating func writeName(_ words: (high: UInt64, low: UInt64)) {
+        writeWithOutputRawSpan(minimumWritableBytes: 32) { out in
+            for place in 0..<4 { out.append(APICore.eightDigits(place, of: words).littleEndian, as: UInt64.self) }
+        }
+    }
+
     /// - Parameter cachedTokens: nil while it is not known.
     mutating func writeUsage(promptTokens: Int, completionTokens: Int, cachedTokens: Int?) {
         writeStaticString("{\"prompt_tokens\":")

@@ -23,7 +23,7 @@ enum ChatCompletions {
         let logprobCount = try logprobCount(fields, countMax: preparation.options.logprobCountMax)
         shared.sampling.logprobs = logprobCount
         shared.sampling.promptLogprobs = shared.promptLogprobCount
-        var turn = ChatTurn(model: model, messages: messages, tools: tools, shared: shared)
+        var turn = ChatTurn(model: model, messages: messages, tools: tools, shared: consume shared)
         turn.wantedTokenCount = try outputLimit(fields)
         turn.template = try TemplateFields(fields)
         turn.addsSpecialTokens = try fields.bool("add_special_tokens") ?? true

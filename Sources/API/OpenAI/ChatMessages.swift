@@ -27,13 +27,15 @@ enum ChatMessages {
         let calls = known == "assistant" ? try ToolFields.calls(fields) : []
         // An assistant that called tools may have said nothing.
         let content = calls.isEmpty || fields.value("content") != nil ? try content(fields) : nil
-        var message = ChatMessage(role: known, content: content, name: try fields.string("name"))
-        message.toolCalls = calls
-        if known == "tool" {
-            guard let id = try fields.string("tool_call_id") else { throw fields.missing("tool_call_id") }
-            message.toolCallID = id
-        }
-        return message
+        let name = try fields.string("name")
+        return ChatMessage(
+            role: known, content: content, name: name, toolCalls: calls,
+            toolCallID: known == "tool" ? try answeredCall(fields) : nil)
+    }
+
+    private static func answeredCall(_ fields: FieldReader) throws(APIError) -> String {
+        guard let id = try fields.string("tool_call_id") else { throw fields.missing("tool_call_id") }
+        return id
     }
 
     /// - Returns: the role as templates know it.
@@ -95,10 +97,10 @@ enum ChatMessages {
         messages.reduce(0) { $0 + ($1.content?.utf8.count ?? 0) }
     }
 
-    /// The model's own rendering of the messages.
+    /// The model's own rendering of the messages, as UTF-8.
     static func render(
         _ messages: [ChatMessage], tools: [TemplateValue], _ fields: TemplateFields, model: ServedModel
-    ) throws(APIError) -> String {
+    ) throws(APIError) -> [UInt8] {
         guard let template = model.chatTemplate else {
             throw .invalid(
                 "messages", code: "chat_template_missing",
@@ -113,10 +115,10 @@ enum ChatMessages {
         }
         var variables = fields.variables
         if !tools.isEmpty { variables["tools"] = .list(tools) }
-        let rendered: String
+        let rendered: [UInt8]
         do throws(ChatTemplateError) {
-            rendered = try template.render(
-                messages, addsGenerationPrompt: fields.addsGenerationPrompt, variables: variables)
+            rendered = try template.utf8(
+                of: messages, addsGenerationPrompt: fields.addsGenerationPrompt, variables: variables)
         } catch {
             throw Self.error(error)
         }

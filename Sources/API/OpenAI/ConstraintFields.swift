@@ -10,6 +10,7 @@ enum ConstraintFields {
 
     /// - Parameter ends: the tokens that may end the answer, which a constrained one needs.
     static func read(_ fields: FieldReader, ends: [TokenID]) throws(APIError) -> OutputConstraint? {
+        guard fields.mayHave(names) else { return nil }
         var found: [Found] = []
         if let format = try responseFormat(fields) { found.append(format) }
         found += try guided(fields)
@@ -23,6 +24,11 @@ enum ConstraintFields {
         try check(first.constraint, first.parameter, ends: ends)
         return first.constraint
     }
+
+    /// All that is looked for.
+    private static let names = FieldReader.bits(
+        of: "response_format", "structured_outputs", "guided_json", "json_schema", "guided_regex", "guided_grammar",
+        "grammar", "guided_choice")
 
     /// Refuses what cannot be honoured.
     static func check(_ constraint: OutputConstraint, _ parameter: String, ends: [TokenID]) throws(APIError) {

@@ -13,7 +13,8 @@ final class GenerationSession<Encoder: AnswerEncoder>: GenerationReceiver {
     private let prepared: PreparedGeneration
     private let promptField: String
     private let encoder: Encoder
-    /// What the answer, or each of its chunks, begins with.
+    private let envelope: AnswerEnvelope
+    /// What each chunk of a stream begins with.
     private let head: ByteBuffer
     /// Where chunks are written, again and again.
     private var chunk = ByteBuffer()
@@ -29,7 +30,7 @@ final class GenerationSession<Encoder: AnswerEncoder>: GenerationReceiver {
     private var isOver = false
 
     static func start(
-        _ call: APICall, _ prepared: PreparedGeneration, promptField: String,
+        _ call: APICall, _ prepared: __owned PreparedGeneration, promptField: String,
         _ encoder: (PreparedGeneration, _ name: (high: UInt64, low: UInt64)) -> Encoder
     ) {
         do throws(ResumeError) {
@@ -46,25 +47,35 @@ final class GenerationSession<Encoder: AnswerEncoder>: GenerationReceiver {
         _ makeEncoder: (PreparedGeneration, _ name: (high: UInt64, low: UInt64)) -> Encoder
     ) {
         self.call = call
-        self.prepared = prepared.resuming(before)
+        if let before { self.prepared = prepared.resuming(before) } else { self.prepared = prepared }
         self.promptField = promptField
-        let point =
-            before
-            ?? ResumePoint(
-                name: call.core.freshWords(), created: call.core.surroundings.unixSeconds(), of: self.prepared)
-        encoder = makeEncoder(prepared, point.name)
-        head = AnswerEnvelope.head(of: Encoder.self, streams: prepared.streams, point, model: prepared.model)
+        envelope = AnswerEnvelope(
+            name: before?.name ?? call.core.freshWords(),
+            created: before?.created ?? call.core.surroundings.unixSeconds(),
+            tail: call.core.envelopeTail.of(
+                self.prepared.model, before?.listedNumericsID ?? self.prepared.model.numericsID ?? ""))
+        encoder = makeEncoder(self.prepared, envelope.name)
         answerName =
-            call.core.refusalLog == nil ? nil : "\(Encoder.namePrefix)" + APICore.text(point.name)
-        ids = call.eventIDs(of: prepared, point)
+            call.core.refusalLog == nil ? nil : "\(Encoder.namePrefix)" + APICore.text(envelope.name)
+        if self.prepared.streams {
+            let point = before ?? ResumePoint(name: envelope.name, created: envelope.created, of: self.prepared)
+            ids = call.eventIDs(of: self.prepared, point)
+            var head = ByteBuffer()
+            head.reserveCapacity(256)
+            envelope.write(of: Encoder.self, streams: true, into: &head)
+            self.head = head
+        } else {
+            head = ByteBuffer()
+        }
         progress =
             before.map { StreamProgress(after: $0.choices, hasUsage: $0.hasUsage) }
-            ?? StreamProgress(choiceCount: prepared.choiceCount)
-        choices = (0..<prepared.choiceCount).map { _ in
-            AnswerChoice(
-                divider: prepared.toolCalls.map { ToolCallDivider($0) }, placesTokens: prepared.logprobCount != nil)
-        }
-        promptLogprobs = prepared.request.prompts.map { _ in nil }
+            ?? StreamProgress(choiceCount: self.prepared.streams ? self.prepared.choiceCount : 0)
+        choices = Array(
+            repeating: AnswerChoice(
+                divider: self.prepared.toolCalls.map { ToolCallDivider($0) },
+                placesTokens: self.prepared.logprobCount != nil),
+            count: self.prepared.choiceCount)
+        promptLogprobs = Array(repeating: nil, count: self.prepared.request.prompts.count)
     }
 
     private func submit() {
@@ -281,7 +292,7 @@ extension GenerationSession {
 extension GenerationSession {
     private func writeAnswer(_ usage: Usage) {
         call.respond { buffer in
-            buffer.writeImmutableBuffer(head)
+            envelope.write(of: Encoder.self, streams: false, into: &buffer)
             for choice in choices.indices {
                 if choice > 0 { buffer.writeStaticString(",") }
                 let folded = choices[choice].folded

@@ -42,12 +42,11 @@ struct RefusedFields {
     /// - Throws: for the first row of `table` that is broken. Goes through what was sent, which is less than the table.
     static func check(_ fields: FieldReader, against table: Table) throws(APIError) {
         var first: Int?
-        for member in fields.object.members where member.value != .null {
-            guard table.names & FieldReader.bit(of: member.name) != 0, let place = table.places[member.name],
-                !table.rows[place].harmless.allows(member.value)
-            else {
-                continue
-            }
+        let members = fields.object.members
+        for number in members.indices {
+            guard let place = table.place(of: members[number].name), !members[number].value.isNull,
+                !table.rows[place].harmless.allows(members[number].value)
+            else { continue }
             first = min(first ?? place, place)
         }
         guard let first else { return }
@@ -57,16 +56,22 @@ struct RefusedFields {
 
     struct Table {
         let rows: [RefusedFields]
-        /// Index of each row by its name.
-        let places: [String: Int]
-        /// The bits of all names: see ``FieldReader``.
-        let names: UInt64
+        /// Indices of the rows by the bits of their names: see ``FieldReader``.
+        private let places: [[Int]]
 
         /// - Parameter rows: each with a name of its own.
         init(_ rows: [RefusedFields]) {
             self.rows = rows
-            places = Dictionary(rows.enumerated().map { ($1.name, $0) }) { first, _ in first }
-            names = rows.reduce(0) { $0 | FieldReader.bit(of: $1.name) }
+            places = (0..<64).map { bit in
+                rows.indices.filter { FieldReader.bit(of: rows[$0].name) == 1 << UInt64(bit) }
+            }
+        }
+
+        func place(of name: String) -> Int? {
+            for place in places[FieldReader.bit(of: name).trailingZeroBitCount] where rows[place].name == name {
+                return place
+            }
+            return nil
         }
     }
 

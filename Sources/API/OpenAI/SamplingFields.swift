@@ -18,22 +18,21 @@ struct SamplingFields {
     var reportsUsageContinuously = false
 
     /// Reads all but the limits of the output, which need the prompt's length.
-    init(_ fields: FieldReader, model: ServedModel, preparation: Preparation) throws(APIError) {
-        let options = preparation.options
-        try readSampling(fields, options)
+    init(_ fields: FieldReader, model: ServedModel, preparation: borrowing Preparation) throws(APIError) {
+        try readSampling(fields, preparation.options)
         sampling.seed =
             try fields.integer("seed", in: Int.min...Int.max).map { UInt64(bitPattern: Int64($0)) } ?? preparation.seed
-        sampling.logitBias = try Self.logitBias(fields, model, countMax: options.logitBiasCountMax)
-        sampling.stopTokens = try Self.stopTokens(fields, model, countMax: options.stopTokenCountMax)
+        sampling.logitBias = try Self.logitBias(fields, model, countMax: preparation.options.logitBiasCountMax)
+        sampling.stopTokens = try Self.stopTokens(fields, model, countMax: preparation.options.stopTokenCountMax)
         sampling.constraint = try ConstraintFields.read(fields, ends: sampling.stopTokens)
-        stopStrings = try Self.stopStrings(fields, "stop", options)
-        choiceCount = try fields.integer("n", in: 1...options.choiceCountMax) ?? 1
+        stopStrings = try Self.stopStrings(fields, "stop", preparation.options)
+        choiceCount = try fields.integer("n", in: 1...preparation.options.choiceCountMax) ?? 1
         includesStopString = try fields.bool("include_stop_str_in_output") ?? false
         skipsSpecialTokens = try fields.bool("skip_special_tokens") ?? true
         // vLLM's meaning: lower goes first. Ours is the other way round.
         priority = try Self.priority(fields)
         salt = try Self.salt(fields)
-        promptLogprobCount = try fields.integer("prompt_logprobs", in: 0...options.logprobCountMax)
+        promptLogprobCount = try fields.integer("prompt_logprobs", in: 0...preparation.options.logprobCountMax)
         try readStream(fields)
         _ = try fields.string("user")
         _ = try fields.object("metadata")

@@ -106,14 +106,13 @@ struct TemplateFields {
 
     /// Cuts a rendered chat behind the last message's text, so that the answer goes on from there. White space around
     /// the text stays only where the template wrote it. Source: what Hugging Face's tokenizers do for the same flag.
-    static func cut(_ rendered: String, behind last: ChatMessage?) throws(APIError) -> String {
+    static func cut(_ bytes: [UInt8], behind last: ChatMessage?) throws(APIError) -> [UInt8] {
         let field = "continue_final_message"
         let content = Array((last?.content ?? "").utf8)
         let isSpace: (UInt8) -> Bool = { [0x20, 0x09, 0x0A, 0x0D, 0x0B, 0x0C].contains($0) }
         guard let first = content.firstIndex(where: { !isSpace($0) }),
             let end = content.lastIndex(where: { !isSpace($0) })
         else { throw .invalid(field, code: "invalid_value", "\(field) needs a last message with text.") }
-        let bytes = Array(rendered.utf8)
         let core = content[first...end]
         guard let place = lastPlace(of: core, in: bytes) else {
             throw .invalid(
@@ -121,7 +120,7 @@ struct TemplateFields {
         }
         let whole = content[first...]
         let cut = bytes[place...].starts(with: whole) ? place + whole.count : place + core.count
-        return String(decoding: bytes[..<cut], as: UTF8.self)
+        return Array(bytes[..<cut])
     }
 
     /// From behind: a long text is looked at once, as a rule.

@@ -16,10 +16,10 @@ enum Tokenize {
     private static func tokenize(_ body: [UInt8], _ preparation: Preparation) throws(APIError) -> ByteBuffer {
         let fields = try FieldReader.body(body)
         let model = try preparation.model(fields, promptField: "prompt")
-        let text: String
+        let text: [UInt8]
         if let prompt = try fields.string("prompt") {
             try checkLength(prompt.utf8.count, "prompt", preparation.options)
-            text = prompt
+            text = Array(prompt.utf8)
         } else if fields.value("messages") != nil {
             let messages = try ChatMessages.read(fields, options: preparation.options)
             try checkLength(ChatMessages.byteCount(messages), "messages", preparation.options)
@@ -30,7 +30,7 @@ enum Tokenize {
             throw fields.missing("prompt")
         }
         let tokens = model.tokenizer.encode(
-            text, parsesSpecialTokens: true, addsBOS: try fields.bool("add_special_tokens") ?? true)
+            utf8: text, parsesSpecialTokens: true, addsBOS: try fields.bool("add_special_tokens") ?? true)
         return write(tokens, withStrings: try fields.bool("return_token_strs") ?? false, model)
     }
 

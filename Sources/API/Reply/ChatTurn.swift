@@ -39,13 +39,13 @@ struct ChatTurn {
             try PreparedGeneration.outputTokenCount(
                 prompts: [prompt], wanted: wantedTokenCount, fallback: nil, promptField: promptField, model: model,
                 options: options), limits)
-        var request = shared.request(model: model, prompts: [prompt])
-        // The marks of calls must be seen.
-        if tools.calls?.dialect.hasSpecialMarks == true { request.skipsSpecialTokens = false }
-        return PreparedGeneration(
-            model: model, request: request, streams: shared.streams,
+        var prepared = PreparedGeneration(
+            model: model, request: shared.request(model: model, prompts: [prompt]), streams: shared.streams,
             includesUsage: shared.includesUsage, reportsUsageContinuously: shared.reportsUsageContinuously,
             promptLogprobCount: shared.promptLogprobCount, toolCalls: tools.calls)
+        // The marks of calls must be seen.
+        if tools.calls?.dialect.hasSpecialMarks == true { prepared.request.skipsSpecialTokens = false }
+        return prepared
     }
 
     /// The messages as the model reads them.
@@ -54,8 +54,8 @@ struct ChatTurn {
             byteCount: ChatMessages.byteCount(messages), promptField: promptField, model: model)
         var text = try ChatMessages.render(
             messages, tools: tools.definitions, template, model: model)
-        if let calls = tools.calls, calls.isForced { text += calls.dialect.forcedOpening }
-        let prompt = model.tokenizer.encode(text, parsesSpecialTokens: true, addsBOS: addsSpecialTokens)
+        if let calls = tools.calls, calls.isForced { text += calls.dialect.forcedOpening.utf8 }
+        let prompt = model.tokenizer.encode(utf8: text, parsesSpecialTokens: true, addsBOS: addsSpecialTokens)
         guard !prompt.isEmpty else {
             throw .invalid(promptField, code: "invalid_value", "The messages make an empty prompt.")
         }

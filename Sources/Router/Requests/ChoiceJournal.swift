@@ -6,7 +6,7 @@ import Text
 struct ChoiceJournal {
     let index: Int
     let prompt: [TokenID]
-    let sampling: SamplingParameters
+    private(set) var sampling: SamplingParameters
     let pooling: Pooling?
     private(set) var output: [TokenID] = []
     /// Of `output`, those that the client was told of.
@@ -20,13 +20,12 @@ struct ChoiceJournal {
     private var hasToldPrompt: Bool
 
     /// - Parameter choice: index among all choices of the request.
-    init(choice: Int, of request: GenerationRequest, _ tokenizer: Tokenizer) {
+    init(choice: Int, of request: borrowing GenerationRequest, _ tokenizer: Tokenizer) {
         index = choice
         prompt = request.prompts[choice / request.choiceCount]
         pooling = request.pooling?[choice / request.choiceCount]
-        var sampling = request.sampling
+        sampling = request.sampling
         sampling.seed = CounterRandom.seed(request.sampling.seed, choice: choice % request.choiceCount)
-        self.sampling = sampling
         self.tokenizer = tokenizer
         text = TextStream(tokenizer, for: request)
         hasToldPrompt = sampling.promptLogprobs == nil
@@ -34,12 +33,12 @@ struct ChoiceJournal {
 
     /// What a worker is given to begin, or to go on.
     mutating func admission(as id: SequenceID, priority: Int, salt: UInt64) -> AdmittedSequence {
-        var sampling = sampling
-        // Once told, they need not be computed again, and the prompt may come from the cache.
-        if hasToldPrompt { sampling.promptLogprobs = nil } else { promptLogprobs.removeAll() }
-        return AdmittedSequence(
+        var admission = AdmittedSequence(
             id: id, tokens: output.isEmpty ? prompt : prompt + output, promptTokenCount: prompt.count,
             sampling: sampling, priority: priority, salt: salt, pooling: pooling)
+        // Once told, they need not be computed again, and the prompt may come from the cache.
+        if hasToldPrompt { admission.sampling.promptLogprobs = nil } else { promptLogprobs.removeAll() }
+        return admission
     }
 
     /// Notes that tokens came.

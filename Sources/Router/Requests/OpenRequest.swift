@@ -35,10 +35,12 @@ final class OpenRequest {
         self.tenant = tenant
         self.receiver = receiver
         self.submittedAt = submittedAt
-        choices = (0..<request.prompts.count * request.choiceCount).map {
-            ChoiceJournal(choice: $0, of: request, model.tokenizer)
+        choices = []
+        choices.reserveCapacity(request.prompts.count * request.choiceCount)
+        for choice in 0..<request.prompts.count * request.choiceCount {
+            choices.append(ChoiceJournal(choice: choice, of: request, model.tokenizer))
         }
-        cachedTokens = request.prompts.map { _ in nil }
+        cachedTokens = Array(repeating: nil, count: request.prompts.count)
     }
 
     var isFinished: Bool { choices.allSatisfy { $0.finish != nil } }

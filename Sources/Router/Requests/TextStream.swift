@@ -35,7 +35,7 @@ struct TextStream: Sendable {
     private var pending: [Pending] = []
     private var piece = Piece()
 
-    init(_ tokenizer: Tokenizer, for request: GenerationRequest) {
+    init(_ tokenizer: Tokenizer, for request: borrowing GenerationRequest) {
         detokenizer = IncrementalDetokenizer(tokenizer, skipsSpecialTokens: request.skipsSpecialTokens)
         filter = StopStringFilter(
             stopStrings: request.stopStrings, includesStopString: request.includesStopString)

@@ -9,6 +9,8 @@ enum RuntimeValue {
     case integer(Int)
     case number(Double)
     case text([UInt8])
+    /// A text that is not empty, of which nothing else is known. Only where contents of messages are left open.
+    case open(OpenText)
     case list(RuntimeList)
     case mapping(RuntimeMapping)
     case namespace(TemplateNamespace)
@@ -45,7 +47,7 @@ enum RuntimeValue {
         case .text(let bytes): !bytes.isEmpty
         case .list(let list): !list.elements.isEmpty
         case .mapping(let mapping): !mapping.entries.isEmpty
-        case .namespace, .macro, .function, .loop: true
+        case .open, .namespace, .macro, .function, .loop: true
         }
     }
 
@@ -56,7 +58,7 @@ enum RuntimeValue {
         case .none: "none"
         case .boolean: "a boolean"
         case .integer, .number: "a number"
-        case .text: "a string"
+        case .text, .open: "a string"
         case .list: "a list"
         case .mapping: "a mapping"
         case .namespace: "a namespace"
@@ -69,6 +71,7 @@ enum RuntimeValue {
     var byteCount: Int {
         switch self {
         case .text(let bytes): bytes.count
+        case .open(let text): text.byteCount
         case .list(let list): list.elements.count &* 16
         case .mapping(let mapping): mapping.entries.count &* 32
         default: 0

@@ -120,6 +120,7 @@ extension TemplateEvaluation {
 
     func item(_ key: RuntimeValue, of owner: RuntimeValue) throws(ChatTemplateError) -> RuntimeValue {
         switch (owner, key) {
+        case (.open, _), (_, .open): throw looked
         case (.undefined(let why), _): throw fail(why)
         case (.mapping(let mapping), _):
             guard let key = RuntimeMapping.Key(key) else { return missing("a key of \(key.typeName)", of: owner) }

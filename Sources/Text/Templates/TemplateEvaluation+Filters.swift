@@ -5,6 +5,7 @@ extension TemplateEvaluation {
     ) throws(ChatTemplateError) -> RuntimeValue {
         try step()
         try charge(reading: value.byteCount)
+        if case .open(let open) = value { return try filter(open, name, given) }
         var arguments = given
         var result = try textFilter(value, name, &arguments)
         if result == nil { result = try numberFilter(value, name, &arguments) }
@@ -12,6 +13,15 @@ extension TemplateEvaluation {
         guard let result else { throw fail("there is no filter '\(name.prefix(80))'") }
         guard arguments.isEmpty else { throw fail("too many arguments for the filter '\(name)'") }
         return result
+    }
+
+    /// What filters make of a text without knowing it: its ends are no white space where it is a content as it was given.
+    private func filter(
+        _ open: OpenText, _ name: String, _ arguments: ArgumentValues
+    ) throws(ChatTemplateError) -> RuntimeValue {
+        let isSame = name == "string" || name == "safe" || (name == "trim" && open.isBare)
+        guard isSame, arguments.isEmpty else { throw looked }
+        return try text(open)
     }
 
     private func textFilter(

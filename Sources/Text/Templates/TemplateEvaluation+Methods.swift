@@ -10,6 +10,10 @@ extension TemplateEvaluation {
         try charge(reading: owner.byteCount)
         let result: RuntimeValue?
         switch owner {
+        case .open(let open):
+            let trims = name == "strip" || name == "lstrip" || name == "rstrip"
+            guard trims, open.isBare, arguments.isEmpty else { throw looked }
+            result = try text(open)
         case .text(let bytes): result = try method(name, of: bytes, &arguments)
         case .mapping(let mapping): result = try method(name, of: mapping, &arguments)
         case .list(let list) where name == "index" || name == "count":
@@ -40,6 +44,7 @@ extension TemplateEvaluation {
         case "get":
             guard let key = arguments.take("key") else { throw fail("get needs a key") }
             let standard = arguments.take("default") ?? .none
+            if case .open = key { throw looked }
             try charge(reading: key.byteCount)
             return RuntimeMapping.Key(key).flatMap { mapping.entries[$0] } ?? standard
         default: return nil

@@ -35,6 +35,7 @@ extension TemplateEvaluation {
     func binary(
         _ operation: BinaryOperator, _ left: RuntimeValue, _ right: RuntimeValue
     ) throws(ChatTemplateError) -> RuntimeValue {
+        if let joined = try joinedOpen(operation, left, right) { return joined }
         if operation == .concatenate { return try joined(try printed(left), try printed(right)) }
         if let left = integer(left), let right = integer(right) { return try integers(operation, left, right) }
         if let left = number(left), let right = number(right) { return try numbers(operation, left, right) }
@@ -51,6 +52,26 @@ extension TemplateEvaluation {
         default:
             throw fail("\(operation) does not work on \(left.typeName) and \(right.typeName)")
         }
+    }
+
+    /// - Returns: nil unless both are texts and one is open.
+    private func joinedOpen(
+        _ operation: BinaryOperator, _ left: RuntimeValue, _ right: RuntimeValue
+    ) throws(ChatTemplateError) -> RuntimeValue? {
+        var sum: OpenText
+        let end: OpenText
+        switch (operation, left, right) {
+        case (.add, .open(let left), .open(let right)), (.concatenate, .open(let left), .open(let right)):
+            (sum, end) = (left, right)
+        case (.add, .open(let left), .text(let right)), (.concatenate, .open(let left), .text(let right)):
+            (sum, end) = (left, OpenText(right))
+        case (.add, .text(let left), .open(let right)), (.concatenate, .text(let left), .open(let right)):
+            (sum, end) = (OpenText(left), right)
+        default:
+            return nil
+        }
+        sum += end
+        return try text(sum)
     }
 
     private func joined(_ left: [UInt8], _ right: [UInt8]) throws(ChatTemplateError) -> RuntimeValue {
@@ -160,6 +181,11 @@ extension TemplateEvaluation {
         if let left = integer(left), let right = integer(right) { return left == right }
         if let left = number(left), let right = number(right) { return left == right }
         switch (left, right) {
+        // It is not empty.
+        case (.open, .text(let other)), (.text(let other), .open):
+            guard other.isEmpty else { throw looked }
+            return false
+        case (.open, .open): throw looked
         case (.none, .none), (.undefined, .undefined): return true
         case (.text(let left), .text(let right)):
             guard left.count == right.count else { return false }
@@ -217,6 +243,7 @@ extension TemplateEvaluation {
             }
             return false
         case (.mapping(let mapping), _):
+            if case .open = element { throw looked }
             guard let key = RuntimeMapping.Key(element) else { return false }
             try charge(reading: element.byteCount)
             return mapping.entries[key] != nil

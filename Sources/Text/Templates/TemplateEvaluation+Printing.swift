@@ -24,6 +24,7 @@ extension TemplateEvaluation {
         case .integer(let value): output += Array("\(value)".utf8)
         case .number(let value): output += Array("\(value)".utf8)
         case .text(let bytes): PythonText.quote(bytes, into: &output)
+        case .open: throw looked
         case .list(let list):
             output.append(UInt8(ascii: list.isTuple ? "(" : "["))
             for (index, element) in list.elements.enumerated() {
@@ -60,6 +61,7 @@ extension TemplateEvaluation {
             output += Array(
                 (value.isFinite ? "\(value)" : value.isNaN ? "NaN" : value < 0 ? "-Infinity" : "Infinity").utf8)
         case .text(let bytes): JSONText.quote(bytes, into: &output)
+        case .open: throw looked
         case .list(let list):
             output.append(UInt8(ascii: "["))
             for (index, element) in list.elements.enumerated() {

@@ -23,11 +23,15 @@ extension TemplateEvaluation {
         case "integer": return if case .integer = value { true } else { false }
         case "float": return if case .number = value { true } else { false }
         case "number": return number(value) != nil
-        case "string": return if case .text = value { true } else { false }
+        case "string":
+            switch value {
+            case .text, .open: return true
+            default: return false
+            }
         case "mapping": return if case .mapping = value { true } else { false }
         case "sequence", "iterable":
             switch value {
-            case .text, .list, .mapping, .undefined: return true
+            case .text, .open, .list, .mapping, .undefined: return true
             case .loop: return name == "iterable"
             default: return false
             }

@@ -10,16 +10,19 @@ final class TemplateEvaluation {
     var scopes = [TemplateScope()]
     /// What the outermost scope has besides, of equal names the last: made into values when somebody asks for them.
     private var given: [(name: String, value: TemplateValue)] = []
-    private var output: [UInt8] = []
+    private var output = OpenText()
+    /// Leaves contents of messages open: see ``OpenText``.
+    private let leavesOpen: Bool
     private var stepCount = 0
     private var workByteCount = 0
     private var depth = 0
     private var macroDepth = 0
     private var line = 0
 
-    init(_ program: TemplateProgram, now: TemplateTime?) {
+    init(_ program: TemplateProgram, now: TemplateTime?, leavesOpen: Bool = false) {
         self.program = program
         self.now = now
+        self.leavesOpen = leavesOpen
     }
 
     /// - Parameters:
@@ -27,28 +30,30 @@ final class TemplateEvaluation {
     ///   - variables: of equal names the last counts.
     func render(
         _ messages: [ChatMessage], _ variables: [(name: String, value: TemplateValue)]
-    ) throws(ChatTemplateError) -> String {
+    ) throws(ChatTemplateError) -> OpenText {
         given = variables
         var elements: [RuntimeValue] = []
         elements.reserveCapacity(messages.count)
         var byteCount = 0
-        for message in messages {
-            elements.append(try runtimeValue(message))
+        for (place, message) in messages.enumerated() {
+            elements.append(try runtimeValue(message, at: place))
             byteCount += 64 + (message.content?.utf8.count ?? 0)
         }
         let all = try list(elements)
         if !variables.contains(where: { $0.name == "messages" }) { scopes[0].set("messages", all) }
         // What most templates make of the messages, without growing on the way.
-        output.reserveCapacity(min(128 + byteCount, TemplateLimits.textByteCount))
+        output.bytes.reserveCapacity(min(128 + byteCount, TemplateLimits.textByteCount))
         _ = try run(program.body)
-        return String(decoding: output, as: UTF8.self)
+        return output
     }
 
-    private func runtimeValue(_ message: ChatMessage) throws(ChatTemplateError) -> RuntimeValue {
+    private func runtimeValue(_ message: ChatMessage, at place: Int) throws(ChatTemplateError) -> RuntimeValue {
         var pairs: [(RuntimeMapping.Key, RuntimeValue)] = []
         pairs.reserveCapacity(5)
         pairs.append((.role, .text(message.role)))
-        pairs.append((.content, message.content.map { .text($0) } ?? .none))
+        let content: RuntimeValue =
+            leavesOpen ? .open(OpenText(contentOf: place)) : message.content.map { .text($0) } ?? .none
+        pairs.append((.content, content))
         if let name = message.name { pairs.append((.text(Array("name".utf8)), .text(name))) }
         if let id = message.toolCallID { pairs.append((.text(Array("tool_call_id".utf8)), .text(id))) }
         if !message.toolCalls.isEmpty {
@@ -165,6 +170,14 @@ final class TemplateEvaluation {
         return .text(bytes)
     }
 
+    func text(_ text: OpenText) throws(ChatTemplateError) -> RuntimeValue {
+        try charge(making: text.byteCount)
+        return text.gaps.isEmpty ? .text(text.bytes) : .open(text)
+    }
+
+    /// Ends the run where something depends on a content that is left open.
+    var looked: ChatTemplateError { fail("a content that is left open is looked into") }
+
     // MARK: Statements
 
     private func run(_ statements: [Statement]) throws(ChatTemplateError) -> Flow {
@@ -202,11 +215,19 @@ final class TemplateEvaluation {
     }
 
     private func emit(_ bytes: [UInt8]) throws(ChatTemplateError) {
-        guard output.count + bytes.count <= TemplateLimits.textByteCount else {
+        guard output.byteCount + bytes.count <= TemplateLimits.textByteCount else {
             throw exceeded("the output is longer than \(TemplateLimits.textByteCount) bytes")
         }
         try charge(reading: bytes.count)
-        output += bytes
+        output.bytes += bytes
+    }
+
+    private func emit(_ text: OpenText) throws(ChatTemplateError) {
+        guard output.byteCount + text.byteCount <= TemplateLimits.textByteCount else {
+            throw exceeded("the output is longer than \(TemplateLimits.textByteCount) bytes")
+        }
+        try charge(reading: text.byteCount)
+        output += text
     }
 
     /// Prints what an expression gives. The parts of a sum of texts go out one by one, without the sum.
@@ -237,18 +258,21 @@ final class TemplateEvaluation {
             }
         default: value = try evaluate(id)
         }
-        guard case .text(let bytes) = value else { return value }
-        try emit(bytes)
+        switch value {
+        case .text(let bytes): try emit(bytes)
+        case .open(let text): try emit(text)
+        default: return value
+        }
         return nil
     }
 
     /// What `body` prints, in a scope of its own.
-    private func captured(_ body: () throws(ChatTemplateError) -> Void) throws(ChatTemplateError) -> [UInt8] {
+    private func captured(_ body: () throws(ChatTemplateError) -> Void) throws(ChatTemplateError) -> RuntimeValue {
         let outer = output
-        output = []
+        output = OpenText()
         defer { output = outer }
         try body()
-        return output
+        return try text(output)
     }
 
     private func setBlock(
@@ -256,7 +280,7 @@ final class TemplateEvaluation {
     ) throws(ChatTemplateError) {
         scopes.append(TemplateScope())
         defer { scopes.removeLast() }
-        var value = try text(try captured { () throws(ChatTemplateError) in _ = try run(body) })
+        var value = try captured { () throws(ChatTemplateError) in _ = try run(body) }
         for filter in filters { value = try self.filter(value, filter.name, try values(filter.arguments)) }
         let own = scopes.removeLast()
         defer { scopes.append(own) }
@@ -350,6 +374,6 @@ final class TemplateEvaluation {
             scopes[scopes.count - 1].set(parameter.name, value)
         }
         guard arguments.isEmpty else { throw fail("too many arguments for \(macro.definition.name)") }
-        return try text(try captured { () throws(ChatTemplateError) in _ = try run(macro.definition.body) })
+        return try captured { () throws(ChatTemplateError) in _ = try run(macro.definition.body) }
     }
 }
