@@ -59,8 +59,11 @@ extension Router: WorkerDiscoveryObserver {
         lose(peer)
     }
 
+    /// A worker that dies was heard of before, if only by the answer to a ping.
+    private static let silentLossSeconds = 0.4
+
     /// What the peer had goes on elsewhere.
-    private func lose(_ peer: WorkerPeer) {
+    private func lose(_ peer: WorkerPeer, silentSeconds: Double = 0) {
         peersByID[peer.id] = nil
         let before = peer.state
         peer.state = .dialling
@@ -68,7 +71,7 @@ extension Router: WorkerDiscoveryObserver {
         peer.series?.remove()
         peer.series = nil
         let now = surroundings.now()
-        perform(scheduler.workerLost(peer.id, now: now))
+        perform(scheduler.workerLost(peer.id, isSilent: silentSeconds > Self.silentLossSeconds, now: now))
         if case .serving(let model, _) = before, !scheduler.hasWorkers(of: model) { workersGoneAt[model] = now }
         employIdle(now)
     }
@@ -191,7 +194,7 @@ extension Router: WorkerLinkDelegate {
             tell()
             return
         }
-        lose(peer)
+        lose(peer, silentSeconds: silentSeconds)
         peer.id = nextWorkerID()
         peersByID[peer.id] = peer
         scheduler.workerDialled(peer.id)

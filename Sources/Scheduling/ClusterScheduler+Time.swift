@@ -65,20 +65,25 @@ extension ClusterScheduler {
         for sequence in inOrder(worker.assigned) {
             settle(sequence)
             guard let choiceID = sequences[sequence.rawValue]?.choice else { continue }
-            guard var choice = record(of: choiceID), hasReadyWorker(for: choice, worker.model) else {
-                continue
-            }
-            choice.noteFault()
-            choice.stalls += 1
-            requests[choiceID.request]?.choices[choiceID.index] = choice
-            if choice.stalls >= limits.stallsMax {
-                let message = "The request was moved off \(limits.stallsMax) workers that stalled under it."
-                fail(choiceID.request, .internalFailure(message), now: now, into: &actions)
-                continue
-            }
+            guard let choice = record(of: choiceID), hasReadyWorker(for: choice, worker.model),
+                countStall(choiceID, now: now, into: &actions)
+            else { continue }
             cancel(sequence, into: &actions)
             requeue(sequence, .workerStalled, now: now, into: &actions)
         }
+    }
+
+    /// A worker stalled under a choice.
+    /// - Returns: whether the choice may go on elsewhere; its request fails otherwise.
+    mutating func countStall(_ id: ChoiceID, now: Instant, into actions: inout [SchedulingAction]) -> Bool {
+        guard var choice = record(of: id) else { return false }
+        choice.noteFault()
+        choice.stalls += 1
+        requests[id.request]?.choices[id.index] = choice
+        guard choice.stalls >= limits.stallsMax else { return true }
+        let message = "The request was moved off \(limits.stallsMax) workers that stalled under it."
+        fail(id.request, .internalFailure(message), now: now, into: &actions)
+        return false
     }
 
     private func hasReadyWorker(for choice: ChoiceRecord, _ model: ModelID) -> Bool {

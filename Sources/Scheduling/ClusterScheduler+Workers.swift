@@ -152,20 +152,27 @@ extension ClusterScheduler {
     }
 
     /// The link is broken; nothing that the worker had will be heard of again.
-    package mutating func workerLost(_ id: WorkerID, now: Instant) -> [SchedulingAction] {
+    /// - Parameter isSilent: it broke because nothing came from it for long. Machines and networks do that, and processes
+    ///   that are stopped; what a request can be blamed for ends a process, and its link at once.
+    package mutating func workerLost(_ id: WorkerID, isSilent: Bool = false, now: Instant) -> [SchedulingAction] {
         connecting.remove(id)
         guard let worker = workers[id] else { return [] }
         var actions: [SchedulingAction] = []
         workers[id]?.state = .gone
         refresh(id)
         giveUpReservation(on: id)
-        let suspects = worker.assigned.count { sequences[$0.rawValue]?.isUnproven == true }
+        let suspects = isSilent ? 0 : worker.assigned.count { sequences[$0.rawValue]?.isUnproven == true }
         deathTimes.removeAll { now.seconds(since: $0) > limits.deathMemorySeconds }
-        let isExplained = suspects > 0 || worker.state == .draining
+        let isExplained = isSilent || suspects > 0 || worker.state == .draining
         if !isExplained { deathTimes.append(now) }
         for sequence in inOrder(worker.assigned) {
             settle(sequence)
             guard let running = sequences[sequence.rawValue] else { continue }
+            guard !isSilent else {
+                requeue(sequence, .workerStalled, now: now, into: &actions)
+                _ = countStall(running.choice, now: now, into: &actions)
+                continue
+            }
             let deaths = countDeath(running, of: worker, isExplained: isExplained, now: now)
             let own = record(of: running.choice)?.unexplainedDeaths ?? 0
             let others = min(max(0, deathTimes.count - own), limits.otherDeathsMax)

@@ -1,5 +1,4 @@
 import Inference
-import Synchronization
 
 /// Byte-level BPE with ranked merges. Source: Sennrich et al., 2016; GPT-2's byte alphabet.
 /// A class, so that closures take one reference along.
@@ -10,7 +9,7 @@ final class BytePairEncoding: Sendable {
     private let merges: MergeTable
     /// Words that become one token: merging need not find out.
     private let words: VocabularyIndex
-    private let recent = Mutex((words: WordCache(), stretches: StretchCache()))
+    private let recent = EncodingCache()
 
     /// - Parameter bytes: what each token stands for.
     init(_ spec: TokenizerSpec, bytes: [[UInt8]]) throws(TokenizerError) {
@@ -48,15 +47,14 @@ final class BytePairEncoding: Sendable {
     private static let shortByteCount = Short<TokenID>.count
 
     func encode(_ text: ArraySlice<UInt8>, into tokens: inout [TokenID]) {
-        // Where another thread looks just now: finding out is no slower than waiting.
         guard text.count <= StretchCache.byteMax else {
             // So long a text keeps nobody from looking: it does so word by word.
             return preTokenizer.split(text) { range in
-                let isDone: Void? = recent.withLockIfAvailable { encode(text, range, &$0.words, into: &tokens) }
+                let isDone: Void? = recent.withoutWaiting { words, _ in encode(text, range, &words, into: &tokens) }
                 if isDone == nil { encodeWord(text[range], into: &tokens) }
             }
         }
-        let isDone: Void? = recent.withLockIfAvailable { encode(text, &$0.words, &$0.stretches, into: &tokens) }
+        let isDone: Void? = recent.withoutWaiting { encode(text, &$0, &$1, into: &tokens) }
         if isDone == nil { preTokenizer.split(text) { encodeWord(text[$0], into: &tokens) } }
     }
 

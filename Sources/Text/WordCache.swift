@@ -1,6 +1,16 @@
 import Inference
 import Synchronization
 
+/// What words and stretches of text became, for all threads.
+final class EncodingCache: Sendable {
+    private let recent = Mutex((words: WordCache(), stretches: StretchCache()))
+
+    /// - Returns: nil, and nothing is done, where another thread looks just now: finding out anew is no slower than waiting.
+    func withoutWaiting(_ body: (inout WordCache, inout StretchCache) -> Void) -> Void? {
+        recent.withLockIfAvailable { body(&$0.words, &$0.stretches) }
+    }
+}
+
 /// What words became: texts repeat their words, and copying tokens is quicker than finding them anew. Each place holds one
 /// word, the one seen last. Bounded: some 250 KiB.
 struct WordCache: Sendable {
@@ -62,9 +72,12 @@ struct WordCache: Sendable {
 }
 
 /// What stretches of text between special tokens became: a chat comes again with each of its turns, and many begin alike.
-/// Kept is what was seen twice. Each place holds one stretch. Bounded: some 20 MiB if all are as long as they may be.
+/// Kept is what was seen twice. Each place holds one stretch. Bounded: some 5 MiB if all are as long as they may be.
+///
+/// It is common to all tenants. Whether another one said the same shows in the first look alone, which then leaves its own
+/// mark, and by some microseconds: a longer stretch would show by more.
 struct StretchCache: Sendable {
-    static let byteMax = 4096
+    static let byteMax = 1024
 
     private struct Entry {
         var text: [UInt8] = []

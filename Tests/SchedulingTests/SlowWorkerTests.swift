@@ -26,13 +26,19 @@ struct PacedCluster {
     /// Between signs of life of a worker in a step; nil where they give none.
     private let signSeconds: Double?
 
-    init(_ pace: [Double], signSeconds: Double? = nil) {
+    /// - Parameter numericsIDs: of each worker; all have the same one where there are none.
+    init(_ pace: [Double], signSeconds: Double? = nil, numericsIDs: [String] = []) {
         var limits = SchedulingLimits()
         limits.queueWaitSecondsMax = .infinity
         var description = WorkerDescription.small(slots: 4, pages: 1000, budget: 256)
         description.signSeconds = signSeconds
         self.signSeconds = signSeconds
-        scheduler = .with(pace.map { _ in description }, limits: limits)
+        let descriptions = pace.indices.map { worker in
+            var own = description
+            if !numericsIDs.isEmpty { own.numericsID = numericsIDs[worker] }
+            return own
+        }
+        scheduler = .with(descriptions, limits: limits)
         self.pace = Dictionary(uniqueKeysWithValues: pace.enumerated().map { (UInt64($0 + 1), $1) })
     }
 
@@ -188,6 +194,15 @@ struct PacedCluster {
         for worker in [1, 2] as [UInt64] { cluster.pace[worker] = 0.6 }
         cluster.run(until: 4)
         #expect(cluster.scheduler.workerCount(.slow) == 2)
+
+        // Nor does one of two that give the same bits go for a moment, only to come back.
+        var pair = PacedCluster([0.05, 0.05, 0.05, 0.05, 0.05], numericsIDs: ["a", "a", "b", "b", "b"])
+        try pair.submit(600)
+        pair.run(until: 1)
+        for worker in [1, 2] as [UInt64] { pair.pace[worker] = 0.6 }
+        pair.run(until: 4)
+        #expect(pair.scheduler.workerCount(.slow) == 1)
+        #expect(Set(pair.suspicions.map(\.worker)).count == 1)
 
         // Where the fast ones go, a slow one is better than none.
         for worker in [3, 4, 5] as [UInt64] {

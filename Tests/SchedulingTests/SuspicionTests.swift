@@ -85,4 +85,20 @@ import Testing
         #expect(watched.scheduler.placement(of: ChoiceID(RequestID(1), 0))?.worker == WorkerID(1))
         #expect(watched.scheduler.invariantViolation() == nil)
     }
+
+    @Test func `a worker that falls silent is no death of what it had, but four in a row are too many`() throws {
+        var scheduler = ClusterScheduler.with([.small()])
+        _ = try scheduler.requestSubmitted(.plain(1), now: .at(0))
+        var failures: [Int] = []
+        for worker in 1...4 as ClosedRange<UInt64> {
+            let seconds = Double(worker)
+            _ = scheduler.workerWelcomed(WorkerID(worker + 1), .small(), now: .at(seconds))
+            let actions = scheduler.workerLost(WorkerID(worker), isSilent: true, now: .at(seconds))
+            failures.append(actions.failures.count)
+            if worker < 4 { #expect(actions.admissions.map(\.worker) == [worker + 1]) }
+            #expect(scheduler.invariantViolation() == nil)
+        }
+        #expect(failures == [0, 0, 0, 1])
+        #expect(scheduler.openRequests == 0)
+    }
 }
