@@ -65,8 +65,8 @@ class Turn:
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
                 [FUZZ, target, f"-timeout={WAIT_SECONDS_MAX}", f"-report_slow_units={WAIT_SECONDS_MAX}",
-                 f"-rss_limit_mb={MEGABYTES_MAX}", "-print_final_stats=1", f"-artifact_prefix={FINDINGS}/{target}-",
-                 FOUND / target, *folders(target)],
+                 f"-rss_limit_mb={MEGABYTES_MAX}", "-print_final_stats=1", "-interrupted_exitcode=0",
+                 f"-artifact_prefix={FINDINGS}/{target}-", FOUND / target, *folders(target)],
                 stdout=output, stderr=subprocess.STDOUT, env=ENVIRONMENT,
                 # Does not go on when nobody is there to end it.
                 preexec_fn=lambda: LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGUSR1))
