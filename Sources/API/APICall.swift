@@ -161,8 +161,8 @@ extension APICall {
         answer: () -> String? = { nil }
     ) -> RequestID? {
         var asked = wanted
-        if let trace = beginTrace(TraceOperation.of(wanted, route: route)) { asked.trace = trace }
-        if let origin = origin(answer: answer) { asked.origin = origin }
+        asked.trace = beginTrace(TraceOperation.of(wanted, route: route))
+        asked.origin = origin(answer: answer)
         do throws(APIError) { try core.assign(&asked, to: caller) } catch {
             refuse(error)
             return nil

@@ -21,8 +21,8 @@ enum HTTP1Encoder {
             out.writeString("HTTP/1.1 \(status) \(reason(status))\r\n")
         }
         var hasDate = false
-        for field in headers where !isHopByHop(field.name) {
-            if field.name.utf8.count == 4, field.name == "date" { hasDate = true }
+        for field in headers where !isHopByHop(field) {
+            if field.isNamed("date") { hasDate = true }
             write(field, into: &out)
         }
         if !hasDate, status >= 200 {
@@ -47,14 +47,9 @@ enum HTTP1Encoder {
     }
 
     /// Fields that belong to the connection; only this encoder sets them.
-    private static func isHopByHop(_ name: String) -> Bool {
-        // Lengths first: they tell most names apart without a call.
-        switch name.utf8.count {
-        case 7: name == "upgrade"
-        case 10: name == "connection" || name == "keep-alive"
-        case 17: name == "transfer-encoding"
-        default: false
-        }
+    private static func isHopByHop(_ field: HTTPField) -> Bool {
+        field.isNamed("connection") || field.isNamed("transfer-encoding") || field.isNamed("keep-alive")
+            || field.isNamed("upgrade")
     }
 
     /// A line break in a value would begin another field: control characters become spaces.

@@ -63,7 +63,7 @@ final class HTTP1Exchange: HTTPExchange {
     func sendHead(status: Int, headers: [HTTPField]) {
         guard response == .none, let session else { return }
         let isBodiless = request.method == "HEAD" || status == 204 || status == 304
-        let length = headers.first { $0.name.utf8.count == 14 && $0.name == "content-length" }.flatMap { Int($0.value) }
+        let length = headers.first { $0.isNamed("content-length") }.flatMap { Int($0.value) }
         let encoding: HTTP1Encoder.Framing =
             if isBodiless || length != nil { .plain } else { framing.minorVersion == 0 ? .untilClose : .chunked }
         response = .open(encoding, remaining: isBodiless ? nil : length, isBodiless: isBodiless)

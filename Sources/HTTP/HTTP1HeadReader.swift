@@ -111,15 +111,16 @@ enum HTTP1HeadReader {
         var expectation: String?
         var closes = minorVersion == 0
         for field in headers {
-            // Lengths first: they tell most names apart without a call.
-            switch field.name.utf8.count {
-            case 4 where field.name == "host": hosts += 1
-            case 6 where field.name == "expect": expectation = field.value
-            case 10 where field.name == "connection":
+            if field.isNamed("content-length") {
+                (length, lengths) = (length ?? field.value, lengths + 1)
+            } else if field.isNamed("transfer-encoding") {
+                (coding, codings) = (coding ?? field.value, codings + 1)
+            } else if field.isNamed("host") {
+                hosts += 1
+            } else if field.isNamed("expect") {
+                expectation = field.value
+            } else if field.isNamed("connection") {
                 closes = closes || field.value.lowercased().split(separator: ",").contains { $0.trimmed == "close" }
-            case 14 where field.name == "content-length": (length, lengths) = (length ?? field.value, lengths + 1)
-            case 17 where field.name == "transfer-encoding": (coding, codings) = (coding ?? field.value, codings + 1)
-            default: break
             }
         }
         guard hosts == 1 || (hosts == 0 && minorVersion == 0) else { throw .malformed("there is not one host header") }

@@ -69,6 +69,12 @@ package struct HTTPField: Equatable, Sendable {
         self.name = name
         self.value = value
     }
+
+    /// - Parameter other: in lower case.
+    @inline(__always) func isNamed(_ other: String) -> Bool {
+        // Lengths first: they tell most names apart without a call.
+        name.utf8.count == other.utf8.count && name == other
+    }
 }
 
 /// A class, as one request's head is handed from room to room.
@@ -93,12 +99,7 @@ package final class HTTPRequestHead: Equatable, Sendable {
 
     /// The first field of that (lower-case) name.
     package func header(_ name: String) -> String? {
-        let byteCount = name.utf8.count
-        // Lengths first: they tell most names apart without a call.
-        for place in headers.indices
-        where headers[place].name.utf8.count == byteCount && headers[place].name == name {
-            return headers[place].value
-        }
+        for place in headers.indices where headers[place].isNamed(name) { return headers[place].value }
         return nil
     }
 

@@ -161,7 +161,7 @@ extension ClusterScheduler {
         workers[id]?.state = .gone
         refresh(id)
         giveUpReservation(on: id)
-        let suspects = isSilent ? 0 : worker.assigned.count { sequences[$0.rawValue]?.isUnproven == true }
+        let suspects = worker.assigned.count { sequences[$0.rawValue]?.isUnproven == true }
         deathTimes.removeAll { now.seconds(since: $0) > limits.deathMemorySeconds }
         let isExplained = isSilent || suspects > 0 || worker.state == .draining
         if !isExplained { deathTimes.append(now) }

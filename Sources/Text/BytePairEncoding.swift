@@ -62,7 +62,7 @@ final class BytePairEncoding: Sendable {
         _ text: ArraySlice<UInt8>, _ words: inout WordCache, _ stretches: inout StretchCache,
         into tokens: inout [TokenID]
     ) {
-        let hash = StretchCache.hash(text.span)
+        let hash = text.span.mixedHash
         guard !stretches.append(text.span, hash: hash, to: &tokens) else { return }
         let start = tokens.count
         preTokenizer.split(text) { encode(text, $0, &words, into: &tokens) }

@@ -137,7 +137,7 @@ struct ScalarScan {
 
     /// `'s|'t|'re|'ve|'m|'ll|'d` at `index`: its length in scalars, or nil.
     func contraction(at index: Int, end: Int, ignoresCase: Bool) -> Int? {
-        guard scalar(index) == 0x27, index + 1 < end else { return nil }
+        guard kinds[index] == .mark, scalar(index) == 0x27, index + 1 < end else { return nil }
         func lower(_ at: Int) -> UInt32 {
             let scalar = self.scalar(at)
             guard ignoresCase else { return scalar }
@@ -175,7 +175,7 @@ struct ScalarScan {
         let end = range.upperBound
         while index < end {
             var next: Int
-            if kinds[index] == .mark, let length = contraction(at: index, end: end, ignoresCase: false) {
+            if let length = contraction(at: index, end: end, ignoresCase: false) {
                 next = index + length
             } else {
                 let start = scalar(index) == 0x20 && index + 1 < end && !kinds[index + 1].isSpace ? index + 1 : index
@@ -241,8 +241,8 @@ struct ScalarScan {
     }
 
     private func llama3Word(at index: Int, end: Int, digits: Int) -> Int {
+        if let length = contraction(at: index, end: end, ignoresCase: true) { return index + length }
         let kind = kinds[index]
-        if kind == .mark, let length = contraction(at: index, end: end, ignoresCase: true) { return index + length }
         if kind == .letter { return run(from: index, end: end) { $0 == .letter } }
         if kind != .newline, kind != .number, index + 1 < end, kinds[index + 1] == .letter {
             return run(from: index + 1, end: end) { $0 == .letter }

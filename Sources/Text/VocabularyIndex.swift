@@ -46,18 +46,6 @@ struct VocabularyIndex: Sendable {
         return true
     }
 
-    /// As FNV-1a, with eight bytes at a time: the vocabulary is the operator's, so nobody chooses colliding keys.
-    static func hash(_ key: Span<UInt8>) -> Int {
-        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        var at = 0
-        while at < key.count {
-            let end = min(at + 8, key.count)
-            var word: UInt64 = 0
-            for place in at..<end { word = word << 8 | UInt64(key[place]) }
-            hash = (hash ^ word) &* 0x9E37_79B9_7F4A_7C15
-            hash ^= hash >> 32
-            at = end
-        }
-        return Int(truncatingIfNeeded: hash & 0x7FFF_FFFF)
-    }
+    /// The vocabulary is the operator's, so nobody chooses colliding keys.
+    static func hash(_ key: Span<UInt8>) -> Int { Int(truncatingIfNeeded: key.mixedHash >> 33) }
 }

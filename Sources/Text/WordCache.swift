@@ -89,7 +89,7 @@ struct StretchCache: Sendable {
     private var seen = [UInt32](repeating: 0, count: 1 << 12)
 
     /// Appends what a stretch became.
-    /// - Parameter hash: of `text`.
+    /// - Parameter hash: of `text`. Texts of equal hashes take each other's place, no more.
     /// - Returns: false when that is not known.
     func append(_ text: Span<UInt8>, hash: UInt64, to tokens: inout [TokenID]) -> Bool {
         let place = Int(truncatingIfNeeded: hash >> 54)
@@ -117,16 +117,5 @@ struct StretchCache: Sendable {
         copy.reserveCapacity(text.count)
         for place in text.indices { copy.append(text[place]) }
         entries[Int(truncatingIfNeeded: hash >> 54)] = Entry(text: copy, tokens: Array(tokens))
-    }
-
-    /// Eight bytes at a time. Who finds texts of equal hashes makes them take each other's place, no more.
-    static func hash(_ text: Span<UInt8>) -> UInt64 {
-        var hash = UInt64(truncatingIfNeeded: text.count)
-        var at = 0
-        while at < text.count {
-            hash = (hash ^ hash >> 32 ^ text.word(at: at, before: text.count)) &* 0x9E37_79B9_7F4A_7C15
-            at += 8
-        }
-        return hash
     }
 }

@@ -45,6 +45,9 @@ enum Program {
         }
     }
 
+    /// Nanoseconds since 1970: larger than any epoch of an earlier process.
+    static func epoch() -> UInt64 { UInt64(max(0, Date().timeIntervalSince1970) * 1e9) }
+
     static func logger(_ settings: Settings, _ common: CommonFlags, label: String) throws -> Logger {
         let level = try settings.value(CommonKeys.logLevel, flag: common.logLevel)
         let isJSON = try settings.value(CommonKeys.logFormat, flag: common.logFormat) == "json"

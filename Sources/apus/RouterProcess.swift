@@ -63,7 +63,7 @@ final class RouterProcess: Sendable {
             let tokenizers = TokenizerStore()
             var seed = SystemRandomNumberGenerator()
             let name = "router-" + String(seed.next() as UInt64, radix: 16)
-            let epoch = UInt64(max(0, Date().timeIntervalSince1970) * 1e9)
+            let epoch = Program.epoch()
             let router = Router(
                 eventLoop: eventLoop, options: front.router, metrics: metrics, logger: logger,
                 tracer: export?.tracer(metrics: metrics, logger: logger)

@@ -4,8 +4,7 @@ import JSON
 /// constant, without a call; what is there is compared where it lies.
 extension FieldReader {
     @inline(__always) private static func bit(of name: StaticString) -> UInt64 {
-        let first = name.utf8CodeUnitCount > 0 ? name.utf8Start.pointee : 0
-        return 1 &<< (UInt64(truncatingIfNeeded: name.utf8CodeUnitCount &* 5) &+ UInt64(first))
+        bit(byteCount: name.utf8CodeUnitCount, first: name.utf8CodeUnitCount > 0 ? name.utf8Start.pointee : 0)
     }
 
     @inline(__always) func value(_ name: StaticString) -> JSONValue? {
@@ -26,14 +25,14 @@ extension FieldReader {
 
     @inline(__always) func bool(_ name: StaticString) throws(APIError) -> Bool? {
         guard let value = value(name) else { return nil }
-        guard case .bool(let bool) = value else { throw wrongKind(name.description, wanted: "a boolean", value) }
-        return bool
+        if case .bool(let bool) = value { return bool }
+        return try bool(name.description)
     }
 
     @inline(__always) func string(_ name: StaticString) throws(APIError) -> String? {
         guard let value = value(name) else { return nil }
-        guard case .string(let string) = value else { throw wrongKind(name.description, wanted: "a string", value) }
-        return string
+        if case .string(let string) = value { return string }
+        return try string(name.description)
     }
 
     @inline(__always) func object(_ name: StaticString) throws(APIError) -> FieldReader? {

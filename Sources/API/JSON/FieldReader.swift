@@ -28,9 +28,11 @@ struct FieldReader {
     }
 
     /// One of 64, by a name's length and its first byte.
-    static func bit(of name: String) -> UInt64 {
-        1 &<< (UInt64(truncatingIfNeeded: name.utf8.count &* 5) &+ UInt64(name.utf8.first ?? 0))
+    @inline(__always) static func bit(byteCount: Int, first: UInt8) -> UInt64 {
+        1 &<< (UInt64(truncatingIfNeeded: byteCount &* 5) &+ UInt64(first))
     }
+
+    static func bit(of name: String) -> UInt64 { bit(byteCount: name.utf8.count, first: name.utf8.first ?? 0) }
 
     static func bits(of names: String...) -> UInt64 { names.reduce(0) { $0 | bit(of: $1) } }
 

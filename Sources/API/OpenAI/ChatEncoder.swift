@@ -54,14 +54,6 @@ struct ChatEncoder: AnswerEncoder {
 
     func writeChoice(choice: Int, _ piece: AnswerPiece, _ reason: FinishReason?, into buffer: inout ByteBuffer) {
         writeIndex(choice, into: &buffer)
-        // Nearly all answers are this, which is what the rest would write.
-        if !showsLogprobs, piece.calls.isEmpty {
-            buffer.writeStaticString(",\"message\":{\"role\":\"assistant\",\"content\":")
-            buffer.writeJSON(piece.text)
-            buffer.writeStaticString(",\"refusal\":null},\"logprobs\":null,\"finish_reason\":")
-            buffer.writeFinishReason(reason)
-            return
-        }
         buffer.writeStaticString(",\"message\":{\"role\":\"assistant\",")
         writeContent(of: choice, piece, areWhole: true, into: &buffer)
         buffer.writeStaticString(",\"refusal\":null},\"logprobs\":")

@@ -25,7 +25,7 @@ final class LinkBench: WorkerLinkDelegate {
     private var sentAt: NIODeadline = .now()
     private var nanoseconds: [Int64] = []
     private var sentCount: UInt64 = 0
-    private var state: UInt64 = 1
+    private var tokens = SeededTokens(state: 1)
     private var isDone = false
 
     private init(_ plan: Plan, eventLoop: any EventLoop, done: EventLoopPromise<String>) throws {
@@ -35,7 +35,7 @@ final class LinkBench: WorkerLinkDelegate {
             .init(
                 host: plan.worker.host, port: plan.worker.port,
                 router: "bench-\(ProcessInfo.processInfo.processIdentifier)",
-                epoch: UInt64(max(0, Date().timeIntervalSince1970) * 1e9),
+                epoch: Program.epoch(),
                 tls: try plan.tls.map { try TLSContextBox.client($0) }),
             eventLoop: eventLoop, tokenizers: TokenizerStore(), chance: { 0.5 })
     }
@@ -88,10 +88,7 @@ final class LinkBench: WorkerLinkDelegate {
         var sampling = SamplingParameters()
         sampling.temperature = 0
         sampling.maxTokens = 1
-        let prompt = (0..<plan.promptLength).map { _ in
-            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-            return TokenID(clamping: (state >> 33) % vocabularySize)
-        }
+        let prompt = (0..<plan.promptLength).map { _ in TokenID(clamping: tokens.next(below: vocabularySize)) }
         let sequence = AdmittedSequence(
             id: SequenceID(sentCount), tokens: prompt, promptTokenCount: prompt.count, sampling: sampling)
         sentAt = .now()

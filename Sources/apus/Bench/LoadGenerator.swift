@@ -120,12 +120,9 @@ final class LoadGenerator {
 
     /// Request `index` is the same in every run with the same seed.
     private func request(_ index: Int) -> ByteBuffer {
-        var state = plan.seed &+ UInt64(index) &* 0x9E37_79B9_7F4A_7C15
-        func token() -> Int {
-            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-            return 1000 + Int((state >> 33) % 20_000)
-        }
-        let prompt = (0..<plan.promptTokens).map { _ in String(token()) }.joined(separator: ",")
+        var tokens = SeededTokens(state: plan.seed &+ UInt64(index) &* 0x9E37_79B9_7F4A_7C15)
+        let prompt = (0..<plan.promptTokens).map { _ in String(1000 + tokens.next(below: 20_000)) }
+            .joined(separator: ",")
         return ByteBuffer(
             string: """
                 {"model":"\(plan.model)","prompt":[\(prompt)],"max_tokens":\(plan.outputTokens),"ignore_eos":true,\

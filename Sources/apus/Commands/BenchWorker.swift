@@ -1,6 +1,5 @@
 import ArgumentParser
 import Configuration
-import Foundation
 import Models
 import NIOCore
 import NIOPosix
@@ -48,7 +47,7 @@ struct BenchWorker: ParsableCommand {
             options.slotCount = slots
             options.stepTokenBudget = 8192
             options.speculationEnabled = false
-            options.epoch = UInt64(max(0, Date().timeIntervalSince1970) * 1e9)
+            options.epoch = Program.epoch()
             options.linkTLS = try LinkTLS.options(settings, linkTLS)
             let logger = try Program.logger(settings, common, label: "worker")
             let (command, started) = (self, options)

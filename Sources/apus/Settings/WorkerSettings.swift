@@ -30,7 +30,7 @@ struct WorkerSettings: Sendable {
         options.stallSeconds = compute.hangTimeout
         options.prefixCacheEnabled = compute.prefixCache
         options.speculationEnabled = compute.speculation
-        options.epoch = UInt64(max(0, Date().timeIntervalSince1970) * 1e9)
+        options.epoch = Program.epoch()
         options.drainSeconds = try settings.value(CommonKeys.drainTimeout, flag: flags.common.drainTimeout)
         options.linkTLS = try LinkTLS.options(settings, flags.linkTLS)
         options.metricsTLS = try ServerTLS.admin(settings, flags.adminTLS)
