@@ -33,8 +33,8 @@ test: packages model embedding-model lint arm-kernels check-tools fuzz-check
 	$(CHECKS) Deploy/test/check_manifests.py .build-test/release/apus
 	Deploy/local/unpack-package.sh prometheus .build-test/prometheus
 	/usr/bin/python3 Deploy/test/check_monitoring.py .build-test/release/apus $(MODEL) .build-test/prometheus/usr/bin
-	swift test $(TEST_BUILD) --skip-build --skip $(SOCKET_TESTS)
-	swift test $(TEST_BUILD) --skip-build --no-parallel --filter $(SOCKET_TESTS)
+	Deploy/test/run_tests.sh $(TEST_BUILD) --skip-build --skip $(SOCKET_TESTS)
+	Deploy/test/run_tests.sh $(TEST_BUILD) --skip-build --no-parallel --filter $(SOCKET_TESTS)
 
 # What manifests are checked with.
 CHECKS := .build-test/checks/bin/python3

@@ -24,8 +24,11 @@ MUTATIONS = [
         "pages promised and not yet seen by the worker count as free", "WorkerRecord.swift",
         "load.freePages - unseenPages - pages(", "load.freePages - pages("),
     Mutation(
-        "what kills every worker is never taken out", "ClusterScheduler+Workers.swift",
-        "guard deaths >= limit else { continue }", "guard deaths >= limit + 40 else { continue }"),
+        "what kills every worker is never taken out", "ClusterScheduler+Deaths.swift",
+        "if deaths >= deathsMax {", "if deaths >= deathsMax + 40 {"),
+    Mutation(
+        "workers that die together speak for nobody", "ClusterScheduler+Deaths.swift",
+        "accusation.deathsMax + (choice.hadCompany ? 1 : 0)", "accusation.deathsMax"),
     Mutation(
         "suspects are tried in company", "ClusterScheduler+Placement.swift",
         "!demand.isOnTrial || canTry(demand, on: worker, now: now)", "true"),

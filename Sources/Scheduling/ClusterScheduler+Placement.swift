@@ -187,6 +187,7 @@ extension ClusterScheduler {
     /// tokens, and no other suspect of its request is tried meanwhile.
     private func canTry(_ demand: Demand, on worker: WorkerRecord, now: Instant) -> Bool {
         guard let request = requests[demand.id.request], request.choices.indices.contains(demand.id.index),
+            !request.choices[demand.id.index].isAccused,
             request.choices[demand.id.index].triableFrom.map({ $0 <= now }) ?? true
         else { return false }
         let isTriedElsewhere = request.choices.indices.contains { index in

@@ -11,6 +11,7 @@ extension ClusterScheduler {
         }
         lastLook = now
         expire(now, into: &actions)
+        judgeAccused(now, into: &actions)
         if noSuspicionBefore.map({ $0 <= now }) ?? true {
             suspect(now, into: &actions)
             judgePaces(now, into: &actions)

@@ -161,26 +161,14 @@ extension ClusterScheduler {
         workers[id]?.state = .gone
         refresh(id)
         giveUpReservation(on: id)
-        let suspects = worker.assigned.count { sequences[$0.rawValue]?.isUnproven == true }
-        deathTimes.removeAll { now.seconds(since: $0) > limits.deathMemorySeconds }
-        let isExplained = isSilent || suspects > 0 || worker.state == .draining
-        if !isExplained { deathTimes.append(now) }
-        for sequence in inOrder(worker.assigned) {
-            settle(sequence)
-            guard let running = sequences[sequence.rawValue] else { continue }
-            guard !isSilent else {
+        if isSilent {
+            for sequence in inOrder(worker.assigned) {
+                guard let choice = sequences[sequence.rawValue]?.choice else { continue }
                 requeue(sequence, .workerStalled, now: now, into: &actions)
-                _ = countStall(running.choice, now: now, into: &actions)
-                continue
+                _ = countStall(choice, now: now, into: &actions)
             }
-            let deaths = countDeath(running, of: worker, isExplained: isExplained, now: now)
-            let own = record(of: running.choice)?.unexplainedDeaths ?? 0
-            let others = min(max(0, deathTimes.count - own), limits.otherDeathsMax)
-            let limit = (suspects > 1 ? limits.deathsInCompanyMax : limits.deathsMax) + others
-            requeue(sequence, .workerLost, now: now, into: &actions)
-            guard deaths >= limit else { continue }
-            let message = "The request was running on \(deaths) workers when they died, and made no progress."
-            fail(running.choice.request, .internalFailure(message), now: now, into: &actions)
+        } else {
+            holdDeath(of: worker, now: now, into: &actions)
         }
         let (model, numericsID) = (worker.model, worker.description.numericsID)
         workers.remove(id)
@@ -226,26 +214,6 @@ extension ClusterScheduler {
         }
         guard let (growth, reviewTokenCount) = difference else { return }
         sequences.with(sequence.rawValue) { $0.reserves(growth, until: target, reviewAt: reviewTokenCount) }
-    }
-
-    /// Counts a worker's death against a choice that was there.
-    /// - Returns: how many died under it with no token in between.
-    private mutating func countDeath(
-        _ running: RunningSequence, of worker: WorkerRecord, isExplained: Bool, now: Instant
-    ) -> Int {
-        let id = running.choice
-        guard var choice = record(of: id) else { return 0 }
-        choice.noteFault()
-        let isTooSoon =
-            choice.deaths > 0 && !choice.isSuspect && !choice.isForgiven && !worker.hasSeen(running.command)
-            && now.seconds(since: running.admittedAt) < limits.innocentSeconds
-        if isTooSoon { choice.isForgiven = true } else { choice.deaths += 1 }
-        if !isExplained { choice.unexplainedDeaths += 1 }
-        if running.isUnproven, !isTooSoon {
-            choice.becomesSuspect(triableFrom: now.advanced(bySeconds: limits.trialPauseSeconds))
-        }
-        requests[id.request]?.choices[id.index] = choice
-        return choice.deaths
     }
 
     /// Sequences in the order in which their requests came.

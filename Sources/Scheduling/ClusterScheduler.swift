@@ -37,6 +37,10 @@ package struct ClusterScheduler: Sendable {
     var lastTicket: UInt64 = 0
     /// When workers died of which nobody there can have been the cause, as far back as `deathMemorySeconds`.
     var deathTimes: [Instant] = []
+    /// Workers that died in the last `trialPauseSeconds`.
+    var recentDeaths: [WorkerDeath] = []
+    /// In order of their time.
+    var accusations: [Accusation] = []
     var lastLook: Instant?
     var noSuspicionBefore: Instant?
     /// When paces are compared next.

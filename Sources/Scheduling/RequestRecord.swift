@@ -34,6 +34,10 @@ struct ChoiceRecord: Sendable {
     var isForgiven = false
     /// Of `deaths`, those that nobody there can have been the cause of before it.
     var unexplainedDeaths = 0
+    /// In the moment of one of `deaths` another worker died, that had nothing of its request.
+    var hadCompany = false
+    /// It waits until it is known what else died when its worker did.
+    var isAccused = false
     /// It had made no token on a worker that died.
     private(set) var isSuspect = false
     /// When it may run again.
@@ -42,7 +46,7 @@ struct ChoiceRecord: Sendable {
     var tokenCount: Int { promptCount + outputCount }
 
     /// Whether it runs without others that may be what a worker dies of, until it has made a token.
-    var isOnTrial: Bool { isSuspect && faultPosition == outputCount }
+    var isOnTrial: Bool { (isSuspect || isAccused) && faultPosition == outputCount }
 
     mutating func becomesSuspect(triableFrom instant: Instant) {
         isSuspect = true
@@ -60,7 +64,7 @@ struct ChoiceRecord: Sendable {
     mutating func noteFault() {
         guard faultPosition != outputCount else { return }
         faultPosition = outputCount
-        (deaths, stalls, isForgiven, unexplainedDeaths) = (0, 0, false, 0)
+        (deaths, stalls, isForgiven, unexplainedDeaths, hadCompany) = (0, 0, false, 0, false)
         (isSuspect, triableFrom) = (false, nil)
     }
 }

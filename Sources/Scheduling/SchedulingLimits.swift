@@ -96,7 +96,9 @@ package struct SchedulingLimits: Equatable, Sendable {
     /// The same where neighbours are as suspect: they had all made tokens where the first worker died, and went on
     /// together, since a stream should not wait for the proof of its innocence.
     package var deathsInCompanyMax = 3
-    /// Before a suspect is tried: what kills several workers at once has done so by then, and is not taken for it.
+    /// Before a suspect is tried, or a request is failed for deaths: what kills several workers at once has done so by
+    /// then. A worker that died so soon before or after another one, of what that one had nothing of, allows a choice one
+    /// death more, once.
     package var trialPauseSeconds = 0.05
     /// Workers that died lately with nobody there who can have been the cause speak for a choice: where they die of
     /// something else, it may be there by chance, again and again. Each allows one death more, up to so many.

@@ -22,6 +22,12 @@ import Testing
         return seen
     }
 
+    /// A worker's death, and what is thought of it a moment later.
+    static func die(_ worker: UInt64, at seconds: Double, _ scheduler: inout ClusterScheduler) -> [SchedulingAction] {
+        scheduler.workerLost(WorkerID(worker), now: .at(seconds))
+            + scheduler.timePassed(.at(seconds + scheduler.limits.trialPauseSeconds + 0.01))
+    }
+
     @Test func `sequences of a lost worker go on elsewhere, in order of arrival, under new names`() throws {
         var scheduler = ClusterScheduler.with([.small()])
         var before: [SequenceID] = []
@@ -106,7 +112,8 @@ import Testing
         #expect(scheduler.workerLost(WorkerID(1), now: .at(1)).admissions.isEmpty)
         #expect(scheduler.timePassed(.at(1.1)).admissions.map(\.worker) == [2])
 
-        let second = scheduler.workerLost(WorkerID(2), now: .at(2))
+        #expect(scheduler.workerLost(WorkerID(2), now: .at(2)) == [.moved(ChoiceID(RequestID(1), 0), .workerLost)])
+        let second = scheduler.timePassed(.at(2.05))
 
         guard case .internalFailure = second.failures[1] else {
             Issue.record("the request should be out, not \(second)")
@@ -127,8 +134,7 @@ import Testing
         // Two deaths with it are no more than there were without it; five are.
         var failures: [Int] = []
         for death in 4...8 as ClosedRange<UInt64> {
-            let lost = scheduler.workerLost(WorkerID(death), now: .at(Double(death)))
-            failures.append(lost.failures.count)
+            failures.append(Self.die(death, at: Double(death), &scheduler).failures.count)
             _ = scheduler.workerWelcomed(WorkerID(death + 1), .small(slots: 1), now: .at(Double(death) + 0.1))
         }
 
@@ -153,7 +159,7 @@ import Testing
         #expect(try scheduler.requestSubmitted(.plain(5), now: .at(1.3)).admissions.isEmpty)
 
         // It was that one. The streams go on, and the other suspect clears itself.
-        #expect(scheduler.workerLost(WorkerID(2), now: .at(2)).failures.keys.sorted() == [1])
+        #expect(Self.die(2, at: 2, &scheduler).failures.keys.sorted() == [1])
         let welcomed = scheduler.workerWelcomed(WorkerID(3), .small(), now: .at(2.1)).admissions
         #expect(welcomed.map(\.request).sorted() == [2, 4, 5])
         let entries = welcomed.map { StepEntry(sequence: $0.sequence, tokens: [5]) }
@@ -193,7 +199,7 @@ import Testing
         let tried = scheduler.timePassed(.at(1.1)).admissions
         #expect(tried.count == 1)
 
-        let lost = scheduler.workerLost(WorkerID(tried.first?.worker ?? 0), now: .at(2))
+        let lost = Self.die(tried.first?.worker ?? 0, at: 2, &scheduler)
         #expect(lost.failures.keys.sorted() == [1] && scheduler.openRequests == 0)
         #expect(scheduler.workerCount(.ready) == 1)
         #expect(scheduler.invariantViolation() == nil)
@@ -228,9 +234,50 @@ import Testing
         for (worker, seconds) in [(1, 1), (2, 1.002), (3, 2)] as [(UInt64, Double)] {
             failures.append(scheduler.workerLost(WorkerID(worker), now: .at(seconds)).failures.count)
         }
+        failures.append(scheduler.timePassed(.at(2.06)).failures.count)
 
-        #expect(failures == [0, 0, 1])
+        #expect(failures == [0, 0, 0, 1])
         #expect(scheduler.invariantViolation() == nil)
+    }
+
+    @Test(arguments: [(together: [], survived: 1), ([1], 2), ([2], 2), ([1, 2], 2)])
+    func `requests whose workers died in the same moment are tried once more, and not twice`(
+        together: [Int], survived: Int
+    ) throws {
+        var scheduler = ClusterScheduler.with([.small(slots: 1), .small(slots: 1)])
+        for id in 1...2 as ClosedRange<UInt64> { _ = try scheduler.requestSubmitted(.plain(id), now: .at(0)) }
+        for death in 1...3 {
+            let seconds = Double(death)
+            let workers = try (1...2 as ClosedRange<UInt64>).map { id in
+                try #require(scheduler.placement(of: ChoiceID(RequestID(id), 0))?.worker)
+            }
+            _ = scheduler.workerLost(workers[0], now: .at(seconds))
+            _ = scheduler.workerLost(workers[1], now: .at(seconds + (together.contains(death) ? 0.04 : 0.06)))
+            let judged = scheduler.timePassed(.at(seconds + 0.2))
+            #expect(scheduler.invariantViolation() == nil)
+            guard death <= survived else {
+                #expect(judged.failures.keys.sorted() == [1, 2])
+                break
+            }
+            #expect(judged.failures.isEmpty)
+            for id in [2 * death + 1, 2 * death + 2] {
+                _ = scheduler.workerWelcomed(WorkerID(UInt64(id)), .small(slots: 1), now: .at(seconds + 0.3))
+            }
+        }
+        #expect(scheduler.openRequests == 0)
+    }
+
+    @Test func `workers that die in the same moment with one request each do not speak for it where both are its own`()
+        throws
+    {
+        var scheduler = ClusterScheduler.with([.small(slots: 1), .small(slots: 1)])
+        _ = try scheduler.requestSubmitted(.plain(1, choices: 2), now: .at(0))
+        #expect(scheduler.workerLost(WorkerID(1), now: .at(1)).failures.isEmpty)
+        #expect(scheduler.workerLost(WorkerID(2), now: .at(1.01)).failures.isEmpty)
+        _ = scheduler.workerWelcomed(WorkerID(3), .small(slots: 1), now: .at(1.1))
+        #expect(scheduler.placement(of: ChoiceID(RequestID(1), 0))?.worker == WorkerID(3))
+
+        #expect(Self.die(3, at: 2, &scheduler).failures.count == 1)
     }
 
     @Test func `a worker that stalls is suspected within its patience and loses its sequences`() throws {

@@ -68,15 +68,15 @@ extension SimulatedCluster {
     }
 
     /// A poison request kills two workers: the second alone, which proves it. More only where workers die of other
-    /// things too; another poison is one where its client has left before the worker died of it, or where it is another
-    /// router's, which tells nobody.
+    /// things too: one more where that was in the same moment. Another poison is such a thing where its client has left
+    /// before the worker died of it, or where it is another router's, which tells nobody.
     private mutating func checkPoison() {
         let limits = plan.limits
         let others = plan.poisonCount - 1
         let allowed =
             plan.faults.isEmpty
             ? limits.deathsMax + (routers.count > 1 ? 2 * limits.deathsMax : 1) * others
-            : limits.deathsInCompanyMax + 1 + limits.otherDeathsMax
+            : limits.deathsInCompanyMax + 2 + limits.otherDeathsMax
         for (number, deaths) in poisonDeaths where deaths > allowed {
             violate("Poison \(number) killed \(deaths) workers; \(allowed) are allowed.")
         }
