@@ -28,10 +28,10 @@ MUTATIONS = [
         "if deaths >= deathsMax {", "if deaths >= deathsMax + 40 {"),
     Mutation(
         "workers that die together speak for nobody", "ClusterScheduler+Deaths.swift",
-        "accusation.deathsMax + (choice.hadCompany ? 1 : 0)", "accusation.deathsMax"),
+        "accusation.deathsMax + (choice.isDoubtful ? 1 : 0)", "accusation.deathsMax"),
     Mutation(
         "suspects are tried in company", "ClusterScheduler+Placement.swift",
-        "!demand.isOnTrial || canTry(demand, on: worker, now: now)", "true"),
+        "!demand.isOnTrial || canTry(demand, on: worker)", "true"),
     Mutation(
         "others join a suspect that is tried", "ClusterScheduler+Placement.swift",
         "guard worker.isOffered, worker.trial == nil,", "guard worker.isOffered,"),

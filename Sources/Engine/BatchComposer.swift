@@ -106,7 +106,7 @@ package struct BatchComposer: Sendable {
     /// - Parameters:
     ///   - plan: of the step before; overwritten.
     ///   - prefillMax: prompt tokens that may be computed beside so many sequences in decode, of so many prompts: those of
-    ///     sequences that go on here with what they made elsewhere, and of others. Without rows, and so without the need to
+    ///     sequences that a worker had before, and of others. Without rows, and so without the need to
     ///     share, nobody is asked.
     package mutating func plan(
         into plan: inout StepPlan,

@@ -21,6 +21,7 @@ package struct RunningSequence: Sendable {
     package let pooling: Pooling?
     package let priority: Int
     package let promptTokenCount: Int
+    let resumes: Bool
     /// Prompt and journal: what there was to compute when it came.
     package let admittedTokenCount: Int
     /// Prompt, journal and what was produced here.
@@ -41,6 +42,7 @@ package struct RunningSequence: Sendable {
         pooling = admitted.pooling
         priority = admitted.priority
         promptTokenCount = admitted.promptTokenCount
+        resumes = admitted.resumes || admitted.tokens.count > admitted.promptTokenCount
         admittedTokenCount = admitted.tokens.count
         tokens = admitted.tokens
         pages = PageTable(salt: admitted.salt)
@@ -52,9 +54,9 @@ package struct RunningSequence: Sendable {
     /// Tokens to compute before the next one can be chosen: 1 in decode, more in prefill.
     package var pendingCount: Int { tokens.count - computedCount }
     package var waitingPrefillCount: Int { max(0, admittedTokenCount - computedCount) }
-    /// - Parameter resumes: whether it came with tokens that it had made before.
+    /// - Parameter resumes: whether a worker had it before.
     func isPrefill(thatResumes resumes: Bool) -> Bool {
-        pendingCount > 1 && resumes == (admittedTokenCount > promptTokenCount)
+        pendingCount > 1 && resumes == self.resumes
     }
     /// False where only the prompt's own log-probabilities are wanted.
     package var wantsToken: Bool { sampling.maxTokens > 0 }

@@ -65,10 +65,12 @@ package struct AdmittedSequence: Equatable, Sendable {
     package var pooling: Pooling?
     /// The span that the sequence's own are children of; nil where nobody traces it.
     package var trace: TraceContext?
+    /// A worker had it before, if only for a part of its prompt: its client has waited for it.
+    package var resumes: Bool
 
     @inlinable package init(
         id: SequenceID, tokens: [TokenID], promptTokenCount: Int, sampling: SamplingParameters, priority: Int = 0,
-        salt: UInt64 = 0, pooling: Pooling? = nil, trace: TraceContext? = nil
+        salt: UInt64 = 0, pooling: Pooling? = nil, trace: TraceContext? = nil, resumes: Bool = false
     ) {
         self.id = id
         self.tokens = tokens
@@ -78,6 +80,7 @@ package struct AdmittedSequence: Equatable, Sendable {
         self.salt = salt
         self.pooling = pooling
         self.trace = trace
+        self.resumes = resumes
     }
 }
 

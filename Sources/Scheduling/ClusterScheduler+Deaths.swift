@@ -33,7 +33,7 @@ extension ClusterScheduler {
             guard let running = sequences[sequence.rawValue] else { continue }
             let deaths = countDeath(running, of: worker, isExplained: isExplained, now: now)
             if recentDeaths.contains(where: { !$0.requests.contains(running.choice.request) }) {
-                hadCompany(running.choice)
+                diedInCompany(running.choice)
             } else {
                 death.alone.append(running.choice)
             }
@@ -53,13 +53,13 @@ extension ClusterScheduler {
             let spokenFor = recentDeaths[place].alone.filter { !death.requests.contains($0.request) }
             guard !spokenFor.isEmpty else { continue }
             recentDeaths[place].alone.removeAll { !death.requests.contains($0.request) }
-            for choice in spokenFor { hadCompany(choice) }
+            for choice in spokenFor { diedInCompany(choice) }
         }
     }
 
-    private mutating func hadCompany(_ id: ChoiceID) {
+    private mutating func diedInCompany(_ id: ChoiceID) {
         guard requests[id.request]?.choices.indices.contains(id.index) == true else { return }
-        requests[id.request]?.choices[id.index].hadCompany = true
+        requests[id.request]?.choices[id.index].diedInCompany()
     }
 
     /// Counts a worker's death against a choice that was there.
@@ -77,6 +77,9 @@ extension ClusterScheduler {
         if !isExplained { choice.unexplainedDeaths += 1 }
         if running.isUnproven, !isTooSoon {
             choice.becomesSuspect(triableFrom: now.advanced(bySeconds: limits.trialPauseSeconds))
+        }
+        if choice.deaths > 1, running.isUnproven, running.stepCount >= limits.survivedStepsMin {
+            choice.livedThroughSteps()
         }
         requests[id.request]?.choices[id.index] = choice
         return choice.deaths
@@ -97,7 +100,7 @@ extension ClusterScheduler {
             let id = accusation.choice
             guard let choice = record(of: id), choice.isAccused else { continue }
             requests[id.request]?.choices[id.index].isAccused = false
-            guard choice.deaths >= accusation.deathsMax + (choice.hadCompany ? 1 : 0) else { continue }
+            guard choice.deaths >= accusation.deathsMax + (choice.isDoubtful ? 1 : 0) else { continue }
             let message = "The request was running on \(choice.deaths) workers when they died, and made no progress."
             fail(id.request, .internalFailure(message), now: now, into: &actions)
         }

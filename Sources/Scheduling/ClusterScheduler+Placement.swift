@@ -170,7 +170,8 @@ extension ClusterScheduler {
 
     /// Whether a worker has a slot and pages for a choice, and may take it at all.
     private func mayTake(_ worker: WorkerRecord, _ demand: Demand, now: Instant) -> Bool {
-        guard worker.isOffered, worker.trial == nil, !demand.isOnTrial || canTry(demand, on: worker, now: now),
+        guard worker.isOffered, worker.trial == nil, demand.triableFrom.map({ $0 <= now }) ?? true,
+            !demand.isOnTrial || canTry(demand, on: worker),
             worker.model == demand.model,
             demand.numericsID == nil || demand.numericsID == worker.description.numericsID,
             demand.tokenCount <= worker.description.contextLength,
@@ -185,10 +186,9 @@ extension ClusterScheduler {
 
     /// Whether a suspect can run where, if the worker dies, only it can have been the cause: all others there have made
     /// tokens, and no other suspect of its request is tried meanwhile.
-    private func canTry(_ demand: Demand, on worker: WorkerRecord, now: Instant) -> Bool {
+    private func canTry(_ demand: Demand, on worker: WorkerRecord) -> Bool {
         guard let request = requests[demand.id.request], request.choices.indices.contains(demand.id.index),
-            !request.choices[demand.id.index].isAccused,
-            request.choices[demand.id.index].triableFrom.map({ $0 <= now }) ?? true
+            !request.choices[demand.id.index].isAccused
         else { return false }
         let isTriedElsewhere = request.choices.indices.contains { index in
             guard index != demand.id.index, case .running = request.choices[index].state else { return false }
@@ -223,10 +223,12 @@ extension ClusterScheduler {
 
     // MARK: - Reservations, ranks
 
-    /// Keeps a worker for a head that has waited long enough. Others pass it everywhere else.
+    /// Keeps a worker for a head that has waited long enough. Others pass it everywhere else. A suspect cannot be tried
+    /// where others come without end, and they can wait for as long as its first token takes.
     private mutating func reserve(_ id: WorkerID, for head: ChoiceID, now: Instant) {
         guard reservations[head] == nil, let choice = record(of: head), let worker = workers[id],
-            now.seconds(since: choice.waitingSince) >= limits.headPatienceSeconds,
+            now.seconds(since: choice.waitingSince)
+                >= (choice.isOnTrial ? limits.trialPauseSeconds : limits.headPatienceSeconds),
             worker.state == .ready, worker.reservation == nil,
             requests[head.request]?.model == worker.model,
             choice.numericsID == nil || choice.numericsID == worker.description.numericsID,

@@ -9,6 +9,8 @@ struct Demand {
     var tokenCount: Int
     var ticket: UInt64
     var isOnTrial: Bool
+    /// When it may run again.
+    var triableFrom: Instant?
     var output: OutputDemand
 }
 
@@ -20,6 +22,7 @@ extension RequestRecord {
             id: id, model: model, numericsID: choices[id.index].numericsID,
             promptCount: choices[id.index].promptCount, tokenCount: choices[id.index].tokenCount,
             ticket: choices[id.index].ticket, isOnTrial: choices[id.index].isOnTrial,
+            triableFrom: choices[id.index].triableFrom,
             output: OutputDemand(expected: 0, made: choices[id.index].outputCount, max: spec.maxTokens))
     }
 }

@@ -34,8 +34,9 @@ struct ChoiceRecord: Sendable {
     var isForgiven = false
     /// Of `deaths`, those that nobody there can have been the cause of before it.
     var unexplainedDeaths = 0
-    /// In the moment of one of `deaths` another worker died, that had nothing of its request.
-    var hadCompany = false
+    /// In the moment of one of `deaths` another worker died, that had nothing of its request; or the one that died had
+    /// done steps with it before. Each speaks for it; together they allow it one death more.
+    private(set) var isDoubtful = false
     /// It waits until it is known what else died when its worker did.
     var isAccused = false
     /// It had made no token on a worker that died.
@@ -53,6 +54,15 @@ struct ChoiceRecord: Sendable {
         triableFrom = instant
     }
 
+    /// Several workers died at once, and not all of them of this. After one death it goes on with others; after more it
+    /// has to be tried, once more often.
+    mutating func diedInCompany() {
+        isDoubtful = true
+        if deaths == 1 { isSuspect = false }
+    }
+
+    mutating func livedThroughSteps() { isDoubtful = true }
+
     /// Takes new tokens in; the first bind the choice to the numerics id that made them.
     mutating func advance(by tokens: [TokenID], numericsID made: String) {
         if numericsID == nil { numericsID = made }
@@ -64,7 +74,7 @@ struct ChoiceRecord: Sendable {
     mutating func noteFault() {
         guard faultPosition != outputCount else { return }
         faultPosition = outputCount
-        (deaths, stalls, isForgiven, unexplainedDeaths, hadCompany) = (0, 0, false, 0, false)
+        (deaths, stalls, isForgiven, unexplainedDeaths, isDoubtful) = (0, 0, false, 0, false)
         (isSuspect, triableFrom) = (false, nil)
     }
 }

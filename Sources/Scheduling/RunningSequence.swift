@@ -7,6 +7,8 @@ import Inference
 struct RunningSequence: Sendable {
     // What every entry of a report reads or writes, in two cache lines.
     let worker: WorkerID
+    /// Steps that it was in here and that were reported.
+    private(set) var stepCount: UInt32 = 0
     let choice: ChoiceID
     /// Prompt and output.
     private(set) var tokenCount: Int
@@ -82,6 +84,7 @@ struct RunningSequence: Sendable {
     ///   another worker.
     mutating func advance(by tokens: [TokenID], on host: WorkerID) -> (choice: ChoiceID, needsReview: Bool)? {
         guard worker == host else { return nil }
+        stepCount &+= 1
         for token in tokens { news.append(token) }
         tokenCount += tokens.count
         return (choice, tokenCount >= reviewTokenCount)

@@ -100,6 +100,9 @@ package struct SchedulingLimits: Equatable, Sendable {
     /// then. A worker that died so soon before or after another one, of what that one had nothing of, allows a choice one
     /// death more, once.
     package var trialPauseSeconds = 0.05
+    /// So many steps with parts of a choice's prompt that the worker lived through before its death say the same: what
+    /// kills does so in its first step, nearly always.
+    package var survivedStepsMin: UInt32 = 2
     /// Workers that died lately with nobody there who can have been the cause speak for a choice: where they die of
     /// something else, it may be there by chance, again and again. Each allows one death more, up to so many.
     package var otherDeathsMax = 6

@@ -9,7 +9,8 @@ extension AdmittedSequence {
             id: SequenceID(wire.sequence), tokens: tokens,
             promptTokenCount: try FieldChecks.integer(
                 "admit.prompt_token_count", wire.promptTokenCount, in: 1...tokens.count),
-            sampling: try SamplingParameters(wire.sampling), priority: Int(wire.priority), salt: wire.salt)
+            sampling: try SamplingParameters(wire.sampling), priority: Int(wire.priority), salt: wire.salt,
+            resumes: wire.resumes)
         if wire.hasTrace { trace = try TraceContext(wire.trace) }
         guard wire.hasPooling else { return }
         pooling = Pooling()
@@ -34,6 +35,7 @@ extension AdmittedSequence {
         writer.write(fixed: salt, 6)
         if let pooling { writer.write(7) { pooling.write(into: &$0) } }
         if let trace { writer.write(message: trace.wire.encoded(), 8) }
+        if resumes { writer.write(UInt64(1), 9) }
     }
 }
 

@@ -69,6 +69,22 @@ import Testing
         #expect(plan.slices.count == 5 && plan.slices.allSatisfy { $0.tokens.count == 1 })
     }
 
+    @Test func `what a worker had before is computed as one that resumes, also if it made no token there`() {
+        var composer = Self.composer()
+        _ = composer.admit(.greedy(1, [1], maxTokens: 99), router: 0, pageLimit: .max)
+        Self.complete(composer.plan(), &composer)
+        var again = AdmittedSequence.greedy(2, Self.prompt(2, 10))
+        again.resumes = true
+        _ = composer.admit(again, router: 0, pageLimit: .max)
+        _ = composer.admit(.greedy(3, Self.prompt(3, 10)), router: 0, pageLimit: .max)
+
+        var plan = StepPlan()
+        composer.plan(into: &plan) { _, _, resumes in resumes ? 8 : 3 }
+
+        #expect(Self.ids(plan, composer) == [1, 2])
+        #expect(plan.slices.map(\.tokens.count) == [1, 8])
+    }
+
     @Test func `prefill goes by priority, then by who came first`() {
         var composer = Self.composer(budget: 30)
         _ = composer.admit(.greedy(1, Self.prompt(1, 20)), router: 0, pageLimit: .max)

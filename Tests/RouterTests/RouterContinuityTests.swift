@@ -160,5 +160,6 @@ import Text
         #expect(again.tokens.starts(with: [5, 6, 7] + output))
         #expect(again.sampling.maxTokens == 10)
         #expect(again.id != bench.links[0].admissions[0].id)
+        #expect(again.resumes && !bench.links[0].admissions[0].resumes)
     }
 }

@@ -267,6 +267,56 @@ import Testing
         #expect(scheduler.openRequests == 0)
     }
 
+    @Test func `what several workers had that died at once goes on together, and not one by one`() throws {
+        var scheduler = ClusterScheduler.with([.small(), .small(), .small()])
+        for id in 1...9 as ClosedRange<UInt64> { _ = try scheduler.requestSubmitted(.plain(id), now: .at(0)) }
+        let moved = (1...9).filter { scheduler.placement(of: ChoiceID(RequestID($0), 0))?.worker != WorkerID(3) }
+        _ = scheduler.workerWelcomed(WorkerID(4), .small(slots: 9), now: .at(0.9))
+        _ = scheduler.workerLost(WorkerID(1), now: .at(1))
+        _ = scheduler.workerLost(WorkerID(2), now: .at(1.02))
+
+        #expect(moved.count > 4)
+        #expect(scheduler.timePassed(.at(1.04)).admissions.isEmpty)
+        #expect(scheduler.timePassed(.at(1.08)).admissions.map(\.request).sorted() == moved)
+        #expect(scheduler.invariantViolation() == nil)
+    }
+
+    @Test func `a suspect is not kept waiting by those who come after it`() throws {
+        var scheduler = ClusterScheduler.with([.small(), .small(slots: 1)])
+        _ = try scheduler.requestSubmitted(.plain(1, max: 100), now: .at(0))
+        let suspect = try #require(scheduler.placement(of: ChoiceID(RequestID(1), 0))?.worker)
+        let other: UInt64 = suspect == WorkerID(1) ? 2 : 1
+        _ = scheduler.workerWelcomed(WorkerID(3), .small(), now: .at(0.5))
+        _ = scheduler.workerLost(WorkerID(other), now: .at(0.6))
+        let second = try Self.running(try scheduler.requestSubmitted(.plain(2, max: 100), now: .at(0.7)))
+        #expect(scheduler.placement(of: ChoiceID(RequestID(2), 0))?.worker == WorkerID(3))
+        _ = scheduler.workerLost(suspect, now: .at(1))
+
+        // It cannot be tried beside one that has made nothing; nobody else comes there until it was.
+        #expect(scheduler.report(3, [StepEntry(sequence: second, tokens: [])], at: 1.1).actions.admissions.isEmpty)
+        #expect(try scheduler.requestSubmitted(.plain(3), now: .at(1.15)).admissions.isEmpty)
+        let tried = scheduler.report(3, [StepEntry(sequence: second, tokens: [5])], at: 1.2).actions.admissions
+        #expect(tried.map(\.request) == [1])
+        let shown = StepEntry(sequence: try #require(tried.first?.sequence), tokens: [5])
+        #expect(scheduler.report(3, [shown], at: 1.3).actions.admissions.map(\.request) == [3])
+        #expect(scheduler.invariantViolation() == nil)
+    }
+
+    @Test(arguments: [(steps: 0, failures: 1), (1, 1), (2, 0)])
+    func `a suspect whose worker lived through steps with it is tried once more`(steps: Int, failures: Int) throws {
+        var scheduler = ClusterScheduler.with([.small(slots: 1), .small(slots: 1), .small(slots: 1)])
+        _ = try scheduler.requestSubmitted(.plain(1), now: .at(0))
+        _ = scheduler.workerLost(WorkerID(1), now: .at(1))
+        let tried = try Self.running(scheduler.timePassed(.at(1.1)))
+        for step in 0..<steps {
+            _ = scheduler.report(2, [StepEntry(sequence: tried, tokens: [])], at: 1.2 + Double(step) / 10)
+        }
+
+        #expect(Self.die(2, at: 2, &scheduler).failures.count == failures)
+        if failures == 0 { #expect(Self.die(3, at: 3, &scheduler).failures.count == 1) }
+        #expect(scheduler.invariantViolation() == nil)
+    }
+
     @Test func `workers that die in the same moment with one request each do not speak for it where both are its own`()
         throws
     {

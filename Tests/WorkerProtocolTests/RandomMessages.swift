@@ -46,7 +46,7 @@ extension SeededRandom {
                         id: sequenceID(), tokens: tokens, promptTokenCount: int(1...tokens.count),
                         sampling: sampling(), priority: int(-1000...1000), salt: next(),
                         pooling: bool() ? Pooling(secondStart: bool() ? int(0...tokens.count) : nil) : nil,
-                        trace: bool() ? trace() : nil)))
+                        trace: bool() ? trace() : nil, resumes: bool())))
         }
     }
 

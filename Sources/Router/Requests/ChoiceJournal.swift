@@ -18,6 +18,7 @@ struct ChoiceJournal {
     /// Of the prompt's positions 1...; told at once when complete, since a worker that takes over begins anew.
     private var promptLogprobs: [TokenLogprobs] = []
     private var hasToldPrompt: Bool
+    private var hasBeenAdmitted = false
 
     /// - Parameter choice: index among all choices of the request.
     init(choice: Int, of request: borrowing GenerationRequest, _ tokenizer: Tokenizer) {
@@ -35,7 +36,9 @@ struct ChoiceJournal {
     mutating func admission(as id: SequenceID, priority: Int, salt: UInt64) -> AdmittedSequence {
         var admission = AdmittedSequence(
             id: id, tokens: output.isEmpty ? prompt : prompt + output, promptTokenCount: prompt.count,
-            sampling: sampling, priority: priority, salt: salt, pooling: pooling)
+            sampling: sampling, priority: priority, salt: salt, pooling: pooling,
+            resumes: hasBeenAdmitted)
+        hasBeenAdmitted = true
         // Once told, they need not be computed again, and the prompt may come from the cache.
         if hasToldPrompt { admission.sampling.promptLogprobs = nil } else { promptLogprobs.removeAll() }
         return admission

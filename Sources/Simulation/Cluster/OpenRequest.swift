@@ -44,6 +44,6 @@ struct SimulatedJournal: Sendable {
     func admission(as id: SequenceID, priority: Int, salt: UInt64) -> AdmittedSequence {
         AdmittedSequence(
             id: id, tokens: prompt + output, promptTokenCount: prompt.count, sampling: sampling, priority: priority,
-            salt: salt)
+            salt: salt, resumes: admittedAt != nil)
     }
 }

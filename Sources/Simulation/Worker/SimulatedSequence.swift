@@ -10,6 +10,7 @@ struct SimulatedSequence: Sendable {
     let promptCount: Int
     /// Prompt and journal: what there was to compute when it came.
     let admittedCount: Int
+    private let resumes: Bool
     var tokens: [TokenID]
     /// Leading tokens whose K and V are in its pages.
     var computedCount = 0
@@ -24,6 +25,7 @@ struct SimulatedSequence: Sendable {
         priority = admitted.priority
         promptCount = admitted.promptTokenCount
         admittedCount = admitted.tokens.count
+        resumes = admitted.resumes || admitted.tokens.count > admitted.promptTokenCount
         tokens = admitted.tokens
         pages = SimulatedPages(salt: admitted.salt)
     }
@@ -32,7 +34,7 @@ struct SimulatedSequence: Sendable {
     /// 1 in decode, more in prefill.
     var pendingCount: Int { tokens.count - computedCount }
     var waitingPrefillCount: Int { max(0, admittedCount - computedCount) }
-    func isPrefill(thatResumes resumes: Bool) -> Bool { pendingCount > 1 && resumes == (admittedCount > promptCount) }
+    func isPrefill(thatResumes resumes: Bool) -> Bool { pendingCount > 1 && resumes == self.resumes }
     /// The number of the poison that it is, if it is one.
     var poison: Int? { tokens.count > 1 && tokens[0] == SimulatedModel.poisonToken ? Int(tokens[1]) : nil }
 

@@ -312,6 +312,9 @@ package nonisolated struct WireAdmit: Sendable {
   /// Clears the value of `trace`. Subsequent reads from it will return its default value.
   package mutating func clearTrace() {self._trace = nil}
 
+  /// A worker had it before: its client has waited for it.
+  package var resumes: Bool = false
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -1350,7 +1353,7 @@ nonisolated extension WireHello: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
 
 nonisolated extension WireAdmit: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Admit"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}sequence\0\u{1}tokens\0\u{3}prompt_token_count\0\u{1}sampling\0\u{1}priority\0\u{1}salt\0\u{1}pooling\0\u{1}trace\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}sequence\0\u{1}tokens\0\u{3}prompt_token_count\0\u{1}sampling\0\u{1}priority\0\u{1}salt\0\u{1}pooling\0\u{1}trace\0\u{1}resumes\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1366,6 +1369,7 @@ nonisolated extension WireAdmit: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
       case 6: try { try decoder.decodeSingularFixed64Field(value: &self.salt) }()
       case 7: try { try decoder.decodeSingularMessageField(value: &self._pooling) }()
       case 8: try { try decoder.decodeSingularMessageField(value: &self._trace) }()
+      case 9: try { try decoder.decodeSingularBoolField(value: &self.resumes) }()
       default: break
       }
     }
@@ -1400,6 +1404,9 @@ nonisolated extension WireAdmit: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
     try { if let v = self._trace {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
     } }()
+    if self.resumes != false {
+      try visitor.visitSingularBoolField(value: self.resumes, fieldNumber: 9)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1412,6 +1419,7 @@ nonisolated extension WireAdmit: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
     if lhs.salt != rhs.salt {return false}
     if lhs._pooling != rhs._pooling {return false}
     if lhs._trace != rhs._trace {return false}
+    if lhs.resumes != rhs.resumes {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
