@@ -216,6 +216,9 @@ class Disturbance:
         count = len(self.workers) - 1 if self.fault.hits_most else 1
         victims = self.chance.sample(self.workers, count)
         times, struck = {}, {}
+        if self.fault.detection_limit is not None:
+            # Of one that is set aside for its pace there is nothing to notice: it has nothing.
+            wait_until("all workers in use", lambda: self.router.ready_count() == len(self.workers))
         for worker in victims:
             times[worker.index] = time.monotonic()
             self.fault.strike(worker)

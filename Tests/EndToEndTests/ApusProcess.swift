@@ -71,8 +71,7 @@ final class ApusProcess: Sendable {
     ) throws -> (status: Int32, text: String) {
         let process = try ApusProcess(arguments, environment: environment, input: input)
         let status = try process.waitForExit()
-        // What it printed last may still be in the pipe.
-        try? eventually("the end of its output", seconds: 5) { process.hasSaidAll.withLock { $0 } }
+        process.waitForOutput()
         return (status, process.text)
     }
 
@@ -81,7 +80,13 @@ final class ApusProcess: Sendable {
         try eventually("'\(wanted)' in the output of apus", seconds: seconds) {
             text.contains(wanted) || !process.isRunning
         }
+        if !process.isRunning { waitForOutput() }
         guard text.contains(wanted) else { throw Failure(description: "apus ended early and said:\n\(text)") }
+    }
+
+    /// What it printed last may still be in the pipe when it has ended.
+    private func waitForOutput() {
+        try? eventually("the end of its output", seconds: 5) { hasSaidAll.withLock { $0 } }
     }
 
     func signal(_ number: Int32) { kill(process.processIdentifier, number) }
@@ -107,7 +112,7 @@ final class ApusProcess: Sendable {
 }
 
 /// Polls until `condition` holds.
-func eventually(_ what: String, seconds: Double = 10, _ condition: () throws -> Bool) throws {
+func eventually(_ what: String, seconds: Double = 30, _ condition: () throws -> Bool) throws {
     let deadline = Date().addingTimeInterval(seconds)
     while Date() < deadline {
         if try condition() { return }

@@ -18,7 +18,7 @@ struct Cluster {
                 "--grpc-port", "\(grpcPort)", "--admin-port", "\(adminPort)",
             ] + flags)
         try process.waitFor("is ready")
-        try eventually("\(workers) workers", seconds: 30) {
+        try eventually("\(workers) workers") {
             try metric("apus_workers", label: "state=\"ready\"") == Double(workers)
         }
     }

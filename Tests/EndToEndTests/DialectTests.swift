@@ -48,7 +48,7 @@ private struct RouterAlone {
             "--admin-port", "0",
         ])
         let port = port
-        try eventually("a model that is ready", seconds: 30) {
+        try eventually("a model that is ready") {
             (try? Curl.run("http://127.0.0.1:\(port)/health").status) == 200
         }
     }

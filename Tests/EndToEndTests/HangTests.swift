@@ -23,7 +23,7 @@ import Testing
 
         #expect(disturbed.isComplete)
         #expect(disturbed.text() == undisturbed.text())
-        try eventually("the worker's replacement", seconds: 30) {
+        try eventually("the worker's replacement") {
             try cluster.metric("apus_worker_restarts_total", label: #"cause="hung""#) == 1
                 && cluster.metric("apus_workers", label: "state=\"ready\"") == 2
         }

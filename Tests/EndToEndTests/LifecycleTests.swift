@@ -22,7 +22,7 @@ import Testing
 
             #expect(disturbed.isComplete)
             #expect(disturbed.text() == undisturbed.text())
-            try eventually("the worker's replacement", seconds: 20) {
+            try eventually("the worker's replacement") {
                 try cluster.metric("apus_workers", label: "state=\"ready\"") == 2
             }
         }
@@ -94,8 +94,8 @@ import Testing
         usleep(200_000)
         cluster.process.signal(SIGINT)
 
-        _ = try cluster.process.waitForExit(seconds: 5)
-        try eventually("the end of the workers", seconds: 2) { children.allSatisfy { !isAlive($0) } }
+        _ = try cluster.process.waitForExit(seconds: 10)
+        try eventually("the end of the workers", seconds: 10) { children.allSatisfy { !isAlive($0) } }
         transfer.process.terminate()
     }
 
@@ -106,6 +106,6 @@ import Testing
 
         cluster.process.signal(SIGKILL)
 
-        try eventually("the end of the workers", seconds: 5) { children.allSatisfy { !isAlive($0) } }
+        try eventually("the end of the workers") { children.allSatisfy { !isAlive($0) } }
     }
 }

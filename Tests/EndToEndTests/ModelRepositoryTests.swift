@@ -123,7 +123,7 @@ import Testing
             """, flags: ["--model-shadow", "one=two"])
         defer { try? FileManager.default.removeItem(at: server.folder) }
         try server.process.waitFor("is ready")
-        try eventually("both models", seconds: 30) { try Set(server.index().values) == ["READY "] }
+        try eventually("both models") { try Set(server.index().values) == ["READY "] }
         func metric(_ line: String) throws -> Int {
             let text = try Curl.run("http://127.0.0.1:\(server.adminPort)/metrics").body
             let found = text.split(separator: "\n").first { $0.hasPrefix(line) }

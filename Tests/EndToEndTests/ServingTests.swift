@@ -49,7 +49,7 @@ import Testing
 
         kill(transfer.process.processIdentifier, SIGKILL)
 
-        try eventually("its end", seconds: 5) { try cluster.metric("vllm:num_requests_running") == 0 }
+        try eventually("its end") { try cluster.metric("vllm:num_requests_running") == 0 }
     }
 
     @Test func `health, readiness and models are told on their paths`() throws {
