@@ -1,7 +1,9 @@
 """Routers and workers as processes of their own, and when they say what."""
 
 import bisect
+import contextlib
 import os
+import random
 import re
 import signal
 import socket
@@ -30,9 +32,11 @@ def wait_until(what, condition, seconds=30):
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """One that nobody listens on now, and that no connection gets: the system gives those from 32768 on to clients."""
+    while True:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", random.randrange(12000, 32000)))
+            return probe.getsockname()[1]
 
 
 class Program:

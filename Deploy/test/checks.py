@@ -1,5 +1,7 @@
 """What the checks of this folder share: expectations that are counted, a verdict at the end, and ports."""
 
+import contextlib
+import random
 import socket
 import sys
 
@@ -15,9 +17,11 @@ def expect(holds: bool, complaint: str) -> None:
 
 
 def free_port() -> int:
-    with socket.socket() as each:
-        each.bind(("127.0.0.1", 0))
-        return each.getsockname()[1]
+    """One that nobody listens on now, and that no connection gets: the system gives those from 32768 on to clients."""
+    while True:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", random.randrange(12000, 32000)))
+            return probe.getsockname()[1]
 
 
 def conclude() -> None:
