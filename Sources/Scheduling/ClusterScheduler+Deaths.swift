@@ -22,12 +22,14 @@ extension ClusterScheduler {
     mutating func holdDeath(of worker: WorkerRecord, now: Instant, into actions: inout [SchedulingAction]) {
         let suspects = worker.assigned.count { sequences[$0.rawValue]?.isUnproven == true }
         deathTimes.removeAll { now.seconds(since: $0) > limits.deathMemorySeconds }
-        let isExplained = suspects > 0 || worker.state == .draining
+        // One that drains was to end.
+        let isExpected = worker.state == .draining
+        let isExplained = suspects > 0 || isExpected
         if !isExplained { deathTimes.append(now) }
         let had = inOrder(worker.assigned)
         var death = WorkerDeath(
             at: now, requests: Set(had.compactMap { sequences[$0.rawValue]?.choice.request }), alone: [])
-        speakForOthers(death)
+        if !isExpected { speakForOthers(death) }
         for sequence in had {
             settle(sequence)
             guard let running = sequences[sequence.rawValue] else { continue }
@@ -43,7 +45,7 @@ extension ClusterScheduler {
             requeue(sequence, .workerLost, now: now, into: &actions)
             if deaths >= deathsMax { accuse(running.choice, deathsMax: deathsMax, now: now) }
         }
-        recentDeaths.append(death)
+        if !isExpected { recentDeaths.append(death) }
     }
 
     /// What another worker had that died in the same moment did not kill this one, and is spoken for.

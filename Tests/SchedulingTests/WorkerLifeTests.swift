@@ -267,6 +267,17 @@ import Testing
         #expect(scheduler.openRequests == 0)
     }
 
+    @Test func `a worker that was told to end speaks for nobody when it does`() throws {
+        var scheduler = ClusterScheduler.with((0..<3).map { _ in .small(slots: 1) })
+        _ = try scheduler.requestSubmitted(.plain(1), now: .at(0))
+        _ = scheduler.workerDraining(WorkerID(3), now: .at(0.5))
+        _ = scheduler.workerLost(WorkerID(3), now: .at(1))
+        _ = scheduler.workerLost(WorkerID(1), now: .at(1.01))
+        #expect(scheduler.timePassed(.at(1.1)).admissions.map(\.worker) == [2])
+
+        #expect(Self.die(2, at: 2, &scheduler).failures.count == 1)
+    }
+
     @Test func `what several workers had that died at once goes on together, and not one by one`() throws {
         var scheduler = ClusterScheduler.with([.small(), .small(), .small()])
         for id in 1...9 as ClosedRange<UInt64> { _ = try scheduler.requestSubmitted(.plain(id), now: .at(0)) }
