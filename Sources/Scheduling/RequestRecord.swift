@@ -36,7 +36,7 @@ struct ChoiceRecord: Sendable {
     var unexplainedDeaths = 0
     /// In the moment of one of `deaths` another worker died, that had nothing of its request; or the one that died had
     /// done steps with it before. Each speaks for it; together they allow it one death more.
-    private(set) var isDoubtful = false
+    var isDoubtful = false
     /// It waits until it is known what else died when its worker did.
     var isAccused = false
     /// It had made no token on a worker that died.
@@ -60,8 +60,6 @@ struct ChoiceRecord: Sendable {
         isDoubtful = true
         if deaths == 1 { isSuspect = false }
     }
-
-    mutating func livedThroughSteps() { isDoubtful = true }
 
     /// Takes new tokens in; the first bind the choice to the numerics id that made them.
     mutating func advance(by tokens: [TokenID], numericsID made: String) {

@@ -80,7 +80,7 @@ final class ApusProcess: Sendable {
         try eventually("'\(wanted)' in the output of apus", seconds: seconds) {
             text.contains(wanted) || !process.isRunning
         }
-        if !process.isRunning { waitForOutput() }
+        if !text.contains(wanted) { waitForOutput() }
         guard text.contains(wanted) else { throw Failure(description: "apus ended early and said:\n\(text)") }
     }
 

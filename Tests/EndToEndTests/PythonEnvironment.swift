@@ -26,9 +26,7 @@ enum PythonEnvironment {
         let stamp = folder.appending(path: packages.joined(separator: "+") + ".installed")
         if FileManager.default.fileExists(atPath: stamp.path) { return python }
         try run("python3", ["-m", "venv", folder.path])
-        try run(
-            python.path,
-            ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "10"] + packages)
+        try run(python.path, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"] + packages)
         try Data().write(to: stamp)
         return python
     }

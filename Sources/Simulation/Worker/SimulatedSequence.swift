@@ -25,7 +25,7 @@ struct SimulatedSequence: Sendable {
         priority = admitted.priority
         promptCount = admitted.promptTokenCount
         admittedCount = admitted.tokens.count
-        resumes = admitted.resumes || admitted.tokens.count > admitted.promptTokenCount
+        resumes = admitted.isResumed
         tokens = admitted.tokens
         pages = SimulatedPages(salt: admitted.salt)
     }
