@@ -22,6 +22,7 @@ extension ClusterScheduler {
     mutating func holdDeath(of worker: WorkerRecord, now: Instant, into actions: inout [SchedulingAction]) {
         let suspects = worker.assigned.count { sequences[$0.rawValue]?.isUnproven == true }
         deathTimes.removeAll { now.seconds(since: $0) > limits.deathMemorySeconds }
+        recentDeaths.removeAll { now.seconds(since: $0.at) > limits.trialPauseSeconds }
         // One that drains was to end.
         let isExpected = worker.state == .draining
         let isExplained = suspects > 0 || isExpected
@@ -50,7 +51,6 @@ extension ClusterScheduler {
 
     /// What another worker had that died in the same moment did not kill this one, and is spoken for.
     private mutating func speakForOthers(_ death: WorkerDeath) {
-        recentDeaths.removeAll { death.at.seconds(since: $0.at) > limits.trialPauseSeconds }
         for place in recentDeaths.indices {
             let spokenFor = recentDeaths[place].alone.filter { !death.requests.contains($0.request) }
             guard !spokenFor.isEmpty else { continue }
@@ -81,7 +81,7 @@ extension ClusterScheduler {
             choice.becomesSuspect(triableFrom: now.advanced(bySeconds: limits.trialPauseSeconds))
         }
         if choice.deaths > 1, running.isUnproven, running.stepCount >= limits.survivedStepsMin {
-            choice.livedThroughSteps()
+            choice.isDoubtful = true
         }
         requests[id.request]?.choices[id.index] = choice
         return choice.deaths

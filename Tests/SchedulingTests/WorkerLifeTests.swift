@@ -278,6 +278,21 @@ import Testing
         #expect(Self.die(2, at: 2, &scheduler).failures.count == 1)
     }
 
+    @Test func `a death long ago does not speak for what a worker had that was told to end`() throws {
+        var scheduler = ClusterScheduler.with([.small(slots: 1), .small(slots: 1)])
+        _ = try scheduler.requestSubmitted(.plain(1), now: .at(0))
+        let place = try #require(scheduler.placement(of: ChoiceID(RequestID(1), 0))?.worker)
+        _ = scheduler.workerLost(WorkerID(place == WorkerID(1) ? 2 : 1), now: .at(0.1))
+        _ = scheduler.workerWelcomed(WorkerID(3), .small(slots: 2), now: .at(0.3))
+        _ = try scheduler.requestSubmitted(.plain(2), now: .at(0.4))
+        _ = scheduler.workerDraining(place, now: .at(0.45))
+        _ = scheduler.workerLost(place, now: .at(0.5))
+
+        // The one that was there is a suspect: beside one that has made nothing it is not tried.
+        #expect(scheduler.timePassed(.at(0.6)).admissions.isEmpty)
+        #expect(scheduler.invariantViolation() == nil)
+    }
+
     @Test func `what several workers had that died at once goes on together, and not one by one`() throws {
         var scheduler = ClusterScheduler.with([.small(), .small(), .small()])
         for id in 1...9 as ClosedRange<UInt64> { _ = try scheduler.requestSubmitted(.plain(id), now: .at(0)) }
