@@ -26,7 +26,7 @@ def main():
     if result is None:
         raise SystemExit("nothing is measured yet: make bench-router")
     rows = result["rows"]
-    parts = [*head(result), *requests_table(rows), *streams_table(result), *idle_table(result)]
+    parts = [*head(result), *requests_table(rows), *waiting_table(result), *streams_table(result), *idle_table(result)]
     if result["profile"]:
         parts += profile_table(result)
     PAGE.write_text("\n\n".join([*parts, HOW]) + "\n")
@@ -54,21 +54,35 @@ def requests_table(rows):
     base = rows["vllm-router"]["many"]
     cells = []
     for name, row in rows.items():
-        many, one = row["many"], row["one"]
+        many = row["many"]
         cells.append([
             name, number(many["rate"]), f"{many['rate'] / base['rate']:.2f}", number(many["cpu_us"]),
-            f"{base['cpu_us'] / many['cpu_us']:.2f}", number(one["cpu_us"]), number(one["median_us"]),
-            number(one["median_us"] - row["direct_median_us"])])
+            f"{base['cpu_us'] / many['cpu_us']:.2f}"])
     return [
         "## Requests",
         table(["router", "requests/s, 64 connections", "of vllm-router's", "CPU µs each", "requests a CPU-second, of"
-               " vllm-router's", "1 connection: CPU µs each", "p50 µs", "of it added µs"], cells, words=1),
-        paragraph("""
+               " vllm-router's"], cells, words=1)]
+
+
+def waiting_table(result):
+    cells = []
+    for name, row in result["rows"].items():
+        cells.append([name] + [
+            number(figure) for place in ("together", "one")
+            for figure in (row[place]["cpu_us"], row[place]["median_us"], row[place]["median_us"] - row["direct_median_us"])])
+    across, within = result["exchange"]["across_us"], result["exchange"]["within_us"]
+    return [
+        "## One request at a time",
+        table(["router", "all on one CPU: CPU µs", "p50 µs", "of it added µs", "router on its own CPU: CPU µs", "p50 µs",
+               "of it added µs"], cells, words=1),
+        paragraph(f"""
             Added: less the p50 of what answers at once, asked from CPU 1 without a router between. Apus' worker speaks
             gRPC and is asked by `apus bench link`, over the link that a router has, for one token after a prompt of as
-            many. Where there is one request at a time, the CPU that it comes to is asleep: through any router that is
-            four times, and each time what computes next finds its caches cold. So a request takes several times the CPU
-            time that it takes under load.""")]
+            many. With a router on its own CPU and one request at a time, the CPU that a request comes to is always
+            asleep: four times it has to be woken, and each time what computes next finds its caches cold. One byte sent
+            there and back by two processes that do nothing else takes {across:.0f} µs across the CPUs and {within:.0f} µs
+            on one: a router that computed nothing would add {2 * across - within:.0f} µs. Where all share a CPU none
+            sleeps, and what is added is what the router computes, and its system calls.""")]
 
 
 def streams_table(result):

@@ -1,4 +1,5 @@
-"""Apus' router beside others, each alone on one CPU; clients and what answers at once are on the other.
+"""Apus' router beside others, each alone on one CPU; clients and what answers at once are on the other. Once more for each
+with all of them on one CPU, which does not sleep then.
 
     Deploy/bench/routers.py [--rounds 3] [--seconds 3]
 
@@ -65,11 +66,10 @@ def nginx(cpu, role, port, rules):
 
 
 @contextlib.contextmanager
-def apus():
+def apus(cpu):
     with running(OTHER_CPU, APUS, "bench", "worker", MODEL, "--name", "m", "--port", WORKER,
                  "--metrics-port", WORKER + 1, "--log-level", "warning"), \
-            running(ROUTER_CPU, APUS, "router", "--http-port", PORT, "--grpc-port", PORT + 1, "--admin-port", PORT + 2,
-                    "--worker-address", f"127.0.0.1:{WORKER}", "--log-level", "warning") as pid:
+            running(cpu, APUS, "router", "--http-port", PORT, "--grpc-port", PORT + 1, "--admin-port", PORT + 2, "--worker-address", f"127.0.0.1:{WORKER}", "--log-level", "warning") as pid:
         yield pid
 
 
@@ -81,28 +81,28 @@ def backend():
 
 
 @contextlib.contextmanager
-def vllm_router():
+def vllm_router(cpu):
     with backend(), running(
-            ROUTER_CPU, VENV / "vllm-router", "--port", PORT, "--host", "127.0.0.1", "--policy", "round_robin",
+            cpu, VENV / "vllm-router", "--port", PORT, "--host", "127.0.0.1", "--policy", "round_robin",
             "--log-level", "warning", "--prometheus-port", PORT + 1, "--worker-urls",
             f"http://127.0.0.1:{BACKEND}") as pid:
         yield pid
 
 
 @contextlib.contextmanager
-def sglang_router():
+def sglang_router(cpu):
     with backend(), running(
-            ROUTER_CPU, VENV / "smg", "launch", "--port", PORT, "--host", "127.0.0.1", "--policy", "round_robin",
+            cpu, VENV / "smg", "launch", "--port", PORT, "--host", "127.0.0.1", "--policy", "round_robin",
             "--log-level", "warn", "--prometheus-port", PORT + 1, "--disable-health-check", "--worker-urls",
             f"http://127.0.0.1:{BACKEND}") as pid:
         yield pid
 
 
 @contextlib.contextmanager
-def nginx_proxy():
+def nginx_proxy(cpu):
     rules = ('location / { proxy_pass http://backend; proxy_http_version 1.1; proxy_set_header Connection "";'
              " proxy_buffering off; }")
-    with backend(), nginx(ROUTER_CPU, "proxy", PORT, rules) as pid:
+    with backend(), nginx(cpu, "proxy", PORT, rules) as pid:
         yield pid
 
 
@@ -166,6 +166,35 @@ def link_median(turns=5000):
     return json.loads(done.stdout)["answer_ms"]["p50"] * 1e3
 
 
+def empty_exchange(cpu, other, turns=10_000):
+    """Median in µs of one byte there and back between two processes that do nothing else, each on its CPU."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        asking = socket.create_connection(listener.getsockname())
+        answering = listener.accept()[0]
+    for each in (asking, answering):
+        each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    child = os.fork()
+    if not child:
+        os.sched_setaffinity(0, {int(other)})
+        asking.close()
+        while byte := answering.recv(1):
+            answering.send(byte)
+        os._exit(0)
+    answering.close()
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {int(cpu)})
+    times = []
+    with asking:
+        for _ in range(turns):
+            start = time.perf_counter()
+            asking.send(b"x")
+            asking.recv(1)
+            times.append(time.perf_counter() - start)
+    os.sched_setaffinity(0, before)
+    os.waitpid(child, 0)
+    return statistics.median(times) * 1e6
+
+
 def load(pid, connections, seconds, *arguments):
     before = cpu_seconds(pid)
     requests, duration, median = wrk(PORT, connections, seconds, *arguments)
@@ -206,18 +235,26 @@ def idle_bytes(pid):
             connection.close()
 
 
-def measure(name, seconds):
-    with ROUTERS[name]() as pid:
+@contextlib.contextmanager
+def warm(name, cpu):
+    with ROUTERS[name](cpu) as pid:
         wait_for(PORT)
         wrk(PORT, 64, 1, 1)
-        result = {"one": load(pid, 1, seconds, 1), "many": load(pid, 64, seconds, 1)}
+        yield pid
+
+
+def measure(name, seconds):
+    with warm(name, OTHER_CPU) as pid:
+        together = load(pid, 1, seconds, 1)
+    with warm(name, ROUTER_CPU) as pid:
+        result = {"together": together, "one": load(pid, 1, seconds, 1), "many": load(pid, 64, seconds, 1)}
         if name == "Apus":
             result["direct_median_us"] = link_median()
             wrk(PORT, 16, 1, STREAM_TOKENS, "true")
             result["streams"] = stream_load(pid, seconds + 2)
         else:
             result["direct_median_us"] = wrk(BACKEND, 1, 1, 1)[2]
-    with ROUTERS[name]() as pid:
+    with ROUTERS[name](ROUTER_CPU) as pid:
         wait_for(PORT)
         result["idle_bytes"] = idle_bytes(pid)
     return result
@@ -226,7 +263,7 @@ def measure(name, seconds):
 def profile(seconds=4):
     """Shares of the router's time under load: chats of one token, and streams."""
     shares = {}
-    with apus() as pid, tempfile.TemporaryDirectory() as folder:
+    with apus(ROUTER_CPU) as pid, tempfile.TemporaryDirectory() as folder:
         wait_for(PORT)
         for name, arguments in {"request": (64, seconds, 1), "token": (STREAMS, seconds, STREAM_TOKENS, "true")}.items():
             data = Path(folder) / name
@@ -254,13 +291,16 @@ def main():
     parser.add_argument("--seconds", type=int, default=3)
     arguments = parser.parse_args()
     rounds = {name: [] for name in ROUTERS}
+    exchanges = []
     with Neighbours() as neighbours:
         for turn in range(arguments.rounds):
+            exchanges.append({
+                "across_us": empty_exchange(OTHER_CPU, ROUTER_CPU), "within_us": empty_exchange(OTHER_CPU, OTHER_CPU)})
             for name in ROUTERS:
                 rounds[name].append(measure(name, arguments.seconds))
                 print(turn + 1, name, rounds[name][-1], flush=True)
     rows = {
-        name: {key: {part: median(results, key, part) for part in results[0][key]} for key in ("one", "many", "streams")
+        name: {key: {part: median(results, key, part) for part in results[0][key]} for key in ("together", "one", "many", "streams")
                if key in results[0]}
         | {key: median(results, key) for key in ("direct_median_us", "idle_bytes")}
         for name, results in rounds.items()}
@@ -268,6 +308,7 @@ def main():
         "date": datetime.date.today().isoformat(), "processor": processor(), "rounds": arguments.rounds,
         "seconds": arguments.seconds, "others_share": neighbours.share, "streams": STREAMS,
         "stream_tokens": STREAM_TOKENS, "idle": IDLE, "rows": rows,
+        "exchange": {key: median(exchanges, key) for key in exchanges[0]},
         "commit": subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty"], capture_output=True,
                                  text=True).stdout.strip(),
         "profile": profile() if shutil.which("perf") else None})
