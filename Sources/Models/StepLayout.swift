@@ -6,7 +6,7 @@ struct StepLayout: Equatable, Sendable {
     /// Rows whose products are computed together: a tile's accumulators stay in the first-level cache.
     static let tileRowCount = 64
     /// Query rows (tokens × heads of a group) that share each load of K and V.
-    static let attentionRowMax = 48
+    static let attentionRowMax = 96
 
     /// Activations of one width, as Float, quantized, or both.
     struct ActivationOffsets: Equatable, Sendable {

@@ -48,17 +48,45 @@ extension KernelTests {
                 rows.append((0..<32).map { _ in Float(bitPattern: UInt32.random(in: 0 ... .max, using: &random)) })
                 rows.append(random.floats(32, magnitude: Float.random(in: 0...100, using: &random)))
             }
-            // A NaN is a NaN: which one is nobody's business.
-            func bits(_ memory: Memory) -> [Float] {
-                (0..<rows.count).flatMap { row in
-                    let record = ActivationRows.record(memory, columns: 32, row: row, block: 0)
-                    let sums = [Float(record.lowSum), Float(record.highSum)]
-                    let scales = [record.scale, record.scaledSum].map { $0.isNaN ? .nan : $0 }
-                    return record.codes.map(Float.init) + sums + scales
+            func all(_ memory: Memory) -> [Float] {
+                (0..<rows.count).flatMap { Self.content(memory, columns: 32, row: $0, block: 0) }
+            }
+            expectSameBits { all(quantize(rows).0) }
+            expectSameBits { all(quantize(rows, fine: true).1) }
+        }
+
+        /// A record's numbers. A NaN is a NaN: which one is nobody's business.
+        private static func content(_ memory: Memory, columns: Int, row: Int = 0, block: Int) -> [Float] {
+            let record = ActivationRows.record(memory, columns: columns, row: row, block: block)
+            let sums = [Float(record.lowSum), Float(record.highSum)]
+            let scales = [record.scale, record.scaledSum].map { $0.isNaN ? .nan : $0 }
+            return record.codes.map(Float.init) + sums + scales
+        }
+
+        @Test func `a block becomes the same alone and beside others, whatever is in them`() {
+            var random = SeededRandom(seed: 7)
+            let rows = (0..<100).map { odd in
+                (0..<9).map { _ in
+                    Int.random(in: 0..<100, using: &random) < odd / 2
+                        ? Self.edges[Int.random(in: 0..<Self.edges.count, using: &random)]
+                        : random.floats(32, magnitude: Float.random(in: 0...100, using: &random))
                 }
             }
-            expectSameBits { bits(quantize(rows).0) }
-            expectSameBits { bits(quantize(rows, fine: true).1) }
+            let results = onEveryISA { _ in
+                rows.map { blocks in
+                    let (q, remainder) = quantize([blocks.flatMap(\.self)], fine: true)
+                    return blocks.indices.allSatisfy { block in
+                        let alone = quantize([blocks[block]], fine: true)
+                        return [(q, alone.0), (remainder, alone.1)].allSatisfy { beside, alone in
+                            Self.content(beside, columns: 288, block: block).map(\.bitPattern)
+                                == Self.content(alone, columns: 32, block: 0).map(\.bitPattern)
+                        }
+                    }
+                }
+            }
+            for (isa, isSame) in results {
+                #expect(!isSame.contains(false), "\(isa): rows \(isSame.indices.filter { !isSame[$0] })")
+            }
         }
 
         @Test func `codes are the nearest multiples of a 127th of the largest magnitude`() {
