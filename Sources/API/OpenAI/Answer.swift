@@ -146,19 +146,19 @@ struct AnswerEnvelope {
 
     /// What answers of one model have in common, made anew when the model is another one than last time.
     struct Tail {
-        private weak var model: ServedModel?
+        private var model: String?
         private var numericsID = ""
         private var text = ByteBuffer()
 
         mutating func of(_ model: ServedModel, _ numericsID: String) -> ByteBuffer {
-            if self.model === model, self.numericsID == numericsID { return text }
+            if self.model == model.name, self.numericsID == numericsID { return text }
             var text = ByteBuffer()
             text.writeStaticString(",\"model\":")
             text.writeJSON(model.name)
             text.writeStaticString(",\"system_fingerprint\":")
             text.writeJSON(fingerprint(numericsID))
             text.writeStaticString(",\"choices\":[")
-            (self.model, self.numericsID, self.text) = (model, numericsID, text)
+            (self.model, self.numericsID, self.text) = (model.name, numericsID, text)
             return text
         }
     }

@@ -30,7 +30,7 @@ final class GenerationSession<Encoder: AnswerEncoder>: GenerationReceiver {
     private var isOver = false
 
     static func start(
-        _ call: APICall, _ prepared: __owned PreparedGeneration, promptField: String,
+        _ call: APICall, _ prepared: consuming PreparedGeneration, promptField: String,
         _ encoder: (PreparedGeneration, _ name: (high: UInt64, low: UInt64)) -> Encoder
     ) {
         do throws(ResumeError) {
@@ -43,11 +43,11 @@ final class GenerationSession<Encoder: AnswerEncoder>: GenerationReceiver {
 
     /// - Parameter before: where the client's stream broke off; nil for a new answer.
     private init(
-        _ call: APICall, _ prepared: PreparedGeneration, _ before: ResumePoint?, _ promptField: String,
+        _ call: APICall, _ prepared: consuming PreparedGeneration, _ before: ResumePoint?, _ promptField: String,
         _ makeEncoder: (PreparedGeneration, _ name: (high: UInt64, low: UInt64)) -> Encoder
     ) {
         self.call = call
-        if let before { self.prepared = prepared.resuming(before) } else { self.prepared = prepared }
+        self.prepared = prepared.resuming(before)
         self.promptField = promptField
         envelope = AnswerEnvelope(
             name: before?.name ?? call.core.freshWords(),

@@ -31,20 +31,17 @@ extension APICall {
 
 extension PreparedGeneration {
     /// The same request, to be made again as it was the first time.
-    func resuming(_ point: ResumePoint?) -> PreparedGeneration {
+    consuming func resuming(_ point: ResumePoint?) -> PreparedGeneration {
         guard let point else { return self }
-        var prepared = self
-        prepared.request.sampling.seed = point.seed
-        prepared.request.numericsID = point.numericsID
-        return prepared
+        request.sampling.seed = point.seed
+        request.numericsID = point.numericsID
+        return self
     }
 
     /// Notes what a stream's ids are bound to.
-    func bound(to body: [UInt8], route: StaticString, options: APIOptions) -> PreparedGeneration {
-        guard streams, options.resumeKey != nil else { return self }
-        var prepared = self
-        prepared.binding = ResumeSeal.binding(route: route, body: body)
-        return prepared
+    consuming func bound(to body: [UInt8], route: StaticString, options: APIOptions) -> PreparedGeneration {
+        if streams, options.resumeKey != nil { binding = ResumeSeal.binding(route: route, body: body) }
+        return self
     }
 }
 
