@@ -3,6 +3,7 @@
 
     Deploy/test/mutate.py                  all mutations; writes their table into Docs/scheduling.md
     Deploy/test/mutate.py --only draining  those whose name contains this; the other rows stay as they are
+    Deploy/test/mutate.py --missing        those that have no row
 
 Only the rooms that the scheduler needs are built, beside the project; a row is written when it is known. Exits with 1 when a mutation is not noticed or its
 place is no longer there.
@@ -70,21 +71,21 @@ class Workshop:
         shutil.rmtree(self.scheduling, ignore_errors=True)
         shutil.copytree(ROOT / "Sources/Scheduling", self.scheduling)
 
-    def swift(self, *arguments, timeout):
-        flags = ["-c", "release", "-Xswiftc", "-enable-testing"]
-        return subprocess.run(
-            ["swift", arguments[0], *flags, *arguments[1:]], cwd=self.folder, capture_output=True, text=True,
-            timeout=timeout)
+    def run(self, *command, timeout):
+        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=timeout)
 
     def build(self):
-        built = self.swift("build", "--build-tests", timeout=7200)
+        built = self.run(
+            "swift", "build", "-c", "release", "-Xswiftc", "-enable-testing", "--build-tests", timeout=7200)
         if built.returncode != 0:
             sys.exit(f"This does not build:\n{(built.stdout + built.stderr)[-4000:]}")
 
     def failures(self):
         """Names of tests that fail; a run that does not end, or traps, fails as one."""
+        # Not by `swift test`: what that began goes on when it is killed.
+        tests = ".build/release/mutationsPackageTests.xctest"
         try:
-            run = self.swift("test", "--skip-build", timeout=600)
+            run = self.run(tests, "--testing-library", "swift-testing", timeout=600)
         except subprocess.TimeoutExpired:
             return ["the tests do not end"]
         text = run.stdout + run.stderr
@@ -125,9 +126,12 @@ def write(found):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", help="only mutations whose name contains this")
+    parser.add_argument("--missing", action="store_true", help="only mutations that the page has no row of")
     options = parser.parse_args()
-    chosen = [mutation for mutation in MUTATIONS if options.only in mutation.name]
-    found = rows() if options.only else {}
+    found = rows() if options.only or options.missing else {}
+    chosen = [
+        mutation for mutation in MUTATIONS
+        if options.only in mutation.name and not (options.missing and mutation.name in found)]
     survivors = 0
     with tempfile.TemporaryDirectory(prefix="apus-mutations-") as folder:
         workshop = Workshop(Path(folder))
