@@ -70,7 +70,7 @@ def waiting_table(result):
         cells.append([name] + [
             number(figure) for place in ("together", "one")
             for figure in (row[place]["cpu_us"], row[place]["median_us"], row[place]["median_us"] - row["direct_median_us"])])
-    across, within = result["exchange"]["across_us"], result["exchange"]["within_us"]
+    woken, direct = result["woken_median_us"], result["rows"]["nginx"]["direct_median_us"]
     return [
         "## One request at a time",
         table(["router", "all on one CPU: CPU µs", "p50 µs", "of it added µs", "router on its own CPU: CPU µs", "p50 µs",
@@ -79,10 +79,10 @@ def waiting_table(result):
             Added: less the p50 of what answers at once, asked from CPU 1 without a router between. Apus' worker speaks
             gRPC and is asked by `apus bench link`, over the link that a router has, for one token after a prompt of as
             many. With a router on its own CPU and one request at a time, the CPU that a request comes to is always
-            asleep: four times it has to be woken, and each time what computes next finds its caches cold. One byte sent
-            there and back by two processes that do nothing else takes {across:.0f} µs across the CPUs and {within:.0f} µs
-            on one: a router that computed nothing would add {2 * across - within:.0f} µs. Where all share a CPU none
-            sleeps, and what is added is what the router computes, and its system calls.""")]
+            asleep: four times it has to be woken, and each time what computes next finds its caches cold. The nginx that
+            answers at once does so in {direct:.0f} µs on the CPU of wrk, and in {woken:.0f} µs on the other one, where
+            both have to be woken: a router that computed nothing would add {2 * (woken - direct):.0f} µs. Where all share
+            a CPU none sleeps, and what is added is what the router computes, and its system calls.""")]
 
 
 def streams_table(result):

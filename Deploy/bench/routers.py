@@ -74,9 +74,9 @@ def apus(cpu):
 
 
 @contextlib.contextmanager
-def backend():
+def backend(cpu=OTHER_CPU):
     rules = "location / { return 200 '" + ANSWER + "'; }"
-    with nginx(OTHER_CPU, "backend", BACKEND, rules) as pid:
+    with nginx(cpu, "backend", BACKEND, rules) as pid:
         yield pid
 
 
@@ -166,33 +166,11 @@ def link_median(turns=5000):
     return json.loads(done.stdout)["answer_ms"]["p50"] * 1e3
 
 
-def empty_exchange(cpu, other, turns=10_000):
-    """Median in µs of one byte there and back between two processes that do nothing else, each on its CPU."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        asking = socket.create_connection(listener.getsockname())
-        answering = listener.accept()[0]
-    for each in (asking, answering):
-        each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    child = os.fork()
-    if not child:
-        os.sched_setaffinity(0, {int(other)})
-        asking.close()
-        while byte := answering.recv(1):
-            answering.send(byte)
-        os._exit(0)
-    answering.close()
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {int(cpu)})
-    times = []
-    with asking:
-        for _ in range(turns):
-            start = time.perf_counter()
-            asking.send(b"x")
-            asking.recv(1)
-            times.append(time.perf_counter() - start)
-    os.sched_setaffinity(0, before)
-    os.waitpid(child, 0)
-    return statistics.median(times) * 1e6
+def woken_median(seconds=1):
+    """Median latency in µs of what answers at once, asked from the other CPU: each has to be woken by the other."""
+    with backend(ROUTER_CPU):
+        wait_for(BACKEND)
+        return wrk(BACKEND, 1, seconds, 1)[2]
 
 
 def load(pid, connections, seconds, *arguments):
@@ -291,11 +269,10 @@ def main():
     parser.add_argument("--seconds", type=int, default=3)
     arguments = parser.parse_args()
     rounds = {name: [] for name in ROUTERS}
-    exchanges = []
+    woken = []
     with Neighbours() as neighbours:
         for turn in range(arguments.rounds):
-            exchanges.append({
-                "across_us": empty_exchange(OTHER_CPU, ROUTER_CPU), "within_us": empty_exchange(OTHER_CPU, OTHER_CPU)})
+            woken.append(woken_median())
             for name in ROUTERS:
                 rounds[name].append(measure(name, arguments.seconds))
                 print(turn + 1, name, rounds[name][-1], flush=True)
@@ -308,7 +285,7 @@ def main():
         "date": datetime.date.today().isoformat(), "processor": processor(), "rounds": arguments.rounds,
         "seconds": arguments.seconds, "others_share": neighbours.share, "streams": STREAMS,
         "stream_tokens": STREAM_TOKENS, "idle": IDLE, "rows": rows,
-        "exchange": {key: median(exchanges, key) for key in exchanges[0]},
+        "woken_median_us": statistics.median(woken),
         "commit": subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty"], capture_output=True,
                                  text=True).stdout.strip(),
         "profile": profile() if shutil.which("perf") else None})
