@@ -5,8 +5,8 @@
     Deploy/test/mutate.py --only draining  those whose name contains this; the other rows stay as they are
     Deploy/test/mutate.py --missing        those that have no row
 
-Only the rooms that the scheduler needs are built, beside the project; a row is written when it is known. Exits with 1 when a mutation is not noticed or its
-place is no longer there.
+Only the rooms that the scheduler needs are built, beside the project; a row is written when it is known. Exits with 1 when
+a mutation is not noticed or its place is no longer there.
 """
 
 import argparse
