@@ -69,7 +69,8 @@ def nginx(cpu, role, port, rules):
 def apus(cpu):
     with running(OTHER_CPU, APUS, "bench", "worker", MODEL, "--name", "m", "--port", WORKER,
                  "--metrics-port", WORKER + 1, "--log-level", "warning"), \
-            running(cpu, APUS, "router", "--http-port", PORT, "--grpc-port", PORT + 1, "--admin-port", PORT + 2, "--worker-address", f"127.0.0.1:{WORKER}", "--log-level", "warning") as pid:
+            running(cpu, APUS, "router", "--http-port", PORT, "--grpc-port", PORT + 1, "--admin-port", PORT + 2,
+                    "--worker-address", f"127.0.0.1:{WORKER}", "--log-level", "warning") as pid:
         yield pid
 
 
@@ -277,8 +278,8 @@ def main():
                 rounds[name].append(measure(name, arguments.seconds))
                 print(turn + 1, name, rounds[name][-1], flush=True)
     rows = {
-        name: {key: {part: median(results, key, part) for part in results[0][key]} for key in ("together", "one", "many", "streams")
-               if key in results[0]}
+        name: {key: {part: median(results, key, part) for part in results[0][key]}
+               for key in ("together", "one", "many", "streams") if key in results[0]}
         | {key: median(results, key) for key in ("direct_median_us", "idle_bytes")}
         for name, results in rounds.items()}
     save("routers", {

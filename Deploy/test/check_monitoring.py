@@ -264,7 +264,7 @@ def main() -> None:
             wait_for(
                 "scrape after the load",
                 lambda: prometheus.total('vllm:request_success_total{engine="router"}') == got["requests"])
-            time.sleep(2.5)
+        time.sleep(2.5)
         check_counters(prometheus, got)
         check_dashboards(prometheus)
         check_contract(prometheus)

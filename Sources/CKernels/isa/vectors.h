@@ -69,13 +69,17 @@ INLINE f32x16 to_f32(i32x16 v) {
 #define MAGIC 12582912.0f
 #define MAGIC_BITS 0x4B400000
 
+/// Lanes of each four changed about, pair for pair and one for one.
+#define OTHER_PAIR(v) __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13)
+#define NEIGHBOURS(v) __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14)
+
 /// Lanes of the upper half on those of the lower half, and so on: one fixed tree.
 #define REDUCE16(v, combine)                                                                                           \
     do {                                                                                                               \
         v = combine(v, __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));           \
         v = combine(v, __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11));           \
-        v = combine(v, __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13));           \
-        v = combine(v, __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14));           \
+        v = combine(v, OTHER_PAIR(v));                                                                                 \
+        v = combine(v, NEIGHBOURS(v));                                                                                 \
     } while (0)
 
 INLINE f32x16 add16(f32x16 a, f32x16 b) {
