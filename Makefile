@@ -59,18 +59,19 @@ lint:
 	@python3 Deploy/test/metrics.py --check
 
 # The kernels also compile for AArch64, which this machine may not be, and give the same bits there, in emulation.
-KERNEL_FLAGS := -O2 -std=c11 -ffp-contract=off -Wall -Wextra -Werror -ISources/CKernels/include
-KERNEL_DIGESTS := Sources/CKernels/*.c Tests/CrossKernels/digests.c
+KERNEL_FLAGS := -O2 -std=c11 -ffp-contract=off -Wall -Wextra -Werror -I$(CURDIR)/Sources/CKernels/include
+KERNEL_DIGESTS := $(wildcard $(CURDIR)/Sources/CKernels/*.c) $(CURDIR)/Tests/CrossKernels/digests.c
 ARM_CLANG := clang -target aarch64-linux-gnu -nostdlibinc -isystem /usr/aarch64-linux-gnu/include
+COMPILE_EACH := echo $(KERNEL_DIGESTS) | xargs -n 1 -P $(shell nproc)
 arm-kernels:
 ifeq ($(shell uname -m),x86_64)
 	Deploy/local/install-packages.sh gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
-	@mkdir -p .build-test/kernels && rm -f .build-test/kernels/*.o
-	clang $(KERNEL_FLAGS) $(KERNEL_DIGESTS) -lm -o .build-test/kernels/digests
-	cd .build-test/kernels && $(ARM_CLANG) $(KERNEL_FLAGS:-I%=-I../../%) -c $(addprefix ../../,$(KERNEL_DIGESTS))
-	aarch64-linux-gnu-gcc -static .build-test/kernels/*.o -lm -o .build-test/kernels/digests-arm
+	@rm -rf .build-test/kernels && mkdir -p .build-test/kernels/arm
+	cd .build-test/kernels && $(COMPILE_EACH) clang $(KERNEL_FLAGS) -c && clang *.o -lm -o digests
+	cd .build-test/kernels/arm && $(COMPILE_EACH) $(ARM_CLANG) $(KERNEL_FLAGS) -c
+	aarch64-linux-gnu-gcc -static .build-test/kernels/arm/*.o -lm -o .build-test/kernels/arm/digests
 	.build-test/kernels/digests | sort -u >.build-test/kernels/here
-	qemu-aarch64 .build-test/kernels/digests-arm | sort -u | diff .build-test/kernels/here -
+	qemu-aarch64 .build-test/kernels/arm/digests | sort -u | diff .build-test/kernels/here -
 endif
 
 format:
@@ -179,18 +180,18 @@ image:
 	$(IMAGE_BUILD) --build-arg REVISION=$$(git rev-parse HEAD) --build-arg CREATED=$$(date -u +%Y-%m-%dT%H:%M:%SZ) \
 		--build-arg SOURCE=$$(git config --get remote.origin.url | sed 's#//[^/@]*@#//#') --tag $(IMAGE_TAG) .
 
-# The image without a registry: its runtime stages on what debootstrap makes, with a binary from here; then it serves, and its
-# bill of materials is compared with it. Not in `make test`: takes minutes, and root. The image of ARM, in emulation on
-# x86-64, which must give the very answer that this machine gives: make image-check IMAGE_ARCH=arm64
+# The image without a registry: its stages on what debootstrap makes, with this machine's Swift; then it serves, and its bill
+# of materials is compared with it. Not in `make test`: takes minutes, and root. The image of ARM, with a binary from here, in
+# emulation on x86-64, which must give the very answer that this machine gives: make image-check IMAGE_ARCH=arm64
 IMAGE_ARCH ?=
 ifeq ($(IMAGE_ARCH),arm64)
 image-check: $(APUS) model arm-build
 	Deploy/local/install-packages.sh buildah debootstrap qemu-user-static binutils-aarch64-linux-gnu
-	python3 Deploy/test/check_image.py .build-arm/apus $(MODEL) arm64 $(APUS)
+	python3 Deploy/test/check_image.py $(MODEL) arm64 .build-arm/apus $(APUS)
 else
-image-check: $(APUS) model
+image-check: model
 	Deploy/local/install-packages.sh buildah debootstrap binutils
-	python3 Deploy/test/check_image.py $(APUS) $(MODEL)
+	python3 Deploy/test/check_image.py $(MODEL)
 endif
 
 # Apus for AArch64, as .build-arm/apus, compiled on x86-64 with Debian's Swift: 1.2 GB of packages, and root.

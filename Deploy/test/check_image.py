@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""Checks the Dockerfile without a registry: its runtime stages are built by buildah on a base that debootstrap makes of
-the same Debian release, with a binary from here in place of the build stage; then the image's own entry point serves a
-model, as the image's user and with a read-only root, and its bill of materials is compared with what is in it.
+"""Checks the Dockerfile without a registry: buildah builds it on a base that debootstrap makes of the same Debian release,
+which for the build stage has this machine's Swift toolchain, of the version that the Dockerfile names; then the image's own
+entry point serves a model, as the image's user and with a read-only root, and its bill of materials is compared with what
+is in it.
 
-    sudo python3 Deploy/test/check_image.py APUS MODEL.gguf      APUS: built with --static-swift-stdlib
-    sudo python3 Deploy/test/check_image.py APUS MODEL.gguf ARCHITECTURE OWN_APUS
+    sudo python3 Deploy/test/check_image.py MODEL.gguf
+    sudo python3 Deploy/test/check_image.py MODEL.gguf ARCHITECTURE APUS OWN_APUS
 
-The second form is for a binary of another architecture, amd64 or arm64, which runs in emulation (qemu-user-static, and that
-architecture's binutils) and must answer as this machine's own binary does.
+The second form is for another architecture, amd64 or arm64: APUS, a binary of it that was built with --static-swift-stdlib,
+takes the place of what the build stage makes. It runs in emulation (qemu-user-static, and that architecture's binutils) and
+must answer as this machine's own binary does.
 
 Needs root, debootstrap and buildah. What it builds on is kept in .build-image.
 """
@@ -30,10 +32,15 @@ from checks import conclude, expect, free_port
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 OWN = next(name for name, machine in MACHINES.items() if machine == platform.machine())
-ARCHITECTURE, OWN_APUS = sys.argv[3:] or (OWN, sys.argv[1])
+MODEL = sys.argv[1]
+ARCHITECTURE, APUS, OWN_APUS = sys.argv[2:] or (OWN, None, None)
 MACHINE = MACHINES[ARCHITECTURE]
 KEPT = ROOT / (".build-image" if ARCHITECTURE == OWN else f".build-image-{ARCHITECTURE}")
 BUILDAH = ["buildah", "--storage-driver=vfs", f"--root={KEPT}/store", f"--runroot={KEPT}/run"]
+# What the build stage leaves to others, and what of the official image's packages it takes.
+RESULTS = ("apus", "Package.resolved", "swift-version")
+COMPILER_NEEDS = (
+    "binutils ca-certificates gcc git libcurl4 libedit2 libncurses6 libsqlite3-0 libstdc++-12-dev libxml2 tzdata zlib1g-dev")
 LABELS = {"VERSION": "", "REVISION": "0123abcd", "SOURCE": "https://git.example/apus", "CREATED": "2026-01-31T12:00:00Z"}
 
 
@@ -61,20 +68,21 @@ def stages(text: str) -> list[tuple[str, str]]:
 
 
 def check_build_stage(text: str) -> None:
-    """What it would do is what `make build` does, and what it copies is there."""
+    """It builds with what `make build` builds with, and as that does."""
     makefile = (ROOT / "Makefile").read_text()
     libraries = re.search(r"^LIBRARIES := (.+)$", makefile, re.M)[1]
     expect(f" {libraries} \\\n" in text, f"Dockerfile: builds with other packages than {libraries}")
     command = re.search(r"^\t(swift build .*--static-swift-stdlib.*)$", makefile, re.M)[1]
     expect(f"RUN {command} \\\n" in text, f"Dockerfile: builds by another command than {command}")
-    for sources in re.findall(r"^COPY (?!--)(.+) \S+$", text, re.M):
-        for source in sources.split():
-            expect((ROOT / source).exists(), f"Dockerfile: there is no {source}")
+
+
+def has_image(image: str) -> bool:
+    return image in run(*BUILDAH, "images", "--format", "{{.Name}}:{{.Tag}}")
 
 
 def make_base(image: str) -> None:
     """The official image's place is taken by debootstrap's smallest system of the same release."""
-    if image in run(*BUILDAH, "images", "--format", "{{.Name}}:{{.Tag}}"):
+    if has_image(image):
         return
     release = re.fullmatch(r"debian:(\w+)-slim", image)[1]
     archive = KEPT / f"{release}.tar"
@@ -87,17 +95,61 @@ def make_base(image: str) -> None:
     run(*BUILDAH, "commit", "--rm", container, f"docker.io/library/{image}")
 
 
-def build(text: str, apus: str, version: str) -> str:
-    """The image, of all stages but the first, whose results are laid ready."""
+def make_toolchain(image: str, system: str) -> list[str]:
+    """The official image's place is taken by the base, what a compiler needs, and this machine's toolchain, which is not
+    copied but lies at its own path while it builds. Returns the folders that must lie there."""
+    told = json.loads(run("swift", "-print-target-info"))
+    toolchain = pathlib.Path(told["paths"]["runtimeResourcePath"]).parents[1]
+    if toolchain == pathlib.Path("/usr"):
+        sys.exit("Swift lies in /usr here, which cannot be laid over another system's: install it in a folder of its own")
+    # Where this machine's git finds repositories in a folder instead of the network.
+    places = subprocess.run(["git", "config", "--get-regexp", r"^url\./.*\.insteadof$"], capture_output=True, text=True)
+    mirrors = {line.split()[0].removeprefix("url.").rsplit(".", 1)[0] for line in places.stdout.splitlines()}
+    settings = ["/etc/gitconfig"] if mirrors else []
+    if not has_image(image):
+        container = run(*BUILDAH, "from", system)
+        run(*BUILDAH, "run", "--isolation=chroot", container, "--", "sh", "-ec", f"""
+            apt-get update -qq
+            DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends {COMPILER_NEEDS}
+            rm -rf /var/lib/apt/lists/*
+            """)
+        path = f"{toolchain}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        run(*BUILDAH, "config", "--env", f"PATH={path}", container)
+        run(*BUILDAH, "commit", "--rm", container, f"docker.io/library/{image}")
+    return [f"--volume={folder}:{folder}:ro" for folder in (toolchain, *sorted(mirrors), *settings)]
+
+
+def compile_apus(volumes: list[str], built: pathlib.Path) -> None:
+    """Runs the build stage, and lays its results ready."""
+    run(*BUILDAH, "bud", "--isolation=chroot", f"--ignorefile={ROOT / '.dockerignore'}", *volumes, "--target=build",
+        "--tag=apus:built", ROOT)
+    container = run(*BUILDAH, "from", "apus:built")
+    mounted = pathlib.Path(run(*BUILDAH, "mount", container))
+    for name in RESULTS:
+        shutil.copy(mounted / name, built)
+    run(*BUILDAH, "rm", container)
+    run(*BUILDAH, "rmi", "apus:built")
+
+
+def take_apus(built: pathlib.Path) -> None:
+    """Lays ready what the build stage would make, of a binary that there is."""
+    run(f"{MACHINE}-linux-gnu-strip", "-o", built / "apus", APUS)
+    shutil.copy(ROOT / "Package.resolved", built)
+    (built / "swift-version").write_text(re.search(r"Swift version ([\d.]+)", run("swift", "--version"))[1] + "\n")
+
+
+def build(text: str, bases: list[str], version: str) -> str:
+    """The image: the first stage, and all others on its results."""
     with tempfile.TemporaryDirectory(dir=KEPT) as folder:
         context = pathlib.Path(folder)
         for name in ("Config", "Deploy/image"):
             shutil.copytree(ROOT / name, context / name)
         built = context / "built"
         built.mkdir()
-        run("strip" if ARCHITECTURE == OWN else f"{MACHINE}-linux-gnu-strip", "-o", built / "apus", apus)
-        shutil.copy(ROOT / "Package.resolved", built)
-        (built / "swift-version").write_text(re.search(r"Swift version ([\d.]+)", run("swift", "--version"))[1] + "\n")
+        if APUS:
+            take_apus(built)
+        else:
+            compile_apus(make_toolchain(*bases[:2]), built)
         dockerfile = "FROM scratch AS build\nCOPY built/ /\n" + "".join(part for _, part in stages(text)[1:])
         (context / "Dockerfile").write_text(dockerfile)
         arguments = [f"--build-arg={name}={value}" for name, value in (LABELS | {"VERSION": version}).items()]
@@ -234,7 +286,6 @@ def check_bill(system: str, version: str) -> None:
 
 
 def main() -> None:
-    apus, model = sys.argv[1:3]
     text = (ROOT / "Dockerfile").read_text()
     versions = re.findall(r"^ARG VERSION=(.*)$", text, re.M)
     version = versions[0]
@@ -251,7 +302,7 @@ def main() -> None:
         emulate()
     KEPT.mkdir(exist_ok=True)
     make_base(system)
-    image = build(text, apus, version)
+    image = build(text, bases, version)
     told = json.loads(run(*BUILDAH, "inspect", "--type=image", image))
     config = told["Docker"]["config"]
     expect(told["OCIv1"]["architecture"] == ARCHITECTURE, f"architecture: {told['OCIv1']['architecture']}")
@@ -259,9 +310,9 @@ def main() -> None:
     container = run(*BUILDAH, "from", image)
     try:
         mounted = run(*BUILDAH, "mount", container)
-        answered = check_serving(mounted, config, model, version)
+        answered = check_serving(mounted, config, MODEL, version)
         if ARCHITECTURE != OWN:
-            check_equality(answered, OWN_APUS, model)
+            check_equality(answered, OWN_APUS, MODEL)
         check_bill(mounted, version)
     finally:
         run(*BUILDAH, "rm", container)
