@@ -91,7 +91,7 @@ let package = Package(
             name: "Router",
             dependencies: [
                 "CResolver", "Inference", "JSON", "Text", "Telemetry", "HTTP", "WorkerProtocol", "Scheduling",
-                "Serving", nio, nioPosix, logging,
+                "Serving", nio, nioPosix, logging, collections("DequeModule"),
             ],
             swiftSettings: ours),
 

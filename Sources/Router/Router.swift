@@ -1,3 +1,4 @@
+import DequeModule
 package import Inference
 package import Logging
 package import NIOCore
@@ -42,7 +43,7 @@ package final class Router: GenerationService {
     private var discoveries: [any WorkerDiscovery] = []
     private var timer: RepeatedTask?
     private var tickCount = 0
-    private var outbox: [(request: OpenRequest, event: GenerationEvent)] = []
+    private var outbox: Deque<(request: OpenRequest, event: GenerationEvent)> = []
     private var isTelling = false
     private var isTellingScheduled = false
     private var isDraining = false
@@ -210,20 +211,17 @@ package final class Router: GenerationService {
     func tell() {
         guard !isTelling else { return }
         isTelling = true
-        var told: [(request: OpenRequest, event: GenerationEvent)] = []
-        while !outbox.isEmpty {
-            swap(&told, &outbox)
-            for (request, event) in told where !request.isSilent {
-                switch event {
-                case .finished, .failed: request.isSilent = true
-                case .admitted, .delta, .promptLogprobs, .pooled, .choiceFinished: break
-                }
-                request.receiver.generationProduced(event)
+        // Room for very many is not kept.
+        let count = outbox.count
+        while let (request, event) = outbox.popFirst() {
+            guard !request.isSilent else { continue }
+            switch event {
+            case .finished, .failed: request.isSilent = true
+            case .admitted, .delta, .promptLogprobs, .pooled, .choiceFinished: break
             }
-            told.removeAll(keepingCapacity: told.count < 1024)
+            request.receiver.generationProduced(event)
         }
-        // Both are empty: the one with room is kept.
-        if outbox.capacity < told.capacity { swap(&told, &outbox) }
+        if count > 4096 { outbox = Deque() }
         isTelling = false
         guard isDraining, requests.isEmpty, let whenEmpty else { return }
         self.whenEmpty = nil

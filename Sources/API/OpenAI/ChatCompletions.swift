@@ -7,7 +7,9 @@ import Text
 enum ChatCompletions {
     static func answer(_ call: APICall) {
         call.withBody { (body, preparation) throws(APIError) in
-            try prepare(body, preparation).bound(to: body, route: "/v1/chat/completions", options: preparation.options)
+            var prepared = try prepare(body, preparation)
+            prepared.bind(to: body, route: "/v1/chat/completions", options: preparation.options)
+            return prepared
         } then: { prepared in
             GenerationSession.start(call, prepared, promptField: "messages") { ChatEncoder($0, name: $1) }
         }

@@ -47,7 +47,8 @@ final class GenerationSession<Encoder: AnswerEncoder>: GenerationReceiver {
         _ makeEncoder: (PreparedGeneration, _ name: (high: UInt64, low: UInt64)) -> Encoder
     ) {
         self.call = call
-        self.prepared = prepared.resuming(before)
+        if let before { prepared.resume(before) }
+        self.prepared = prepared
         self.promptField = promptField
         envelope = AnswerEnvelope(
             name: before?.name ?? call.core.freshWords(),

@@ -30,18 +30,15 @@ extension APICall {
 }
 
 extension PreparedGeneration {
-    /// The same request, to be made again as it was the first time.
-    consuming func resuming(_ point: ResumePoint?) -> PreparedGeneration {
-        guard let point else { return self }
+    /// Makes it what it was the first time.
+    mutating func resume(_ point: ResumePoint) {
         request.sampling.seed = point.seed
         request.numericsID = point.numericsID
-        return self
     }
 
     /// Notes what a stream's ids are bound to.
-    consuming func bound(to body: [UInt8], route: StaticString, options: APIOptions) -> PreparedGeneration {
+    mutating func bind(to body: [UInt8], route: StaticString, options: APIOptions) {
         if streams, options.resumeKey != nil { binding = ResumeSeal.binding(route: route, body: body) }
-        return self
     }
 }
 
