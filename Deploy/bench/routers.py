@@ -11,6 +11,7 @@ import contextlib
 import datetime
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -37,12 +38,18 @@ ANSWER = (
 STREAMS, STREAM_TOKENS, IDLE = 256, 1000, 2000
 
 
+def image_environment():
+    """What Apus' image sets, but for addresses."""
+    lines = re.findall(r"^ENV (\w+)=(.*)$", (ROOT / "Dockerfile").read_text(), re.M)
+    return {name: value for name, value in lines if not name.startswith("APUS_")}
+
+
 @contextlib.contextmanager
-def running(cpu, *command):
+def running(cpu, *command, environment=()):
     """A process on one CPU, killed at the end: nothing here has anything to lose."""
     process = subprocess.Popen(
         ["taskset", "-c", cpu, *map(str, command)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        start_new_session=True)
+        start_new_session=True, env=os.environ | dict(environment))
     try:
         yield process.pid
     finally:
@@ -70,7 +77,8 @@ def apus(cpu):
     with running(OTHER_CPU, APUS, "bench", "worker", MODEL, "--name", "m", "--port", WORKER,
                  "--metrics-port", WORKER + 1, "--log-level", "warning"), \
             running(cpu, APUS, "router", "--http-port", PORT, "--grpc-port", PORT + 1, "--admin-port", PORT + 2,
-                    "--worker-address", f"127.0.0.1:{WORKER}", "--log-level", "warning") as pid:
+                    "--worker-address", f"127.0.0.1:{WORKER}", "--log-level", "warning",
+                    environment=image_environment()) as pid:
         yield pid
 
 
