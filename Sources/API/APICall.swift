@@ -219,7 +219,7 @@ extension APICall {
     ///   - then: on the event loop, unless the client left or `work` threw, which answers the call.
     func withBody<Prepared: Sendable>(
         checksType: Bool = true, _ work: @escaping @Sendable ([UInt8], Preparation) throws(APIError) -> Prepared,
-        then: @escaping (__owned Prepared) -> Void
+        then: @escaping (consuming Prepared) -> Void
     ) {
         if let refusal = headerRefusal(checksType: checksType) { return refuse(refusal) }
         exchange.collectBody(limit: core.options.bodyByteCountMax) { result in
@@ -234,21 +234,20 @@ extension APICall {
     private func prepare<Prepared: Sendable>(
         _ body: ByteBuffer,
         _ work: @escaping @Sendable ([UInt8], Preparation) throws(APIError) -> Prepared,
-        _ then: @escaping (__owned Prepared) -> Void
+        _ then: @escaping (consuming Prepared) -> Void
     ) {
         let work: @Sendable (Preparation) throws(APIError) -> Prepared = { preparation throws(APIError) in
             try work(Array(body.readableBytesView), preparation)
         }
-        core.prepare(body, abandonment: abandonment, on: exchange.eventLoop, work) { result in
-            guard !self.isOver else { return }
-            switch result {
-            case .success(let prepared):
+        core.prepare(
+            body, abandonment: abandonment, on: exchange.eventLoop, work,
+            failed: { if !self.isOver { self.refuse($0) } },
+            deliver: { (prepared: consuming Prepared) in
+                guard !self.isOver else { return }
                 self.source = self.core.source(of: body, work)
                 then(prepared)
                 self.source = nil
-            case .failure(let error): self.refuse(error)
-            }
-        }
+            })
     }
 
     /// A body's coding and type are looked at before the body. A compressed body could grow past any limit while it is

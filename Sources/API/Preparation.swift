@@ -8,31 +8,37 @@ extension APICore {
     /// - Parameters:
     ///   - body: all that was sent.
     ///   - work: pure; sees what is known now.
-    ///   - deliver: on the event loop, once, unless the client has left before the work began.
+    ///   - failed: with what `work` threw, or that there is no room for it.
+    ///   - deliver: with what came of it. One of the two is called, on the event loop, once, unless the client has left before
+    ///     the work began.
     func prepare<Prepared: Sendable>(
         _ body: ByteBuffer, abandonment: Abandonment, on loop: any EventLoop,
         _ work: @escaping @Sendable (Preparation) throws(APIError) -> Prepared,
-        deliver: @escaping (Result<Prepared, APIError>) -> Void
+        failed: @escaping (APIError) -> Void, deliver: @escaping (consuming Prepared) -> Void
     ) {
         let preparation = Preparation(
             directory: directory, body: body, options: options, seed: surroundings.randomWord())
         guard body.readableBytes > options.inlineByteCountMax else {
-            return deliver(Self.result { () throws(APIError) in try work(preparation) })
+            do throws(APIError) { deliver(try work(preparation)) } catch { failed(error) }
+            return
         }
         guard preparationCount < options.preparationCountMax else {
-            return deliver(
-                .failure(
-                    APIError(
-                        status: 429,
-                        message: "\(preparationCount) long requests are being read already. Try again shortly.",
-                        type: "rate_limit_error", code: "too_many_long_requests",
-                        retryAfterSeconds: options.retryAfterSeconds)))
+            return failed(
+                APIError(
+                    status: 429,
+                    message: "\(preparationCount) long requests are being read already. Try again shortly.",
+                    type: "rate_limit_error", code: "too_many_long_requests",
+                    retryAfterSeconds: options.retryAfterSeconds))
         }
         preparationCount += 1
         let bound = NIOLoopBound(
             { (result: Result<Prepared, APIError>?) in
                 self.preparationCount -= 1
-                if let result { deliver(result) }
+                switch result {
+                case .success(let prepared): deliver(prepared)
+                case .failure(let error): failed(error)
+                case nil: break
+                }
             }, eventLoop: loop)
         offload {
             // Whoever queued behind others may have left since.

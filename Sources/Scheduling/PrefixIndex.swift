@@ -34,11 +34,13 @@ struct PrefixIndex: Sendable {
 
     mutating func change(_ worker: WorkerID, added: [UInt64], removed: [UInt64], isSnapshot: Bool, limit: Int) {
         if isSnapshot { remove(worker) }
-        for hash in removed where held[worker]?.remove(hash) != nil { drop(worker, from: hash) }
-        for hash in added where held[worker, default: []].count < limit {
-            guard held[worker, default: []].insert(hash).inserted else { continue }
+        // Out of the table, where each change would look for it again.
+        var pages = held.removeValue(forKey: worker) ?? []
+        for hash in removed where pages.remove(hash) != nil { drop(worker, from: hash) }
+        for hash in added where pages.count < limit && pages.insert(hash).inserted {
             if holders[hash]?.others.append(worker) == nil { holders[hash] = Holders(first: worker) }
         }
+        if !pages.isEmpty { held[worker] = pages }
     }
 
     mutating func remove(_ worker: WorkerID) {

@@ -38,16 +38,18 @@ private struct InferStart {
             let model = try name.find(preparation)
             return try TextModelRequest(InferRequest(request)).prepare(delivery, model: model, preparation)
         }
-        core.prepare(body, abandonment: abandonment, on: loop, work) { result in
-            guard !abandonment.isAbandoned else { return }
-            switch result {
-            case .success(let prepared): run(prepared, core.source(of: body, work), startedAt, started, reply)
-            case .failure(let error):
+        core.prepare(
+            body, abandonment: abandonment, on: loop, work,
+            failed: { error in
+                guard !abandonment.isAbandoned else { return }
                 core.refused(code: error.code)
                 leaveLine(GRPCStatus(error).code, error.code)
                 reply(.failed(error))
-            }
-        }
+            },
+            deliver: { prepared in
+                guard !abandonment.isAbandoned else { return }
+                run(prepared, core.source(of: body, work), startedAt, started, reply)
+            })
     }
 
     /// Of a request that the service never had.

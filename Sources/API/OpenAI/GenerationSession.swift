@@ -48,7 +48,7 @@ final class GenerationSession<Encoder: AnswerEncoder>: GenerationReceiver {
     ) {
         self.call = call
         if let before { prepared.resume(before) }
-        self.prepared = prepared
+        self.prepared = consume prepared
         self.promptField = promptField
         envelope = AnswerEnvelope(
             name: before?.name ?? call.core.freshWords(),
