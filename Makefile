@@ -190,7 +190,7 @@ image-check: $(APUS) model arm-build
 	python3 Deploy/test/check_image.py $(MODEL) arm64 .build-arm/apus $(APUS)
 else
 image-check: model
-	Deploy/local/install-packages.sh buildah debootstrap binutils
+	Deploy/local/install-packages.sh buildah debootstrap
 	python3 Deploy/test/check_image.py $(MODEL)
 endif
 
