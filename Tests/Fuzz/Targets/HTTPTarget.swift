@@ -21,6 +21,8 @@ enum HTTPTarget {
 
     private static let opening = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + [0, 0, 0, 4, 0, 0, 0, 0, 0]
 
+    private static let shortestRequestByteCount = "G / HTTP/1.1\r\n\r\n".utf8.count
+
     private static func serve(_ bytes: [UInt8], pieceByteCount: Int, _ handler: RecordingHandler) -> String? {
         let channel = EmbeddedChannel()
         defer { _ = try? channel.finish(acceptAlreadyClosed: true) }
@@ -33,6 +35,9 @@ enum HTTPTarget {
                 channel.embeddedEventLoop.run()
                 while try channel.readOutbound(as: ByteBuffer.self) != nil {}
             }
+            // Of requests that come all at once so many are served in a turn, and the next turn is a millisecond later.
+            channel.embeddedEventLoop.advanceTime(by: .milliseconds(1 + Int64(bytes.count / shortestRequestByteCount)))
+            while try channel.readOutbound(as: ByteBuffer.self) != nil {}
             // What is half open ends with the connection.
             try? channel.close().wait()
             channel.embeddedEventLoop.run()
