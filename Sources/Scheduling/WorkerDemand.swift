@@ -42,7 +42,8 @@ package struct WorkerDemand: Sendable {
     package static let smoothSeconds = 30.0
     /// As long as autoscalers of Kubernetes look back before they scale down.
     package static let holdSeconds = 300.0
-    /// The smaller number has to stay the same for so long: several steps down become one.
+    /// The smaller number has to stay the same for so long: several steps down become one. One that never rests is taken
+    /// after `holdSeconds`, at its largest.
     package static let restSeconds = 60.0
     /// Part of the workers that stay which must be left over, or those that went would soon be wanted again.
     package static let margin = 0.1
@@ -62,8 +63,14 @@ package struct WorkerDemand: Sendable {
     /// Needs of the last `holdSeconds` that no later one exceeds: the first is the largest.
     private var needs: Deque<(at: Instant, need: Double)> = []
 
-    /// Fewer workers that would have been enough, for as long as that is so.
-    private var fall: (workers: Int, since: Instant)?
+    /// Fewer workers that would have been enough, for as long as fewer are.
+    private var fall: Fall?
+    private struct Fall {
+        var workers: Int
+        var restsSince: Instant
+        var most: Int
+        var began: Instant
+    }
 
     package init() {}
 
@@ -93,12 +100,20 @@ package struct WorkerDemand: Sendable {
         needs.append((now, need))
         func whole(_ workers: Double) -> Int { workers < 0.05 ? 0 : Int(min(workers.rounded(.up), 1e6)) }
         let enough = whole((needs.first?.need ?? need) / (1 - Self.margin))
-        if enough != fall?.workers { fall = enough < desired ? (enough, now) : nil }
-        if let falling = fall, now.seconds(since: falling.since) >= Self.restSeconds {
-            desired = falling.workers
-            fall = nil
-        }
+        if enough < desired { falls(to: enough, now: now) } else { fall = nil }
         desired = max(desired, whole(need))
+    }
+
+    private mutating func falls(to enough: Int, now: Instant) {
+        var falling = fall ?? Fall(workers: enough, restsSince: now, most: enough, began: now)
+        if enough != falling.workers { (falling.workers, falling.restsSince) = (enough, now) }
+        falling.most = max(falling.most, enough)
+        fall = falling
+        if now.seconds(since: falling.restsSince) >= Self.restSeconds {
+            (desired, fall) = (falling.workers, nil)
+        } else if now.seconds(since: falling.began) >= Self.holdSeconds {
+            (desired, fall) = (falling.most, nil)
+        }
     }
 
     private mutating func wait(_ load: ModelLoad, tokenCount: Int, now: Instant) -> Double {

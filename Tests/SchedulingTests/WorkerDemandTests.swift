@@ -168,4 +168,21 @@ import Testing
         demand.observe(load, tokenCount: .max, now: .at(1e-9))
         #expect(demand.desired == 1_000_000)
     }
+
+    @Test func `a load that sinks all the time takes workers with it`() {
+        var demand = WorkerDemand()
+        var desired: [Int] = []
+        for second in 0...5400 {
+            var load = ModelLoad()
+            load.runningCount = 1280 * (6000 - second) / 6000
+            (load.workerCount, load.slotCount) = (max(1, demand.desired), max(1, demand.desired) * 16)
+            demand.observe(load, tokenCount: second * 1000, now: .at(Double(second)))
+            desired.append(demand.desired)
+        }
+
+        #expect(desired[0] == 100)
+        // 12.8 sequences a worker, and a tenth more than were needed a quarter of an hour ago.
+        #expect((10...28).contains(demand.desired), "\(demand.desired)")
+        #expect(zip(desired, desired.dropFirst()).allSatisfy(>=))
+    }
 }
