@@ -197,22 +197,32 @@ extension ClusterScheduler {
         return !isTriedElsewhere && !worker.assigned.contains { sequences[$0.rawValue]?.isUnproven == true }
     }
 
-    /// Whether a choice with all the output it may ask for fits the worker's pages. Where it does not, it goes to the
-    /// roomiest worker that could have it, which says so if even that is too small. What is longer than every share here
-    /// counts on being alone.
+    /// Whether a choice with the output that is expected of it fits the worker's pages, all of which it gets when it is
+    /// alone. Where it does not, it goes to a roomier worker, or to the roomiest, which says so if even that is too small.
     private func couldEnd(_ demand: Demand, on worker: WorkerRecord) -> Bool {
-        let output = min(demand.output.max, worker.description.contextLength)
-        if demand.promptCount + output <= worker.capacity { return true }
-        guard let queue = models[demand.model], let largest = queue.capacities.first else { return true }
-        let room: (WorkerRecord) -> Int = demand.tokenCount > -largest.key ? { $0.wholeCapacity } : { $0.capacity }
-        let own = room(worker)
-        if demand.promptCount + output <= own || demand.tokenCount <= -largest.key && -largest.key <= own {
-            return true
-        }
-        let roomier = numericsIDs(for: demand).flatMap { queue.groups[$0]?.workers ?? [] }
-            .compactMap { workers[$0] }.filter { room($0) > own }
+        let own = worker.wholeCapacity
+        let target = demand.promptCount + demand.output.target(margin: worker.description.pageTokenCount)
+        if target <= own { return true }
+        let roomier = roomier(than: own, for: demand)
         if roomier.contains(where: { $0.state != .draining }) { return false }
         return roomier.isEmpty || demand.tokenCount <= own
+    }
+
+    /// Workers that may go on with a choice, and hold more tokens of one sequence than `capacity`.
+    private func roomier(than capacity: Int, for demand: Demand) -> [WorkerRecord] {
+        numericsIDs(for: demand).flatMap { models[demand.model]?.groups[$0]?.workers ?? [] }
+            .compactMap { workers[$0] }.filter { $0.wholeCapacity > capacity }
+    }
+
+    /// Whether a sequence is too long for the worker that it is in, and only for that.
+    mutating func hasRoomElsewhere(_ sequence: SequenceID, outgrown id: WorkerID) -> Bool {
+        guard let capacity = workers[id]?.wholeCapacity,
+            let (choice, tokenCount) = sequences.with(sequence.rawValue, { ($0.choice, $0.tokenCount) }),
+            tokenCount > capacity
+        else { return false }
+        settle(sequence)
+        guard let demand = demand(of: choice) else { return false }
+        return roomier(than: capacity, for: demand).contains { $0.state != .draining }
     }
 
     /// A worker that has enough to compute gets no further long prompt: it waits here, where it can still go elsewhere.
@@ -226,13 +236,14 @@ extension ClusterScheduler {
     /// Keeps a worker for a head that has waited long enough. Others pass it everywhere else. A suspect cannot be tried
     /// where others come without end, and they can wait for as long as its first token takes.
     private mutating func reserve(_ id: WorkerID, for head: ChoiceID, now: Instant) {
-        guard reservations[head] == nil, let choice = record(of: head), let worker = workers[id],
+        guard reservations[head] == nil, let choice = record(of: head), let demand = demand(of: head),
+            let worker = workers[id],
             now.seconds(since: choice.waitingSince)
                 >= (choice.isOnTrial ? limits.trialPauseSeconds : limits.headPatienceSeconds),
             worker.state == .ready, worker.reservation == nil,
             requests[head.request]?.model == worker.model,
             choice.numericsID == nil || choice.numericsID == worker.description.numericsID,
-            choice.tokenCount <= worker.description.contextLength
+            choice.tokenCount <= worker.description.contextLength, couldEnd(demand, on: worker)
         else { return }
         workers[id]?.reservation = head
         reservations[head] = id

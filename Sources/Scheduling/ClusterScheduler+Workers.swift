@@ -62,6 +62,9 @@ extension ClusterScheduler {
             switch report.entries[place].finish {
             case nil: break
             case .stop, .length: end(choice, learns: true, now: now)
+            case .failed where report.entries[place].tokens.isEmpty && hasRoomElsewhere(sequence, outgrown: id):
+                answer.choices[place] = nil
+                requeue(sequence, .preempted, now: now, into: &answer.actions)
             case .failed(let why):
                 end(choice, learns: false, now: now)
                 drop(choice.request, now: now, into: &answer.actions)

@@ -37,11 +37,13 @@ struct QueueSpeed: Sendable {
         if began != nil { counts[second % Self.window] += 1 }
     }
 
-    /// Nobody waits any more.
+    /// Nobody waits any more. What was too short to be measured leaves what was measured before it, and its end, alone.
     mutating func ends(at now: Instant) {
-        guard began != nil else { return }
-        before = perSecond(at: now).map { ($0, now.advanced(bySeconds: Self.memorySeconds)) }
-        began = nil
+        guard let began else { return }
+        if now.seconds(since: began) >= Self.secondsMin {
+            before = perSecond(at: now).map { ($0, now.advanced(bySeconds: Self.memorySeconds)) }
+        }
+        self.began = nil
     }
 
     /// nil while nothing is known.
