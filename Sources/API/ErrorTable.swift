@@ -16,13 +16,11 @@ enum ErrorTable {
             .invalid(
                 promptField, code: "context_length_exceeded",
                 contextSentence(promptTokens, maxTokens, contextLength))
-        case .queueFull(let limit, let measure, let isTenantShare, let retryAfterSeconds):
+        case .queueFull(let limit, let measure, let share, let retryAfterSeconds):
             APIError(
                 status: 429,
-                message: (isTenantShare ? "Your share of the queue is used up" : "The queue is full")
-                    + " (\(limit) \(noun(measure))). Try again in \(retryAfterSeconds) s.",
-                type: "rate_limit_error", code: isTenantShare ? "tenant_queue_full" : "queue_full",
-                retryAfterSeconds: retryAfterSeconds)
+                message: "\(subject(share)) (\(limit) \(noun(measure))). Try again in \(retryAfterSeconds) s.",
+                type: "rate_limit_error", code: code(share), retryAfterSeconds: retryAfterSeconds)
         case .queueSlow(let expected, let limit, let retryAfterSeconds):
             APIError(
                 status: 429,
@@ -57,6 +55,22 @@ enum ErrorTable {
             APIError(
                 status: 408, message: "The body did not arrive in full.", type: "invalid_request_error",
                 code: "incomplete_body")
+        }
+    }
+
+    private static func subject(_ share: QueueShare) -> String {
+        switch share {
+        case .all: "The queue is full"
+        case .tenant: "Your share of the queue is used up"
+        case .model: "The model's share of the queue is used up"
+        }
+    }
+
+    private static func code(_ share: QueueShare) -> String {
+        switch share {
+        case .all: "queue_full"
+        case .tenant: "tenant_queue_full"
+        case .model: "model_queue_full"
         }
     }
 

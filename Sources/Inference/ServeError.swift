@@ -6,8 +6,8 @@ package enum ServeError: Error, Equatable, Sendable {
     case modelNotFound(String)
     /// Prompt, or prompt and output, exceed the model's context.
     case contextExceeded(promptTokens: Int, maxTokens: Int?, contextLength: Int)
-    /// The queue is full, or what one tenant may have of it: try again after so many seconds.
-    case queueFull(limit: Int, of: QueueMeasure = .requests, isTenantShare: Bool = false, retryAfterSeconds: Int)
+    /// The queue is full, or a share of it: try again after so many seconds.
+    case queueFull(limit: Int, of: QueueMeasure = .requests, share: QueueShare = .all, retryAfterSeconds: Int)
     /// The queue moves so slowly that the request would wait longer than it may: try again after so many seconds.
     case queueSlow(expectedSeconds: Double, limitSeconds: Double, retryAfterSeconds: Int)
     /// The request waited longer than it may.
@@ -17,6 +17,15 @@ package enum ServeError: Error, Equatable, Sendable {
     case shuttingDown
     /// Ours: a worker failed in a way that moving the request did not cure.
     case internalFailure(String)
+}
+
+/// What part of a queue is full.
+package enum QueueShare: CaseIterable, Sendable {
+    case all
+    /// What one tenant may have of it while others are about.
+    case tenant
+    /// What requests for one model may have of it while there are other models.
+    case model
 }
 
 /// In what a queue is bounded.

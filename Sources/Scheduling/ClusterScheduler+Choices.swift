@@ -32,7 +32,7 @@ extension ClusterScheduler {
             } else {
                 queue.line.insert(id, choice.place, of: choice.tenant)
             }
-            queue.waitingTokens += choice.load.tokens
+            queue.waiting += choice.load
             queue.speed.begins(at: now)
         }
         queue += choice.load
@@ -51,7 +51,7 @@ extension ClusterScheduler {
             } else {
                 queue.line.remove(id, choice.place, of: choice.tenant)
             }
-            queue.waitingTokens -= choice.load.tokens
+            queue.waiting -= choice.load
             if queue.waitingCount == 0 { queue.speed.ends(at: now) }
         }
         if let numericsID = choice.numericsID { forgetEmptyGroup(numericsID, of: model) }
@@ -253,7 +253,8 @@ extension ClusterScheduler {
         actions.append(.fail(id, error))
     }
 
-    private mutating func forget(_ id: RequestID, now: Instant) {
+    /// Of a request that has nothing in a line or in a worker.
+    mutating func forget(_ id: RequestID, now: Instant) {
         if let (tenant, isCopy, model) = requests.with(id, { ($0.tenant, $0.spec.isCopy, $0.model) }) {
             tenants.closed(tenant, now: now)
             if isCopy { models[model]?.copies.remove(id) }

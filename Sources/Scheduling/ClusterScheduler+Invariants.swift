@@ -37,7 +37,7 @@ extension ClusterScheduler {
                 $0 + (workers[$1]?.description.slotCount ?? 0)
             }
             if queue.slotCount != slots { return "\(name) has \(slots) slots and counts \(queue.slotCount)" }
-            if queue.waitingTokens < 0 || queue.runningCount < 0 { return "\(name) counts below zero" }
+            if queue.waiting.requests < 0 || queue.runningCount < 0 { return "\(name) counts below zero" }
         }
         return nil
     }
@@ -82,7 +82,7 @@ extension ClusterScheduler {
         if running != sequences.count { return "\(running) choices run, \(sequences.count) are assigned" }
         if running != models.all.reduce(0, { $0 + $1.runningCount }) { return "models count another \(running)" }
         if load != queue { return "the queue holds \(load), and counts \(queue)" }
-        if load.tokens != models.all.reduce(0, { $0 + $1.waitingTokens }) { return "models count other tokens" }
+        if load != models.all.reduce(into: QueueLoad(), { $0 += $1.waiting }) { return "models count another load" }
         if copies != models.all.reduce(into: [], { $0.formUnion($1.copies) }) { return "models know other copies" }
         return tenants.violation(open: openOfTenant, waiting: loadOfTenant)
     }

@@ -3,18 +3,38 @@ import Inference
 /// Room in the queue, and what tenants are charged for: prompts when they are admitted for the first time, output as
 /// it comes. What a move costs is nobody's.
 extension ClusterScheduler {
-    private var queueLimit: QueueLoad {
+    var queueLimit: QueueLoad {
         QueueLoad(requests: limits.queueRequestsMax, tokens: limits.queueTokensMax, bytes: limits.queueBytesMax)
     }
 
     /// - Returns: why a request may not wait; nil when it may. One that finds the queue empty may always.
-    mutating func queueRefusal(of new: QueueLoad, from tenant: TenantID, now: Instant) -> ServeError? {
+    mutating func queueRefusal(
+        of new: QueueLoad, from tenant: TenantID, _ model: ModelID, now: Instant
+    ) -> ServeError? {
         guard queue.requests > 0 else { return nil }
         if let measure = queue.overfull(with: new, limit: queueLimit) {
             return .queueFull(
                 limit: queueLimit[measure], of: measure,
                 retryAfterSeconds: drainRate.secondsToDrain(Double(queue[measure]), measure, at: now))
         }
+        return modelShareRefusal(of: new, model, now: now) ?? tenantShareRefusal(of: new, from: tenant, now: now)
+    }
+
+    private mutating func modelShareRefusal(of new: QueueLoad, _ model: ModelID, now: Instant) -> ServeError? {
+        let share = queueLimit.share(limits.modelQueueShare)
+        guard let (held, slotCount) = models.with(model, { ($0.waiting, $0.slotCount) }), held.requests > 0,
+            let measure = held.overfull(with: new, limit: share), models.hasWorkers(besides: model)
+        else { return nil }
+        // What leaves the queue is told apart by models only where one has no workers: then it is not of this one.
+        return .queueFull(
+            limit: share[measure], of: measure, share: .model,
+            retryAfterSeconds: slotCount > 0
+                ? drainRate.secondsToDrain(Double(held[measure]), measure, at: now) : DrainRate.unknownSeconds)
+    }
+
+    private mutating func tenantShareRefusal(
+        of new: QueueLoad, from tenant: TenantID, now: Instant
+    ) -> ServeError? {
         let share = queueLimit.share(limits.tenantQueueShare)
         guard tenants.count > 1, let held = tenants[tenant]?.waiting, held.requests > 0,
             let measure = held.overfull(with: new, limit: share)
@@ -22,7 +42,7 @@ extension ClusterScheduler {
         // It gets one turn in as many as there are tenants in the queue.
         let amount = Double(held[measure]) * Double(max(1, tenants.waitingTenantCount))
         return .queueFull(
-            limit: share[measure], of: measure, isTenantShare: true,
+            limit: share[measure], of: measure, share: .tenant,
             retryAfterSeconds: drainRate.secondsToDrain(amount, measure, at: now))
     }
 

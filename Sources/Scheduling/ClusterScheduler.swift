@@ -72,11 +72,10 @@ package struct ClusterScheduler: Sendable {
         }
         let tenant = tenant(of: spec, now: now)
         let load = spec.queueLoad
-        if let refusal = queueRefusal(of: load, from: tenant, now: now)
+        let refusal =
+            queueRefusal(of: load, from: tenant, model, now: now)
             ?? (spec.isCopy ? copyRefusal(model) : waitRefusal(from: tenant, model, now: now))
-        {
-            throw refusal
-        }
+        if let refusal, !mayPass(spec, model) { throw refusal }
 
         var choices: [ChoiceRecord] = []
         for prompt in spec.prompts.indices {
@@ -105,11 +104,22 @@ package struct ClusterScheduler: Sendable {
         }
         var actions: [SchedulingAction] = []
         if admitAtOnce(new, model, now: now, into: &actions) { return actions }
+        if let refusal {
+            forget(spec.id, now: now)
+            throw refusal
+        }
         for id in new { enqueue(id, now: now) }
         updateQueueDeadline(of: spec.id, now: now)
         admitNew(new, model, now: now, into: &actions)
         giveWay(model, now: now, into: &actions)
         return actions
+    }
+
+    /// Whether a request may be one that asks nothing of the queue: it runs at once, or not at all.
+    private mutating func mayPass(_ spec: RequestSpec, _ model: ModelID) -> Bool {
+        !spec.isCopy && spec.prompts.count == 1 && spec.choiceCount == 1
+            && QueueLoad().overfull(with: spec.queueLoad, limit: queueLimit) == nil
+            && models.with(model) { $0.waitingCount } == 0
     }
 
     /// Tokens that fit the roomiest worker of a model, if a sequence has it for itself.
@@ -151,7 +161,7 @@ package struct ClusterScheduler: Sendable {
     /// Prompt and expected output tokens of what waits.
     package func waitingTokens(_ model: String) -> Int {
         guard let queue = models[model] else { return 0 }
-        return queue.waitingTokens + queue.waitingCount * queue.outputs.expected
+        return queue.waiting.tokens + queue.waitingCount * queue.outputs.expected
     }
 
     /// How long the first in line has waited. With several priorities, the first of the highest.

@@ -4,6 +4,8 @@ import Inference
 struct DrainRate: Sendable {
     /// Whole seconds remembered.
     private static let window = 10
+    /// What is said while nothing is known.
+    static let unknownSeconds = 10
 
     private var counts = Array(repeating: QueueLoad(), count: window)
     private var current = 0
@@ -20,10 +22,10 @@ struct DrainRate: Sendable {
         return Double(counts.reduce(0) { $0 + $1[measure] }) / Double(Self.window)
     }
 
-    /// Seconds until `amount` will have left: at least 1, at most 60; 10 while nothing is known.
+    /// Seconds until `amount` will have left: at least 1, at most 60; ``unknownSeconds`` while nothing leaves.
     mutating func secondsToDrain(_ amount: Double, _ measure: QueueMeasure, at now: Instant) -> Int {
         let rate = perSecond(measure, at: now)
-        guard rate > 0 else { return 10 }
+        guard rate > 0 else { return Self.unknownSeconds }
         return Int(min(60, max(1, (amount / rate).rounded(.up))))
     }
 

@@ -35,5 +35,10 @@ struct ModelTable: Sendable {
         queues.with(id, body)
     }
 
+    /// Whether another model than one has workers.
+    func hasWorkers(besides id: ModelID) -> Bool {
+        ids.values.contains { $0 != id && (queues[$0]?.slotCount ?? 0) > 0 }
+    }
+
     subscript(name: String) -> ModelQueue? { ids[name].flatMap { queues[$0] } }
 }

@@ -12,6 +12,9 @@ package struct SchedulingLimits: Equatable, Sendable {
     /// What one tenant may have of each bound of the queue while others are about: more than half would let two of
     /// them leave a third no room.
     package var tenantQueueShare = 0.5
+    /// What requests for one model may have of each bound of the queue where there are other models with workers: those
+    /// for one whose workers are still to come leave room for the others'.
+    package var modelQueueShare = 0.5
     /// Weights of tenants that get another share of the tokens than 1.
     package var tenantWeights: [String: Double] = [:]
     /// What a token of output counts for beside one of a prompt. A chunk of a prompt reads the weights once for hundreds

@@ -61,7 +61,8 @@ struct ModelQueue: Sendable {
     var askedBackCount = 0
     /// Open requests that give way to all others, see ``ClusterScheduler/giveWay(_:now:into:)``.
     var copies: Set<RequestID> = []
-    var waitingTokens = 0
+    /// What waits for it.
+    var waiting = QueueLoad()
 
     init(name: String) {
         self.name = name

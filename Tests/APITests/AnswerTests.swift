@@ -93,8 +93,12 @@ import Testing
                 "queue_slow"
             ),
             (
-                .queueFull(limit: 50, of: .tokens, isTenantShare: true, retryAfterSeconds: 7), 429,
+                .queueFull(limit: 50, of: .tokens, share: .tenant, retryAfterSeconds: 7), 429,
                 "rate_limit_error", "tenant_queue_full"
+            ),
+            (
+                .queueFull(limit: 50, share: .model, retryAfterSeconds: 7), 429, "rate_limit_error",
+                "model_queue_full"
             ),
             (.unavailable("No worker."), 503, "server_error", "unavailable"),
             (.shuttingDown, 503, "server_error", "shutting_down"),

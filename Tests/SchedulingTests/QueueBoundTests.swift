@@ -70,7 +70,7 @@ import Testing
         #expect(throws: ServeError.queueFull(limit: 10, retryAfterSeconds: 60)) { try submit(12, "other") }
         // The other has been heard of: what leaves now is not filled up again by the first.
         _ = scheduler.requestCancelled(RequestID(2), now: .at(1))
-        #expect(throws: ServeError.queueFull(limit: 5, isTenantShare: true, retryAfterSeconds: 60)) {
+        #expect(throws: ServeError.queueFull(limit: 5, share: .tenant, retryAfterSeconds: 60)) {
             try submit(13, "")
         }
         try submit(14, "other")
@@ -83,7 +83,7 @@ import Testing
 
         // Tokens are shared as well.
         _ = scheduler.requestCancelled(RequestID(20), now: .at(1))
-        #expect(throws: ServeError.queueFull(limit: 500, of: .tokens, isTenantShare: true, retryAfterSeconds: 60)) {
+        #expect(throws: ServeError.queueFull(limit: 500, of: .tokens, share: .tenant, retryAfterSeconds: 60)) {
             try submit(23, "", tokens: 490)
         }
         #expect(scheduler.invariantViolation() == nil)
@@ -148,6 +148,71 @@ import Testing
         _ = try scheduler.requestSubmitted(Self.spec(8), now: .at(2))
         _ = scheduler.workerLost(WorkerID(1), now: .at(3))
         _ = try scheduler.requestSubmitted(Self.spec(9), now: .at(3))
+        #expect(scheduler.invariantViolation() == nil)
+    }
+
+    @Test func `how slow the queue once was is forgotten, though requests pass it`() throws {
+        var (scheduler, running) = try QueueTests.busy(SchedulingLimits())
+        _ = try scheduler.requestSubmitted(Self.spec(2), now: .at(0))
+        var second = 10.0
+        for id in 3...27 as ClosedRange<UInt64> {
+            let end = scheduler.report(1, [QueueTests.finish(running)], load: QueueTests.oneFree, at: second)
+            if let waited = end.actions.admissions.first?.sequence {
+                _ = scheduler.report(1, [QueueTests.finish(waited)], load: QueueTests.oneFree, at: second)
+            }
+            second += 5
+            let next = try scheduler.requestSubmitted(Self.spec(id), now: .at(second))
+            running = try #require(next.admissions.first?.sequence)
+        }
+        for id in 100...119 as ClosedRange<UInt64> {
+            _ = try scheduler.requestSubmitted(Self.spec(id), now: .at(second))
+        }
+        #expect(scheduler.waitingRequests == 20)
+    }
+
+    /// A model with a worker of one slot, and `count` requests for another that has none.
+    private static func asleep(_ count: UInt64, _ limits: SchedulingLimits) throws -> ClusterScheduler {
+        var scheduler = ClusterScheduler.with([.small(slots: 1)], limits: limits)
+        scheduler.modelExpected("asleep")
+        for id in 1...count as ClosedRange<UInt64> { try submitAsleep(id, to: &scheduler) }
+        return scheduler
+    }
+
+    private static func submitAsleep(_ id: UInt64, to scheduler: inout ClusterScheduler) throws {
+        var spec = spec(id)
+        spec.model = "asleep"
+        _ = try scheduler.requestSubmitted(spec, now: .at(0))
+    }
+
+    @Test func `requests for a model without workers leave room for those of another`() throws {
+        var limits = SchedulingLimits()
+        limits.queueRequestsMax = 8
+        var scheduler = try Self.asleep(4, limits)
+
+        #expect(throws: ServeError.queueFull(limit: 4, share: .model, retryAfterSeconds: 10)) {
+            try Self.submitAsleep(5, to: &scheduler)
+        }
+        for id in 10...14 as ClosedRange<UInt64> { _ = try scheduler.requestSubmitted(Self.spec(id), now: .at(0)) }
+
+        #expect(scheduler.waitingCount("m") == 4)
+        #expect(scheduler.waitingCount("asleep") == 4)
+        #expect(scheduler.invariantViolation() == nil)
+    }
+
+    @Test func `a full queue refuses only what would have to wait`() throws {
+        var limits = SchedulingLimits()
+        limits.queueRequestsMax = 8
+        limits.modelQueueShare = 1
+        var scheduler = try Self.asleep(8, limits)
+
+        #expect(try scheduler.requestSubmitted(Self.spec(10), now: .at(0)).admissions.map(\.request) == [10])
+        #expect(throws: ServeError.queueFull(limit: 8, retryAfterSeconds: 60)) {
+            _ = try scheduler.requestSubmitted(Self.spec(11), now: .at(0))
+        }
+        #expect(throws: ServeError.self) {
+            _ = try scheduler.requestSubmitted(.plain(12, choices: .max), now: .at(0))
+        }
+        #expect(scheduler.openRequests == 9)
         #expect(scheduler.invariantViolation() == nil)
     }
 }

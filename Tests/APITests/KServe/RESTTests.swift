@@ -225,7 +225,7 @@ import Testing
 
     @Test(arguments: [
         (ServeError.queueFull(limit: 9, retryAfterSeconds: 4), "REJECTED"),
-        (.queueFull(limit: 9, isTenantShare: true, retryAfterSeconds: 4), "REJECTED"),
+        (.queueFull(limit: 9, share: .tenant, retryAfterSeconds: 4), "REJECTED"),
         (.queueSlow(expectedSeconds: 40, limitSeconds: 30, retryAfterSeconds: 40), "REJECTED"),
         (.shuttingDown, "REJECTED"), (.unavailable("Nobody is there."), "REJECTED"),
         (.internalFailure("It broke."), "BACKEND"), (.timedOut(afterSeconds: 5), "OTHER"),
