@@ -7,12 +7,13 @@ package import Text
 
 /// Workers that come, speak and go.
 extension Router: WorkerDiscoveryObserver {
-    package func workerAppeared(at address: WorkerAddress) {
+    package func workerAppeared(at address: WorkerAddress, in discovery: any WorkerDiscovery) {
         if let known = peers[address] {
-            known.isExpected = true
+            known.discoveries.insert(ObjectIdentifier(discovery))
             return
         }
         let peer = WorkerPeer(address, makeLink(address), id: nextWorkerID())
+        peer.discoveries = [ObjectIdentifier(discovery)]
         peers[address] = peer
         peersByLink[ObjectIdentifier(peer.link)] = peer
         peersByID[peer.id] = peer
@@ -21,17 +22,17 @@ extension Router: WorkerDiscoveryObserver {
         peer.link.open()
     }
 
-    package func workerVanished(at address: WorkerAddress) {
+    package func workerVanished(at address: WorkerAddress, in discovery: any WorkerDiscovery) {
         guard let peer = peers[address] else { return }
-        peer.isExpected = false
-        if case .dialling = peer.state { forget(peer) }
+        peer.discoveries.remove(ObjectIdentifier(discovery))
+        if case .dialling = peer.state, !peer.isExpected { forget(peer) }
     }
 
-    package func workerLeaving(at address: WorkerAddress) {
+    package func workerLeaving(at address: WorkerAddress, in discovery: any WorkerDiscovery) {
         guard let peer = peers[address] else { return }
-        peer.isExpected = false
+        peer.discoveries.remove(ObjectIdentifier(discovery))
         switch peer.state {
-        case .dialling: forget(peer)
+        case .dialling: if !peer.isExpected { forget(peer) }
         case .idle: break
         case .serving:
             logger.info("worker leaving", metadata: ["worker": "\(peer.id)", "address": "\(address)"])
@@ -40,9 +41,12 @@ extension Router: WorkerDiscoveryObserver {
         tell()
     }
 
-    package func workerDied(at address: WorkerAddress) {
+    package func workerDied(at address: WorkerAddress, in discovery: any WorkerDiscovery) {
         guard let peer = peers[address] else { return }
         logger.info("worker ended", metadata: ["worker": "\(peer.id)", "address": "\(address)"])
+        peer.discoveries.remove(ObjectIdentifier(discovery))
+        // Its link breaks by itself, and is dialled again for the others.
+        guard !peer.isExpected else { return }
         forget(peer)
         tell()
     }

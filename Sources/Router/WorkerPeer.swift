@@ -19,8 +19,10 @@ final class WorkerPeer {
     var state = State.dialling
     /// While it serves.
     var series: WorkerSeries?
+    /// Those that expect a worker there.
+    var discoveries: Set<ObjectIdentifier> = []
     /// False: once its link is lost it is forgotten.
-    var isExpected = true
+    var isExpected: Bool { !discoveries.isEmpty }
 
     /// While it serves.
     var numericsID: String? { if case .serving(_, let numericsID) = state { numericsID } else { nil } }
