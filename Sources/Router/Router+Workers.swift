@@ -56,11 +56,11 @@ extension Router: WorkerDiscoveryObserver {
         return WorkerID(lastWorkerID)
     }
 
-    private func forget(_ peer: WorkerPeer) {
+    private func forget(_ peer: WorkerPeer, silentSeconds: Double = 0) {
         peer.link.close()
         peers[peer.address] = nil
         peersByLink[ObjectIdentifier(peer.link)] = nil
-        lose(peer)
+        lose(peer, silentSeconds: silentSeconds)
     }
 
     /// A worker that dies was heard of before, if only by the answer to a ping.
@@ -194,7 +194,7 @@ extension Router: WorkerLinkDelegate {
             ])
         metrics.lossSilence.observe(silentSeconds)
         guard peer.isExpected else {
-            forget(peer)
+            forget(peer, silentSeconds: silentSeconds)
             tell()
             return
         }

@@ -490,6 +490,23 @@ import Text
         #expect(bench.links[0].isClosed)
     }
 
+    @Test func `silence is held against no request, also of workers that no discovery lists any more`() throws {
+        let bench = RouterBench(workers: 3)
+        for link in bench.links { link.prefillBudget = 8 }
+        let receiver = try bench.submit(.sample(Array(repeating: 66, count: 90), max: 20))
+        for _ in 0..<2 {
+            bench.step()
+            let host = try #require(bench.links.firstIndex { $0.runningCount > 0 })
+            bench.router.workerVanished(at: RouterBench.address(host), in: bench.discovery)
+            bench.links[host].die(silentSeconds: 1)
+            bench.step()
+            bench.pass(0.12)
+        }
+        bench.run { receiver.isOver }
+
+        #expect(receiver.failure == nil)
+    }
+
     @Test func `metrics say what ran, waited and moved`() throws {
         let bench = RouterBench(workers: 2, slots: 1)
         let receivers = try (0..<3 as Range<UInt64>).map { try bench.submit(.sample(max: 30, seed: $0)) }
