@@ -71,12 +71,14 @@ extension Router: WorkerDiscoveryObserver {
         peersByID[peer.id] = nil
         let before = peer.state
         peer.state = .dialling
-        if case .serving(let model, _) = before { updateCatalogue(model) }
+        if case .serving(let description, _) = before { updateCatalogue(description.model) }
         peer.series?.remove()
         peer.series = nil
         let now = surroundings.now()
         perform(scheduler.workerLost(peer.id, isSilent: silentSeconds > Self.silentLossSeconds, now: now))
-        if case .serving(let model, _) = before, !scheduler.hasWorkers(of: model) { workersGoneAt[model] = now }
+        if case .serving(let description, _) = before, !scheduler.hasWorkers(of: description.model) {
+            workersGoneAt[description.model] = now
+        }
         employIdle(now)
     }
 
@@ -137,22 +139,37 @@ extension Router: WorkerLinkDelegate {
         if !scheduler.hasWorkers(of: description.model), !catalogue.tells(description, tokenizer) {
             catalogue.list(description, tokenizer, created: surroundings.unixSeconds(), logger: logger)
             listedAnew.insert(description.model)
+        } else if !catalogue.hasTemplate(of: tokenizer, description.model) {
+            logger.warning(
+                "worker's chat template unused: the one listed counts while a worker that has it is there",
+                metadata: ["worker": "\(peer.id)", "address": "\(peer.link.address)", "model": "\(description.model)"])
         }
-        peer.state = .serving(model: description.model, numericsID: description.numericsID)
+        peer.state = .serving(description, tokenizer)
         updateCatalogue(description.model)
         peer.series = metrics.worker(at: peer.address, model: description.model, now: surroundings.now())
         perform(scheduler.workerWelcomed(peer.id, description, now: surroundings.now()))
     }
 
-    /// Lists a model with what its workers of now have in common.
+    /// Lists a model with what its workers of now have in common, and with the chat template of the newest where none has
+    /// the one that is listed.
     private func updateCatalogue(_ model: String) {
-        catalogue.serve(
-            model,
-            numericsIDs: Set(
-                peersByID.values.compactMap { peer in
-                    guard case .serving(model, let numericsID) = peer.state else { return nil }
-                    return numericsID
-                }))
+        var numericsIDs: Set<String> = []
+        var hasTemplate = false
+        var newest: (peer: WorkerPeer, tokenizer: Tokenizer)?
+        for peer in peersByID.values {
+            guard case .serving(let description, let tokenizer) = peer.state, description.model == model else {
+                continue
+            }
+            numericsIDs.insert(description.numericsID)
+            hasTemplate = hasTemplate || catalogue.hasTemplate(of: tokenizer, model)
+            if newest.map({ $0.peer.id < peer.id }) ?? true { newest = (peer, tokenizer) }
+        }
+        catalogue.serve(model, numericsIDs: numericsIDs)
+        guard let newest, !hasTemplate else { return }
+        logger.info(
+            "chat template changed: no worker has the one listed before",
+            metadata: ["worker": "\(newest.peer.id)", "address": "\(newest.peer.link.address)", "model": "\(model)"])
+        catalogue.takeTemplate(of: newest.tokenizer, model, logger: logger)
     }
 
     /// Whether any worker or request still goes by the model listed under a name.
