@@ -28,6 +28,24 @@ import Text
         #expect(bench.router.models.map(\.tokenizer.spec.chatTemplate) == ["new"])
     }
 
+    @Test func `nothing is kept of a tokenizer once no listing, worker or request goes by it`() throws {
+        let bench = RouterBench(workers: 2, welcomes: false)
+        func welcomeOld() throws -> Weak<Tokenizer> {
+            let tokenizer = try Self.tokenizer(template: "old")
+            bench.links[0].welcome(tokenizer)
+            return Weak(tokenizer)
+        }
+        let old = try welcomeOld()
+        let receiver = try bench.submit(.sample(max: 4))
+        bench.run { receiver.isOver }
+        bench.links[0].die()
+        #expect(old.object != nil)
+
+        bench.links[1].welcome()
+
+        #expect(old.object == nil)
+    }
+
     private static func tokenizer(template: String) throws -> Tokenizer {
         var spec = Oracle.tokenizer.spec
         spec.chatTemplate = template

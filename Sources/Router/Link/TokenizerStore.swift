@@ -19,7 +19,8 @@ package final class TokenizerStore {
     }
 
     private enum Entry {
-        case ready(Tokenizer)
+        /// Listed models, linked workers and open requests hold it; once none does, it is to be fetched again.
+        case ready(Weak<Tokenizer>)
         /// One link fetches; the others wait to hear that it is there, or that it is theirs to fetch.
         case fetching(waiting: [() -> Void])
     }
@@ -39,23 +40,25 @@ package final class TokenizerStore {
     /// - Parameter retry: called later, on the event loop, if the answer is `wait`.
     func find(_ key: Key, retry: @escaping () -> Void) -> Answer {
         switch entries[key] {
-        case .ready(let tokenizer): return .ready(tokenizer)
+        case .ready(let held):
+            if let tokenizer = held.object { return .ready(tokenizer) }
         case .fetching(let waiting):
             entries[key] = .fetching(waiting: waiting + [retry])
             return .wait
-        case nil:
-            entries[key] = .fetching(waiting: [])
-            return .fetch
+        case nil: break
         }
+        entries[key] = .fetching(waiting: [])
+        return .fetch
     }
 
-    func fetched(_ key: Key, _ tokenizer: Tokenizer) { settle(key, .ready(tokenizer)) }
+    func fetched(_ key: Key, _ tokenizer: Tokenizer) { settle(key, .ready(Weak(tokenizer))) }
 
     /// The next who waits will fetch.
     func failed(_ key: Key) { settle(key, nil) }
 
     private func settle(_ key: Key, _ entry: Entry?) {
         guard case .fetching(let waiting) = entries[key] else { return }
+        entries = entries.filter { if case .ready(let held) = $0.value { held.object != nil } else { true } }
         entries[key] = entry
         for retry in waiting { retry() }
     }

@@ -147,6 +147,30 @@ import WorkerProtocol
         await workers.1.die()
     }
 
+    @Test func `a tokenizer that nobody goes by any more is fetched again`() async throws {
+        let worker = try await FakeWorker()
+        let first = try await LinkRig(port: worker.listener.port)
+        var (firstHeard, workerHeard) = (first.heard, worker.heard)
+        #expect(await firstHeard.next() == Self.welcome)
+        try await first.forget()
+
+        let second = try await LinkRig(port: worker.listener.port, like: first)
+
+        var secondHeard = second.heard
+        #expect(await secondHeard.next() == Self.welcome)
+        try await second.forget()
+        await worker.die()
+        var (asked, gone) = (0, 0)
+        while gone < 2, let news = await workerHeard.next() {
+            switch news {
+            case .tokenizerAsked: asked += 1
+            case .gone: gone += 1
+            case .hello, .command: break
+            }
+        }
+        #expect(asked == 2)
+    }
+
     @Test func `a tokenizer that is no good keeps the worker out`() async throws {
         let worker = try await FakeWorker(.brokenTokenizer)
         let rig = try await LinkRig(port: worker.listener.port)
