@@ -7,6 +7,8 @@ package struct EngineOptions: Equatable, Sendable {
     package var servedName: String?
     /// Distinguishes a restarted process from the one before.
     package var epoch: UInt64
+    /// Of the tokenizer and chat template that go with the model: routers are told.
+    package var tokenizerDigest: UInt64?
     /// Sequences that may run at once.
     package var slotCount: Int
     /// Tokens a step computes, prefill and decode together. Decode tokens are never held back by it, and prefill
@@ -24,12 +26,13 @@ package struct EngineOptions: Equatable, Sendable {
     package var speculationEnabled: Bool
 
     package init(
-        servedName: String? = nil, epoch: UInt64 = 0, slotCount: Int = 32, stepTokenBudget: Int = 256,
-        stepSecondsTarget: Double = 0.08, prefillShare: Double = 0.45, prefixCacheEnabled: Bool = true,
-        speculationEnabled: Bool = true
+        servedName: String? = nil, epoch: UInt64 = 0, tokenizerDigest: UInt64? = nil, slotCount: Int = 32,
+        stepTokenBudget: Int = 256, stepSecondsTarget: Double = 0.08, prefillShare: Double = 0.45,
+        prefixCacheEnabled: Bool = true, speculationEnabled: Bool = true
     ) {
         self.servedName = servedName
         self.epoch = epoch
+        self.tokenizerDigest = tokenizerDigest
         self.slotCount = slotCount
         self.stepTokenBudget = stepTokenBudget
         self.stepSecondsTarget = stepSecondsTarget
@@ -55,7 +58,8 @@ extension WorkerDescription {
             model: options.servedName ?? model.name, numericsID: model.numericsID, epoch: options.epoch,
             slotCount: options.slotCount, pageCount: model.pageCount, pageTokenCount: model.pageTokenCount,
             contextLength: model.contextLength, vocabularySize: model.vocabularySize,
-            stepTokenBudget: options.stepTokenBudget, pooledOutput: model.pooledOutput, signSeconds: signSeconds)
+            stepTokenBudget: options.stepTokenBudget, pooledOutput: model.pooledOutput, signSeconds: signSeconds,
+            tokenizerDigest: options.tokenizerDigest)
     }
 }
 

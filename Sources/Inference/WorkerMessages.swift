@@ -27,12 +27,15 @@ package struct WorkerDescription: Equatable, Sendable {
     /// While it computes, a router hears something at least so often, however long a step takes: ``WorkerEvent/working``
     /// where there is nothing else to say. nil: no more than its steps.
     package var signSeconds: Double?
+    /// Of its tokenizer and chat template: workers of one numerics id that say the same have the same. nil where it says
+    /// none, as workers of earlier versions do.
+    package var tokenizerDigest: UInt64?
 
     /// - Parameter wholePageCount: nil where one router has all.
     package init(
         model: String, numericsID: String, epoch: UInt64, slotCount: Int, pageCount: Int, wholePageCount: Int? = nil,
         pageTokenCount: Int, contextLength: Int, vocabularySize: Int, stepTokenBudget: Int,
-        pooledOutput: PooledOutput? = nil, signSeconds: Double? = nil
+        pooledOutput: PooledOutput? = nil, signSeconds: Double? = nil, tokenizerDigest: UInt64? = nil
     ) {
         self.model = model
         self.numericsID = numericsID
@@ -46,6 +49,7 @@ package struct WorkerDescription: Equatable, Sendable {
         self.stepTokenBudget = stepTokenBudget
         self.pooledOutput = pooledOutput
         self.signSeconds = signSeconds
+        self.tokenizerDigest = tokenizerDigest
     }
 }
 

@@ -32,16 +32,26 @@ struct ModelCatalogue {
     }
 
     /// Whether requests made for the model that is listed can run on a worker that announces the same name: their
-    /// tokens must mean the same there, and the answers be of one kind.
+    /// tokens must mean the same there, and the answers be of one kind. Chat templates may differ: no worker reads them.
     func agrees(_ description: WorkerDescription, _ tokenizer: Tokenizer) -> Bool {
         guard let listed = byName[description.model] else { return true }
-        return listed.pooledOutput == description.pooledOutput
-            && (listed.tokenizer === tokenizer || listed.tokenizer.spec == tokenizer.spec)
+        guard listed.pooledOutput == description.pooledOutput else { return false }
+        guard listed.tokenizer !== tokenizer else { return true }
+        var spec = tokenizer.spec
+        spec.chatTemplate = listed.tokenizer.spec.chatTemplate
+        return listed.tokenizer.spec == spec
     }
 
     /// Whether the listing says what a worker says.
     func tells(_ description: WorkerDescription, _ tokenizer: Tokenizer) -> Bool {
-        byName[description.model]?.contextLength == description.contextLength && agrees(description, tokenizer)
+        byName[description.model]?.contextLength == description.contextLength
+            && hasTemplate(of: tokenizer, description.model) && agrees(description, tokenizer)
+    }
+
+    /// Whether chats of a model are rendered as this tokenizer's worker would have it.
+    func hasTemplate(of tokenizer: Tokenizer, _ model: String) -> Bool {
+        guard let listed = byName[model] else { return true }
+        return listed.tokenizer.spec.chatTemplate == tokenizer.spec.chatTemplate
     }
 
     /// Lists a model, in place of one of the same name.
@@ -70,6 +80,16 @@ struct ModelCatalogue {
             ServedModel(
                 name: name, tokenizer: listed.tokenizer, chatTemplate: listed.chatTemplate,
                 contextLength: listed.contextLength, numericsID: id, created: listed.created,
+                pooledOutput: listed.pooledOutput))
+    }
+
+    /// Lists a model with the chat template of another tokenizer of the same tokens.
+    mutating func takeTemplate(of tokenizer: Tokenizer, _ name: String, logger: Logger) {
+        guard let listed = byName[name] else { return }
+        put(
+            ServedModel(
+                name: name, tokenizer: tokenizer, chatTemplate: Self.template(tokenizer, logger),
+                contextLength: listed.contextLength, numericsID: listed.numericsID, created: listed.created,
                 pooledOutput: listed.pooledOutput))
     }
 

@@ -7,12 +7,13 @@ package import Text
 
 /// Workers that come, speak and go.
 extension Router: WorkerDiscoveryObserver {
-    package func workerAppeared(at address: WorkerAddress) {
+    package func workerAppeared(at address: WorkerAddress, in discovery: any WorkerDiscovery) {
         if let known = peers[address] {
-            known.isExpected = true
+            known.discoveries.insert(ObjectIdentifier(discovery))
             return
         }
         let peer = WorkerPeer(address, makeLink(address), id: nextWorkerID())
+        peer.discoveries = [ObjectIdentifier(discovery)]
         peers[address] = peer
         peersByLink[ObjectIdentifier(peer.link)] = peer
         peersByID[peer.id] = peer
@@ -21,17 +22,17 @@ extension Router: WorkerDiscoveryObserver {
         peer.link.open()
     }
 
-    package func workerVanished(at address: WorkerAddress) {
+    package func workerVanished(at address: WorkerAddress, in discovery: any WorkerDiscovery) {
         guard let peer = peers[address] else { return }
-        peer.isExpected = false
-        if case .dialling = peer.state { forget(peer) }
+        peer.discoveries.remove(ObjectIdentifier(discovery))
+        if case .dialling = peer.state, !peer.isExpected { forget(peer) }
     }
 
-    package func workerLeaving(at address: WorkerAddress) {
+    package func workerLeaving(at address: WorkerAddress, in discovery: any WorkerDiscovery) {
         guard let peer = peers[address] else { return }
-        peer.isExpected = false
+        peer.discoveries.remove(ObjectIdentifier(discovery))
         switch peer.state {
-        case .dialling: forget(peer)
+        case .dialling: if !peer.isExpected { forget(peer) }
         case .idle: break
         case .serving:
             logger.info("worker leaving", metadata: ["worker": "\(peer.id)", "address": "\(address)"])
@@ -40,9 +41,12 @@ extension Router: WorkerDiscoveryObserver {
         tell()
     }
 
-    package func workerDied(at address: WorkerAddress) {
+    package func workerDied(at address: WorkerAddress, in discovery: any WorkerDiscovery) {
         guard let peer = peers[address] else { return }
         logger.info("worker ended", metadata: ["worker": "\(peer.id)", "address": "\(address)"])
+        peer.discoveries.remove(ObjectIdentifier(discovery))
+        // Its link breaks by itself, and is dialled again for the others.
+        guard !peer.isExpected else { return }
         forget(peer)
         tell()
     }
@@ -52,11 +56,11 @@ extension Router: WorkerDiscoveryObserver {
         return WorkerID(lastWorkerID)
     }
 
-    private func forget(_ peer: WorkerPeer) {
+    private func forget(_ peer: WorkerPeer, silentSeconds: Double = 0) {
         peer.link.close()
         peers[peer.address] = nil
         peersByLink[ObjectIdentifier(peer.link)] = nil
-        lose(peer)
+        lose(peer, silentSeconds: silentSeconds)
     }
 
     /// A worker that dies was heard of before, if only by the answer to a ping.
@@ -67,12 +71,14 @@ extension Router: WorkerDiscoveryObserver {
         peersByID[peer.id] = nil
         let before = peer.state
         peer.state = .dialling
-        if case .serving(let model, _) = before { updateCatalogue(model) }
+        if case .serving(let description, _) = before { updateCatalogue(description.model) }
         peer.series?.remove()
         peer.series = nil
         let now = surroundings.now()
         perform(scheduler.workerLost(peer.id, isSilent: silentSeconds > Self.silentLossSeconds, now: now))
-        if case .serving(let model, _) = before, !scheduler.hasWorkers(of: model) { workersGoneAt[model] = now }
+        if case .serving(let description, _) = before, !scheduler.hasWorkers(of: description.model) {
+            workersGoneAt[description.model] = now
+        }
         employIdle(now)
     }
 
@@ -133,22 +139,37 @@ extension Router: WorkerLinkDelegate {
         if !scheduler.hasWorkers(of: description.model), !catalogue.tells(description, tokenizer) {
             catalogue.list(description, tokenizer, created: surroundings.unixSeconds(), logger: logger)
             listedAnew.insert(description.model)
+        } else if !catalogue.hasTemplate(of: tokenizer, description.model) {
+            logger.warning(
+                "worker's chat template unused: the one listed counts while a worker that has it is there",
+                metadata: ["worker": "\(peer.id)", "address": "\(peer.link.address)", "model": "\(description.model)"])
         }
-        peer.state = .serving(model: description.model, numericsID: description.numericsID)
+        peer.state = .serving(description, tokenizer)
         updateCatalogue(description.model)
         peer.series = metrics.worker(at: peer.address, model: description.model, now: surroundings.now())
         perform(scheduler.workerWelcomed(peer.id, description, now: surroundings.now()))
     }
 
-    /// Lists a model with what its workers of now have in common.
+    /// Lists a model with what its workers of now have in common, and with the chat template of the newest where none has
+    /// the one that is listed.
     private func updateCatalogue(_ model: String) {
-        catalogue.serve(
-            model,
-            numericsIDs: Set(
-                peersByID.values.compactMap { peer in
-                    guard case .serving(model, let numericsID) = peer.state else { return nil }
-                    return numericsID
-                }))
+        var numericsIDs: Set<String> = []
+        var hasTemplate = false
+        var newest: (peer: WorkerPeer, tokenizer: Tokenizer)?
+        for peer in peersByID.values {
+            guard case .serving(let description, let tokenizer) = peer.state, description.model == model else {
+                continue
+            }
+            numericsIDs.insert(description.numericsID)
+            hasTemplate = hasTemplate || catalogue.hasTemplate(of: tokenizer, model)
+            if newest.map({ $0.peer.id < peer.id }) ?? true { newest = (peer, tokenizer) }
+        }
+        catalogue.serve(model, numericsIDs: numericsIDs)
+        guard let newest, !hasTemplate else { return }
+        logger.info(
+            "chat template changed: no worker has the one listed before",
+            metadata: ["worker": "\(newest.peer.id)", "address": "\(newest.peer.link.address)", "model": "\(model)"])
+        catalogue.takeTemplate(of: newest.tokenizer, model, logger: logger)
     }
 
     /// Whether any worker or request still goes by the model listed under a name.
@@ -190,7 +211,7 @@ extension Router: WorkerLinkDelegate {
             ])
         metrics.lossSilence.observe(silentSeconds)
         guard peer.isExpected else {
-            forget(peer)
+            forget(peer, silentSeconds: silentSeconds)
             tell()
             return
         }

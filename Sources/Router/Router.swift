@@ -245,7 +245,7 @@ package final class Router: GenerationService {
     }
 }
 
-/// What a timer may hold of a router.
+/// What may be held of an object that others keep: a router by its timer, a tokenizer by the store.
 struct Weak<Object: AnyObject> {
     weak var object: Object?
     init(_ object: Object) { self.object = object }

@@ -8,7 +8,7 @@ final class WorkerPeer {
         /// Can become: serving, idle.
         case dialling
         /// The scheduler knows it. Can become: dialling.
-        case serving(model: String, numericsID: String)
+        case serving(WorkerDescription, Tokenizer)
         /// Linked, but its tokens are not those of the model listed under its name. Can become: serving, dialling.
         case idle(WorkerDescription, Tokenizer)
     }
@@ -19,11 +19,13 @@ final class WorkerPeer {
     var state = State.dialling
     /// While it serves.
     var series: WorkerSeries?
+    /// Those that expect a worker there.
+    var discoveries: Set<ObjectIdentifier> = []
     /// False: once its link is lost it is forgotten.
-    var isExpected = true
+    var isExpected: Bool { !discoveries.isEmpty }
 
     /// While it serves.
-    var numericsID: String? { if case .serving(_, let numericsID) = state { numericsID } else { nil } }
+    var numericsID: String? { if case .serving(let description, _) = state { description.numericsID } else { nil } }
 
     init(_ address: WorkerAddress, _ link: any WorkerLink, id: WorkerID) {
         self.address = address

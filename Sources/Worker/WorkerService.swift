@@ -173,11 +173,13 @@ package final class WorkerService: Sendable {
     private func startEngine(
         _ registry: MetricRegistry, _ model: sending LoadedModel
     ) throws(WorkerStartError) -> (engine: EngineThread, tokenizer: [ByteBuffer]) {
-        let tokenizer = TokenizerTransfer.chunks(model.tokenizer).map { ByteBuffer(bytes: $0) }
+        let chunks = TokenizerTransfer.chunks(model.tokenizer)
+        let tokenizer = chunks.map { ByteBuffer(bytes: $0) }
         let vocabulary = TokenVocabulary(Tokenizer.textBytes(of: model.tokenizer))
         let description = model.runtime.description
         let engineOptions = EngineOptions(
-            servedName: options.servedName, epoch: options.epoch, slotCount: options.slotCount,
+            servedName: options.servedName, epoch: options.epoch,
+            tokenizerDigest: SHA256Digest.word(of: Array(chunks.joined())), slotCount: options.slotCount,
             stepTokenBudget: options.stepTokenBudget, stepSecondsTarget: options.stepSecondsTarget,
             prefillShare: options.prefillShare, prefixCacheEnabled: options.prefixCacheEnabled,
             speculationEnabled: options.speculationEnabled

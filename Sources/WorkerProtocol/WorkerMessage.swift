@@ -98,6 +98,7 @@ extension WorkerDescription {
         let interval = try FieldChecks.integer(
             "description.sign_interval_ms", wire.signIntervalMs, in: 0...WireLimits.signMillisecondsMax)
         if interval > 0 { signSeconds = Double(interval) / 1000 }
+        if wire.tokenizerDigest != 0 { tokenizerDigest = wire.tokenizerDigest }
         guard wire.hasPooledOutput else { return }
         let size = try FieldChecks.integer(
             "pooled_output.vector_size", wire.pooledOutput.vectorSize, in: 0...WireLimits.vectorMax)
@@ -120,6 +121,7 @@ extension WorkerDescription {
             wire.signIntervalMs = UInt32(
                 count: Int(min(max(1, signSeconds * 1000), Double(WireLimits.signMillisecondsMax)).rounded()))
         }
+        wire.tokenizerDigest = tokenizerDigest ?? 0
         switch pooledOutput {
         case nil: break
         case .score: wire.pooledOutput.vectorSize = 0

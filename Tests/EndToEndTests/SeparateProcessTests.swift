@@ -34,6 +34,7 @@ import Testing
         let port = try freePort()
         let worker = try ApusProcess([
             "bench", "worker", ApusProcess.model, "--name", "apart", "--port", "\(port)", "--metrics-port", "0",
+            "--vocabulary-size", "2000",
         ])
         let door = try Self.router(port, [])
         try eventually("a router that is linked") {

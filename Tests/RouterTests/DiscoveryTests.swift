@@ -8,19 +8,19 @@ final class RecordingObserver: WorkerDiscoveryObserver {
     var present: Set<WorkerAddress> = []
     var leaving: Set<WorkerAddress> = []
     var died: [WorkerAddress] = []
-    func workerAppeared(at address: WorkerAddress) {
+    func workerAppeared(at address: WorkerAddress, in discovery: any WorkerDiscovery) {
         present.insert(address)
         leaving.remove(address)
     }
-    func workerVanished(at address: WorkerAddress) {
+    func workerVanished(at address: WorkerAddress, in discovery: any WorkerDiscovery) {
         present.remove(address)
         leaving.remove(address)
     }
-    func workerLeaving(at address: WorkerAddress) {
+    func workerLeaving(at address: WorkerAddress, in discovery: any WorkerDiscovery) {
         present.remove(address)
         leaving.insert(address)
     }
-    func workerDied(at address: WorkerAddress) {
+    func workerDied(at address: WorkerAddress, in discovery: any WorkerDiscovery) {
         died.append(address)
         present.remove(address)
     }

@@ -117,11 +117,11 @@ final class ScriptedLink: WorkerLink {
         delegate?.linkWelcomed(self, description, tokenizer)
     }
 
-    func die() {
+    func die(silentSeconds: Double = 0) {
         isLinked = false
         mailbox.removeAll()
         running.removeAll()
-        delegate?.linkLost(self, "The test pulled the plug.", silentSeconds: 0)
+        delegate?.linkLost(self, "The test pulled the plug.", silentSeconds: silentSeconds)
     }
 
     func announceDraining() { delegate?.linkReceived(self, .draining) }

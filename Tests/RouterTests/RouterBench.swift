@@ -60,6 +60,8 @@ final class RouterBench {
     let loop = EmbeddedEventLoop()
     let metrics = MetricRegistry()
     let router: Router
+    /// Lists all workers.
+    let discovery: StaticDiscovery
     private(set) var links: [ScriptedLink] = []
 
     init(
@@ -82,13 +84,15 @@ final class RouterBench {
             made.value.append(ScriptedLink(address, slots: slots, numericsID: numericsID, pooledOutput: pooledOutput))
             return made.value[place]
         }
-        let addresses = (0..<workers).map { WorkerAddress(host: "10.0.0.\($0 + 1)", port: 8101) }
-        router.start([StaticDiscovery(addresses)])
+        discovery = StaticDiscovery((0..<workers).map(Self.address))
+        router.start([discovery])
         links = made.value
         if welcomes { for link in links { link.welcome() } }
     }
 
     deinit { router.stop() }
+
+    static func address(_ worker: Int) -> WorkerAddress { WorkerAddress(host: "10.0.0.\(worker + 1)", port: 8101) }
 
     func submit(_ request: GenerationRequest) throws -> RecordingReceiver {
         let receiver = RecordingReceiver()

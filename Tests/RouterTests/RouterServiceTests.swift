@@ -439,10 +439,10 @@ import Text
         for _ in 0..<4 { bench.step() }
         let victim = try #require(bench.links.firstIndex { $0.runningCount > 0 })
 
-        bench.router.workerVanished(at: WorkerAddress(host: "10.0.0.\(victim + 1)", port: 8101))
+        bench.router.workerVanished(at: RouterBench.address(victim), in: bench.discovery)
         bench.step()
         #expect(!bench.links[victim].isClosed)
-        bench.router.workerDied(at: WorkerAddress(host: "10.0.0.\(victim + 1)", port: 8101))
+        bench.router.workerDied(at: RouterBench.address(victim), in: bench.discovery)
         #expect(bench.links[victim].isClosed)
         bench.run { receiver.isOver }
 
@@ -451,11 +451,11 @@ import Text
 
     @Test func `a worker that is leaving gets nothing new, and its link lives until it breaks`() throws {
         let bench = RouterBench(workers: 2, slots: 1)
-        let address = WorkerAddress(host: "10.0.0.1", port: 8101)
+        let address = RouterBench.address(0)
         let requests = [GenerationRequest.sample(max: 200), .sample(max: 100, seed: 2)]
         let running = try requests.map { try bench.submit($0) }
         bench.step()
-        bench.router.workerLeaving(at: address)
+        bench.router.workerLeaving(at: address, in: bench.discovery)
         let waiting = try bench.submit(.sample(max: 20, seed: 3))
         for _ in 0..<5 { bench.step() }
         #expect(!waiting.isAdmitted && !bench.links[0].isClosed)
@@ -465,10 +465,46 @@ import Text
         for (receiver, request) in zip(running, requests) {
             #expect(receiver.choices == (try RouterBench.undisturbed(request)).choices && receiver.lateEvents == 0)
         }
-        bench.router.workerVanished(at: address)
+        bench.router.workerVanished(at: address, in: bench.discovery)
         #expect(!bench.links[0].isClosed)
         bench.links[0].die()
         #expect(bench.links[0].isClosed)
+    }
+
+    @Test func `a worker is expected until the last discovery that lists it drops it`() throws {
+        let bench = RouterBench(workers: 1)
+        let address = RouterBench.address(0)
+        let others = (0..<3).map { _ in StaticDiscovery([address]) }
+        bench.router.start(others)
+
+        bench.router.workerVanished(at: address, in: others[0])
+        bench.links[0].die()
+        bench.router.workerLeaving(at: address, in: others[1])
+        bench.router.workerDied(at: address, in: others[2])
+        #expect(!bench.links[0].isClosed)
+        bench.links[0].welcome()
+        #expect(bench.router.isReady)
+
+        bench.router.workerVanished(at: address, in: bench.discovery)
+        bench.links[0].die()
+        #expect(bench.links[0].isClosed)
+    }
+
+    @Test func `silence is held against no request, also of workers that no discovery lists any more`() throws {
+        let bench = RouterBench(workers: 3)
+        for link in bench.links { link.prefillBudget = 8 }
+        let receiver = try bench.submit(.sample(Array(repeating: 66, count: 90), max: 20))
+        for _ in 0..<2 {
+            bench.step()
+            let host = try #require(bench.links.firstIndex { $0.runningCount > 0 })
+            bench.router.workerVanished(at: RouterBench.address(host), in: bench.discovery)
+            bench.links[host].die(silentSeconds: 1)
+            bench.step()
+            bench.pass(0.12)
+        }
+        bench.run { receiver.isOver }
+
+        #expect(receiver.failure == nil)
     }
 
     @Test func `metrics say what ran, waited and moved`() throws {

@@ -111,7 +111,7 @@ extension SeededRandom {
             wholePageCount: pick([nil, pageCount + int(0...1_000_000)]), pageTokenCount: int(1...256),
             contextLength: int(1...1_000_000), vocabularySize: int(1...300_000),
             stepTokenBudget: int(1...8192), pooledOutput: pick([nil, .score, .vector(size: int(1...4096))]),
-            signSeconds: pick([nil, Double(int(1...60_000)) / 1000]))
+            signSeconds: pick([nil, Double(int(1...60_000)) / 1000]), tokenizerDigest: pick([nil, next() | 1]))
     }
 
     mutating func tokenizerSpec(tokenCount: Int? = nil) -> TokenizerSpec {

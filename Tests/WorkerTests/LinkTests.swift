@@ -10,7 +10,8 @@ import WorkerProtocol
     @Test func `a router is welcomed with the worker's description and its share`() async throws {
         let rig = try await WorkerRig.start()
 
-        let (_, description) = try await RouterEnd.linked(rig)
+        var (_, description) = try await RouterEnd.linked(rig)
+        description.tokenizerDigest = nil
 
         #expect(
             description
@@ -18,6 +19,19 @@ import WorkerProtocol
                     model: "served", numericsID: "script-1", epoch: 77, slotCount: 8, pageCount: 64, pageTokenCount: 4,
                     contextLength: 256, vocabularySize: 50, stepTokenBudget: 128))
         await rig.service.stop()
+    }
+
+    @Test func `routers are told when another chat template makes another tokenizer`() async throws {
+        let templates = [nil, "old", "new", "old"]
+        var digests: [UInt64?] = []
+        for template in templates {
+            let rig = try await WorkerRig.start(chatTemplate: template)
+            digests.append(try await RouterEnd.linked(rig).1.tokenizerDigest)
+            await rig.service.stop()
+        }
+
+        #expect(!digests.contains(nil) && Set(digests).count == 3)
+        #expect(digests[1] == digests[3])
     }
 
     @Test func `an admitted sequence comes back token by token and finishes`() async throws {

@@ -26,15 +26,19 @@ struct WorkerRig {
     var eventLoop: any EventLoop { service.desk.eventLoop }
 
     static func start(
-        pageCount: Int = 64, pulse: Pulse? = nil, _ change: (inout WorkerOptions) -> Void = { _ in }
+        pageCount: Int = 64, pulse: Pulse? = nil, chatTemplate: String? = nil,
+        _ change: (inout WorkerOptions) -> Void = { _ in }
     ) async throws -> WorkerRig {
         let (registry, gate, clock) = (MetricRegistry(), Gate(), TestClock())
+        var tokenizer = tokenizer
+        tokenizer.chatTemplate = chatTemplate
+        let spec = tokenizer
         let service = try await WorkerService.start(
             options(change), eventLoop: MultiThreadedEventLoopGroup.singleton.next(), registry: registry,
             logger: quiet, clock: { clock.now() }
         ) {
             LoadedModel(
-                runtime: ScriptedRuntime(gate: gate, pageCount: pageCount, pulse: pulse), tokenizer: tokenizer)
+                runtime: ScriptedRuntime(gate: gate, pageCount: pageCount, pulse: pulse), tokenizer: spec)
         }
         return WorkerRig(service: service, registry: registry, gate: gate, clock: clock)
     }

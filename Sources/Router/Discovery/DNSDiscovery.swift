@@ -64,8 +64,8 @@ package final class DNSDiscovery: WorkerDiscovery {
             let found = Set(addresses)
             let (new, missing) = (found.subtracting(self.known), self.known.subtracting(found))
             self.known = found
-            for address in new.sorted() { observer.workerAppeared(at: address) }
-            for address in missing.sorted() { observer.workerVanished(at: address) }
+            for address in new.sorted() { observer.workerAppeared(at: address, in: self) }
+            for address in missing.sorted() { observer.workerVanished(at: address, in: self) }
         }
     }
 }

@@ -26,7 +26,7 @@ package final class LocalDiscovery: WorkerDiscovery {
 
     package func start(_ observer: any WorkerDiscoveryObserver) {
         self.observer = observer
-        for address in running.values.sorted() { observer.workerAppeared(at: address) }
+        for address in running.values.sorted() { observer.workerAppeared(at: address, in: self) }
     }
 
     package func stop() { observer = nil }
@@ -40,7 +40,7 @@ package final class LocalDiscovery: WorkerDiscovery {
             forget(place(index))
             let address = WorkerAddress(host: host, port: port)
             running[place(index)] = address
-            observer?.workerAppeared(at: address)
+            observer?.workerAppeared(at: address, in: self)
         case .workerHung(let index, _): hung.insert(place(index))
         case .workerExited(let index, _, _, let restart):
             forget(place(index))
@@ -52,6 +52,6 @@ package final class LocalDiscovery: WorkerDiscovery {
     }
 
     private func forget(_ place: Place) {
-        if let address = running.removeValue(forKey: place) { observer?.workerDied(at: address) }
+        if let address = running.removeValue(forKey: place) { observer?.workerDied(at: address, in: self) }
     }
 }

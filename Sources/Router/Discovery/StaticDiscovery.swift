@@ -7,7 +7,7 @@ package final class StaticDiscovery: WorkerDiscovery {
     }
 
     package func start(_ observer: any WorkerDiscoveryObserver) {
-        for address in addresses { observer.workerAppeared(at: address) }
+        for address in addresses { observer.workerAppeared(at: address, in: self) }
     }
 
     package func stop() {}

@@ -22,15 +22,16 @@ package protocol WorkerDiscovery: AnyObject {
     func stop()
 }
 
+/// Several discoveries may know of one address: a worker is expected there while any of them says so.
 package protocol WorkerDiscoveryObserver: AnyObject {
     /// There may be a worker. Saying it twice changes nothing.
-    func workerAppeared(at address: WorkerAddress)
-    /// No worker is expected there any more. One that is still linked serves on until its link breaks: a name server
-    /// may be wrong, a link is not.
-    func workerVanished(at address: WorkerAddress)
+    func workerAppeared(at address: WorkerAddress, in discovery: any WorkerDiscovery)
+    /// This discovery expects no worker there any more. One that is still linked serves on until its link breaks: a name
+    /// server may be wrong, a link is not.
+    func workerVanished(at address: WorkerAddress, in discovery: any WorkerDiscovery)
     /// The worker has been told to end, or will be within seconds: nothing new for it, and what it runs moves where there
-    /// is room. Its link lives until it breaks.
-    func workerLeaving(at address: WorkerAddress)
-    /// The worker's process has ended for certain.
-    func workerDied(at address: WorkerAddress)
+    /// is room. Its link lives until it breaks, and this discovery expects none after it.
+    func workerLeaving(at address: WorkerAddress, in discovery: any WorkerDiscovery)
+    /// The worker's process has ended for certain, and this discovery expects no other there.
+    func workerDied(at address: WorkerAddress, in discovery: any WorkerDiscovery)
 }

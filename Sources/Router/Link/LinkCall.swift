@@ -41,8 +41,8 @@ final class LinkCall {
     private var tick: Scheduled<Void>?
     private var deadline: Scheduled<Void>?
     private var sentCount: UInt64 = 0
-    /// The numerics id whose tokenizer this call fetches, for all.
-    private var fetching: String?
+    /// Of the tokenizer that this call fetches, for all.
+    private var fetching: TokenizerStore.Key?
 
     init(
         options: GRPCWorkerLink.Options, eventLoop: any EventLoop, tokenizers: TokenizerStore,
@@ -146,11 +146,12 @@ final class LinkCall {
 
     private func findTokenizer(_ description: WorkerDescription) {
         guard case .preparing = state else { return }
-        switch tokenizers.find(description.numericsID, retry: { [weak self] in self?.findTokenizer(description) }) {
+        let key = TokenizerStore.Key(description)
+        switch tokenizers.find(key, retry: { [weak self] in self?.findTokenizer(description) }) {
         case .ready(let tokenizer): ready(description, tokenizer)
         case .wait: break
         case .fetch:
-            fetching = description.numericsID
+            fetching = key
             fetchTokenizer(description)
         }
     }
@@ -194,9 +195,9 @@ final class LinkCall {
             switch result {
             case .success(let tokenizer):
                 // A call that was lost meanwhile has handed the fetch to another.
-                guard self.fetching != nil else { return }
+                guard let key = self.fetching else { return }
                 self.fetching = nil
-                self.tokenizers.fetched(description.numericsID, tokenizer)
+                self.tokenizers.fetched(key, tokenizer)
                 self.ready(description, tokenizer)
             case .failure(let error): self.end("The worker's tokenizer is of no use: \(error)")
             }

@@ -30,7 +30,7 @@ package protocol WorkerLink: AnyObject {
 /// Hears of a link, on its event loop and never from inside a call to it.
 package protocol WorkerLinkDelegate: AnyObject {
     /// A worker answered: the first there, or the same or another process after a loss. Its share, and commands, count
-    /// from here. The tokenizer is one object for all workers of one numerics id.
+    /// from here. The tokenizer is one object for all workers that have the same.
     func linkWelcomed(_ link: any WorkerLink, _ description: WorkerDescription, _ tokenizer: Tokenizer)
     /// Anything but a welcome, in order.
     func linkReceived(_ link: any WorkerLink, _ event: WorkerEvent)

@@ -690,6 +690,10 @@ package nonisolated struct WireDescription: Sendable {
   /// than its steps.
   package var signIntervalMs: UInt32 = 0
 
+  /// Of all that `Tokenizer` hands over. Workers of one numerics id that say the same hand over the same; 0: not said, and
+  /// the numerics id tells alone.
+  package var tokenizerDigest: UInt64 = 0
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -2014,7 +2018,7 @@ nonisolated extension WireWelcome: SwiftProtobuf.Message, SwiftProtobuf._Message
 
 nonisolated extension WireDescription: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Description"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}model\0\u{3}numerics_id\0\u{1}epoch\0\u{3}slot_count\0\u{3}page_count\0\u{3}page_token_count\0\u{3}context_length\0\u{3}vocabulary_size\0\u{3}step_token_budget\0\u{3}pooled_output\0\u{3}whole_page_count\0\u{3}sign_interval_ms\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}model\0\u{3}numerics_id\0\u{1}epoch\0\u{3}slot_count\0\u{3}page_count\0\u{3}page_token_count\0\u{3}context_length\0\u{3}vocabulary_size\0\u{3}step_token_budget\0\u{3}pooled_output\0\u{3}whole_page_count\0\u{3}sign_interval_ms\0\u{3}tokenizer_digest\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2034,6 +2038,7 @@ nonisolated extension WireDescription: SwiftProtobuf.Message, SwiftProtobuf._Mes
       case 10: try { try decoder.decodeSingularMessageField(value: &self._pooledOutput) }()
       case 11: try { try decoder.decodeSingularUInt32Field(value: &self.wholePageCount) }()
       case 12: try { try decoder.decodeSingularUInt32Field(value: &self.signIntervalMs) }()
+      case 13: try { try decoder.decodeSingularFixed64Field(value: &self.tokenizerDigest) }()
       default: break
       }
     }
@@ -2080,6 +2085,9 @@ nonisolated extension WireDescription: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if self.signIntervalMs != 0 {
       try visitor.visitSingularUInt32Field(value: self.signIntervalMs, fieldNumber: 12)
     }
+    if self.tokenizerDigest != 0 {
+      try visitor.visitSingularFixed64Field(value: self.tokenizerDigest, fieldNumber: 13)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2096,6 +2104,7 @@ nonisolated extension WireDescription: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if lhs._pooledOutput != rhs._pooledOutput {return false}
     if lhs.wholePageCount != rhs.wholePageCount {return false}
     if lhs.signIntervalMs != rhs.signIntervalMs {return false}
+    if lhs.tokenizerDigest != rhs.tokenizerDigest {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

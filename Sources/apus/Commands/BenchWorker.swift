@@ -21,14 +21,15 @@ struct BenchWorker: ParsableCommand {
     @Option(WorkerKeys.port) var port: String?
     @Option(WorkerKeys.metricsPort) var metricsPort: String?
     @Option(help: ArgumentHelp("Sequences that run at once.", valueName: "n")) var slots = 512
-    @Option(help: ArgumentHelp("Tokens of the vocabulary that are kept.", valueName: "n")) var vocabulary = 4096
+    // Not --vocabulary, which `apus bench` itself takes.
+    @Option(help: ArgumentHelp("Tokens of the vocabulary that are kept.", valueName: "n")) var vocabularySize = 4096
     @Option(help: ArgumentHelp("Milliseconds that each step takes.", valueName: "ms")) var stepTime = 0
     @OptionGroup(title: "TLS to routers") var linkTLS: LinkTLSFlags
     @OptionGroup var common: CommonFlags
 
     func validate() throws {
         for (name, value, range) in [
-            ("slots", slots, 1...8192), ("vocabulary", vocabulary, 300...1_000_000),
+            ("slots", slots, 1...8192), ("vocabulary-size", vocabularySize, 300...1_000_000),
             ("step-time", stepTime, 0...10_000),
         ]
         where !range.contains(value) {
@@ -57,7 +58,7 @@ struct BenchWorker: ParsableCommand {
                     started, eventLoop: group.next(), registry: MetricRegistry(engine: "worker"), logger: logger
                 ) {
                     let tokenizer = try ModelFile(path: command.model).tokenizer()
-                        .first(command.vocabulary)
+                        .first(command.vocabularySize)
                     // Pages for all slots with 2,048 tokens each.
                     let runtime = InstantRuntime(
                         name: name, tokenizer: tokenizer, pageCount: command.slots * 128,

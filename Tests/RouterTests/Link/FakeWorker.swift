@@ -32,6 +32,7 @@ final class FakeWorker: Sendable {
         model: "m", numericsID: "n-1", epoch: 7, slotCount: 4, pageCount: 100, pageTokenCount: 16, contextLength: 1000,
         vocabularySize: 256, stepTokenBudget: 64)
 
+    let description: WorkerDescription
     let listener: HTTPListener
     let loop: any EventLoop
     private let desk: NIOLoopBound<Desk>
@@ -40,10 +41,17 @@ final class FakeWorker: Sendable {
     private final class Desk {
         var calls: [GRPCServerCall] = []
         var manner: Manner
+        let description: WorkerDescription
+        let tokenizer: TokenizerSpec
         let tell: (Heard) -> Void
 
-        init(_ manner: Manner, _ tell: @escaping (Heard) -> Void) {
+        init(
+            _ manner: Manner, _ description: WorkerDescription, _ tokenizer: TokenizerSpec,
+            _ tell: @escaping (Heard) -> Void
+        ) {
             self.manner = manner
+            self.description = description
+            self.tokenizer = tokenizer
             self.tell = tell
         }
 
@@ -64,7 +72,7 @@ final class FakeWorker: Sendable {
         private func greeted(_ call: GRPCServerCall, _ hello: RouterHello) {
             tell(.hello(hello))
             switch manner {
-            case .welcoming, .brokenTokenizer: send(.welcome(FakeWorker.description), on: call)
+            case .welcoming, .brokenTokenizer: send(.welcome(description), on: call)
             case .silent: break
             case .refusing: call.finish(GRPCStatus(.unavailable, "The worker is draining."))
             }
@@ -77,8 +85,9 @@ final class FakeWorker: Sendable {
         func tokenizer(_ call: GRPCServerCall) {
             tell(.tokenizerAsked)
             call.unary { [weak self] _ in
-                let chunks = TokenizerTransfer.chunks(FakeWorker.tokenizer)
-                if case .brokenTokenizer = self?.manner {
+                guard let self else { return }
+                let chunks = TokenizerTransfer.chunks(self.tokenizer)
+                if case .brokenTokenizer = self.manner {
                     call.send(ByteBuffer(bytes: chunks[0].dropLast()))
                 } else {
                     for chunk in chunks { call.send(ByteBuffer(bytes: chunk)) }
@@ -88,13 +97,16 @@ final class FakeWorker: Sendable {
         }
     }
 
+    /// - Parameter chatTemplate: its worker says a digest; without one it is a worker that knows no digests.
     init(
-        _ manner: Manner = .welcoming, port: Int = 0,
+        _ manner: Manner = .welcoming, chatTemplate: String? = nil, port: Int = 0,
         on loop: any EventLoop = MultiThreadedEventLoopGroup.singleton.next()
     ) async throws {
+        let (description, tokenizer) = Self.what(chatTemplate)
+        self.description = description
         let (stream, continuation) = AsyncStream.makeStream(of: Heard.self)
         let desk = try await loop.submit {
-            NIOLoopBound(Desk(manner) { continuation.yield($0) }, eventLoop: loop)
+            NIOLoopBound(Desk(manner, description, tokenizer) { continuation.yield($0) }, eventLoop: loop)
         }.get()
         listener = try await HTTPListener.bind(host: "127.0.0.1", port: port, group: loop, options: .internalLink) {
             _ in
@@ -106,6 +118,14 @@ final class FakeWorker: Sendable {
         self.loop = loop
         self.desk = desk
         self.stream = stream
+    }
+
+    private static func what(_ chatTemplate: String?) -> (WorkerDescription, TokenizerSpec) {
+        guard let chatTemplate else { return (description, tokenizer) }
+        var (description, tokenizer) = (description, tokenizer)
+        tokenizer.chatTemplate = chatTemplate
+        description.tokenizerDigest = SHA256Digest.word(of: Array(chatTemplate.utf8))
+        return (description, tokenizer)
     }
 
     var heard: AsyncStream<Heard>.Iterator { stream.makeAsyncIterator() }

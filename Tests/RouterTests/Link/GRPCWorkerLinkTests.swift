@@ -3,6 +3,7 @@ import Inference
 import NIOCore
 import NIOPosix
 import Testing
+import Text
 import WorkerProtocol
 
 @testable import Router
@@ -128,6 +129,46 @@ import WorkerProtocol
         }
         #expect(hellos == 3)
         #expect(asked == 1)
+    }
+
+    @Test func `workers of one numerics id each bring their own chat template`() async throws {
+        let workers = try await (FakeWorker(chatTemplate: "old"), FakeWorker(chatTemplate: "new"))
+        let first = try await LinkRig(port: workers.0.listener.port)
+        let second = try await LinkRig(port: workers.1.listener.port, like: first)
+        var (firstHeard, secondHeard) = (first.heard, second.heard)
+
+        #expect(await firstHeard.next() == .welcomed(workers.0.description, tokenCount: 256))
+        #expect(await secondHeard.next() == .welcomed(workers.1.description, tokenCount: 256))
+
+        #expect(try await first.tokenizer?.spec.chatTemplate == "old")
+        #expect(try await second.tokenizer?.spec.chatTemplate == "new")
+        for rig in [first, second] { try await rig.forget() }
+        await workers.0.die()
+        await workers.1.die()
+    }
+
+    @Test func `a tokenizer that nobody goes by any more is fetched again`() async throws {
+        let worker = try await FakeWorker()
+        let first = try await LinkRig(port: worker.listener.port)
+        var (firstHeard, workerHeard) = (first.heard, worker.heard)
+        #expect(await firstHeard.next() == Self.welcome)
+        try await first.forget()
+
+        let second = try await LinkRig(port: worker.listener.port, like: first)
+
+        var secondHeard = second.heard
+        #expect(await secondHeard.next() == Self.welcome)
+        try await second.forget()
+        await worker.die()
+        var (asked, gone) = (0, 0)
+        while gone < 2, let news = await workerHeard.next() {
+            switch news {
+            case .tokenizerAsked: asked += 1
+            case .gone: gone += 1
+            case .hello, .command: break
+            }
+        }
+        #expect(asked == 2)
     }
 
     @Test func `a tokenizer that is no good keeps the worker out`() async throws {

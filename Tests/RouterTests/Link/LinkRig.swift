@@ -17,8 +17,11 @@ final class LinkRig: Sendable {
 
     private final class Delegate: WorkerLinkDelegate {
         let tell: (Heard) -> Void
+        /// Held as a router holds those of its workers.
+        var tokenizer: Tokenizer?
         init(_ tell: @escaping (Heard) -> Void) { self.tell = tell }
         func linkWelcomed(_ link: any WorkerLink, _ description: WorkerDescription, _ tokenizer: Tokenizer) {
+            self.tokenizer = tokenizer
             tell(.welcomed(description, tokenCount: tokenizer.vocabularySize))
         }
         func linkReceived(_ link: any WorkerLink, _ event: WorkerEvent) { tell(.received(event)) }
@@ -58,6 +61,22 @@ final class LinkRig: Sendable {
     }
 
     var heard: AsyncStream<Heard>.Iterator { stream.makeAsyncIterator() }
+
+    var tokenizer: Tokenizer? {
+        get async throws {
+            let held = held
+            return try await loop.submit { held.value.delegate.tokenizer }.get()
+        }
+    }
+
+    /// Closes the link, and forgets its worker.
+    func forget() async throws {
+        let held = held
+        try await loop.submit {
+            held.value.link.close()
+            held.value.delegate.tokenizer = nil
+        }.get()
+    }
 
     func call<Answer: Sendable>(_ body: @escaping @Sendable (GRPCWorkerLink) -> Answer) async throws -> Answer {
         let held = held

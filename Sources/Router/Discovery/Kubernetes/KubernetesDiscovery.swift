@@ -180,10 +180,11 @@ extension KubernetesDiscovery {
         let before = told
         told = workers
         // New ones first: what leaves may move to them.
-        for address in workers.ready.subtracting(before.ready).sorted() { observer.workerAppeared(at: address) }
-        for address in workers.leaving.subtracting(before.leaving).sorted() { observer.workerLeaving(at: address) }
+        let (new, leaving) = (workers.ready.subtracting(before.ready), workers.leaving.subtracting(before.leaving))
+        for address in new.sorted() { observer.workerAppeared(at: address, in: self) }
+        for address in leaving.sorted() { observer.workerLeaving(at: address, in: self) }
         let gone = before.ready.union(before.leaving).subtracting(workers.ready).subtracting(workers.leaving)
-        for address in gone.sorted() { observer.workerVanished(at: address) }
+        for address in gone.sorted() { observer.workerVanished(at: address, in: self) }
     }
 }
 
