@@ -4,10 +4,10 @@ import Serving
 import Synchronization
 
 extension APICore {
-    /// Works on what a client sent: here when it is short, else on another thread.
+    /// Works on what a client sent: here when it is short and takes no long work, else on another thread.
     /// - Parameters:
     ///   - body: all that was sent.
-    ///   - work: pure; sees what is known now.
+    ///   - work: pure; sees what is known now. Begun anew on another thread where it throws ``APIError/needsThread`` here.
     ///   - failed: with what `work` threw, or that there is no room for it.
     ///   - deliver: with what came of it. One of the two is called, on the event loop, once, unless the client has left before
     ///     the work began.
@@ -16,11 +16,14 @@ extension APICore {
         _ work: @escaping @Sendable (Preparation) throws(APIError) -> Prepared,
         failed: @escaping (APIError) -> Void, deliver: @escaping (consuming Prepared) -> Void
     ) {
-        let preparation = Preparation(
+        var preparation = Preparation(
             directory: directory, body: body, options: options, seed: surroundings.randomWord())
-        guard body.readableBytes > options.inlineByteCountMax else {
-            do throws(APIError) { deliver(try work(preparation)) } catch { failed(error) }
-            return
+        if body.readableBytes <= options.inlineByteCountMax {
+            preparation.mayTakeLong = false
+            do throws(APIError) { return deliver(try work(preparation)) } catch {
+                guard error == .needsThread else { return failed(error) }
+            }
+            preparation.mayTakeLong = true
         }
         guard preparationCount < options.preparationCountMax else {
             return failed(
@@ -40,7 +43,7 @@ extension APICore {
                 case nil: break
                 }
             }, eventLoop: loop)
-        offload {
+        offload { [preparation] in
             // Whoever queued behind others may have left since.
             let result =
                 abandonment.isAbandoned
@@ -52,6 +55,12 @@ extension APICore {
     private static func result<Prepared>(_ work: () throws(APIError) -> Prepared) -> Result<Prepared, APIError> {
         do throws(APIError) { return .success(try work()) } catch { return .failure(error) }
     }
+}
+
+extension APIError {
+    /// Thrown by work on the event loop that belongs on another thread, where it is begun anew. No client sees it.
+    static let needsThread = APIError(
+        status: 500, message: "This takes a thread of its own.", type: "server_error", code: "needs_thread")
 }
 
 /// Told to work on another thread: its client has left.
@@ -70,6 +79,8 @@ struct Preparation: Sendable {
     var options: APIOptions
     /// Drawn for this request, for when the client gives none.
     var seed: UInt64
+    /// False on the event loop: what may take longer than a short body does throws ``APIError/needsThread``.
+    var mayTakeLong = true
     /// The model that the request is copied to, whatever model it names; nil for the request itself.
     var shadow: ServedModel?
 
