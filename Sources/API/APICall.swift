@@ -240,7 +240,7 @@ extension APICall {
             try work(Array(body.readableBytesView), preparation)
         }
         core.prepare(
-            body, abandonment: abandonment, on: exchange.eventLoop, work,
+            body, of: caller, abandonment: abandonment, on: exchange.eventLoop, work,
             failed: { if !self.isOver { self.refuse($0) } },
             deliver: { (prepared: consuming Prepared) in
                 guard !self.isOver else { return }

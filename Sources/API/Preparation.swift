@@ -7,15 +7,17 @@ extension APICore {
     /// Works on what a client sent: here when it is short and takes no long work, else on another thread.
     /// - Parameters:
     ///   - body: all that was sent.
+    ///   - caller: whose allowance it counts against, whatever comes of it.
     ///   - work: pure; sees what is known now. Begun anew on another thread where it throws ``APIError/needsThread`` here.
-    ///   - failed: with what `work` threw, or that there is no room for it.
+    ///   - failed: with what `work` threw, or that the caller's limits or the threads have no room for it.
     ///   - deliver: with what came of it. One of the two is called, on the event loop, once, unless the client has left before
     ///     the work began.
     func prepare<Prepared: Sendable>(
-        _ body: ByteBuffer, abandonment: Abandonment, on loop: any EventLoop,
+        _ body: ByteBuffer, of caller: Caller, abandonment: Abandonment, on loop: any EventLoop,
         _ work: @escaping @Sendable (Preparation) throws(APIError) -> Prepared,
         failed: @escaping (APIError) -> Void, deliver: @escaping (consuming Prepared) -> Void
     ) {
+        do throws(APIError) { try takeRequest(of: caller) } catch { return failed(error) }
         var preparation = Preparation(
             directory: directory, body: body, options: options, seed: surroundings.randomWord())
         if body.readableBytes <= options.inlineByteCountMax {

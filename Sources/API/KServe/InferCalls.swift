@@ -39,7 +39,7 @@ private struct InferStart {
             return try TextModelRequest(InferRequest(request)).prepare(delivery, model: model, preparation)
         }
         core.prepare(
-            body, abandonment: abandonment, on: loop, work,
+            body, of: caller, abandonment: abandonment, on: loop, work,
             failed: { error in
                 guard !abandonment.isAbandoned else { return }
                 core.refused(code: error.code)
