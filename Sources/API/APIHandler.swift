@@ -120,8 +120,9 @@ final class APICore {
     let resumeSeal: ResumeSeal?
     /// nil where nobody reads its lines.
     let refusalLog: RefusalLog?
-    /// Bodies on another thread now.
-    var preparationCount = 0
+    var preparationPlaces: PreparationPlaces
+    /// Threads for bodies, in tenants' turns.
+    let turns: TurnTaker
     private var answered: [AnsweredKey: Counter] = [:]
     private var ended: [AnsweredKey: Counter] = [:]
     private var refusals: [String: Counter] = [:]
@@ -148,6 +149,8 @@ final class APICore {
         self.inference = inference
         self.options = options
         self.offload = offload
+        turns = TurnTaker(offload)
+        preparationPlaces = PreparationPlaces(countMax: options.preparationCountMax)
         self.surroundings = surroundings
         aliases = AliasTable(options.aliases, metrics)
         shadows = ShadowTable(options.shadows, metrics)

@@ -27,25 +27,23 @@ extension APICore {
             }
             preparation.mayTakeLong = true
         }
-        guard preparationCount < options.preparationCountMax else {
+        if let taken = preparationPlaces.take(caller.tenant, now: surroundings.steadySeconds()) {
             return failed(
                 APIError(
-                    status: 429,
-                    message: "\(preparationCount) long requests are being read already. Try again shortly.",
+                    status: 429, message: "\(taken) long requests are being read already. Try again shortly.",
                     type: "rate_limit_error", code: "too_many_long_requests",
                     retryAfterSeconds: options.retryAfterSeconds))
         }
-        preparationCount += 1
         let bound = NIOLoopBound(
             { (result: Result<Prepared, APIError>?) in
-                self.preparationCount -= 1
+                self.preparationPlaces.giveBack(caller.tenant)
                 switch result {
                 case .success(let prepared): deliver(prepared)
                 case .failure(let error): failed(error)
                 case nil: break
                 }
             }, eventLoop: loop)
-        offload { [preparation] in
+        turns.submit(of: caller.tenant) { [preparation] in
             // Whoever queued behind others may have left since.
             let result =
                 abandonment.isAbandoned

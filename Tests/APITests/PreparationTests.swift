@@ -63,6 +63,29 @@ import Testing
         #expect(desk.offloaded.count == 0 && desk.service.submitted.count == 4)
     }
 
+    @Test func `tenants take turns on threads, and one leaves room for others`() {
+        let desk = Self.held(
+            Desk {
+                $0.inlineByteCountMax = 100
+                $0.preparationCountMax = 6
+                $0.tenantHeader = "tenant"
+            })
+        let long = String(repeating: "x", count: 100)
+        func ask(_ tenant: String) -> Int? {
+            desk.post("/v1/completions", #"{"prompt":"\#(long)"}"#, headers: [HTTPField("tenant", tenant)]).status
+        }
+        #expect(ask("b") == nil && (0..<3).allSatisfy { _ in ask("a") == nil })
+        // Others ask: the half is enough for it.
+        #expect(ask("a") == 429)
+        #expect(ask("b") == nil && ask("c") == nil)
+        // All are taken.
+        #expect(ask("c") == 429)
+        desk.offloaded.runAll()
+        desk.loop.run()
+        #expect(desk.service.submitted.map(\.tenant) == ["b", "a", "c", "b", "a", "a"])
+        #expect(ask("a") == nil)
+    }
+
     @Test func `a constraint by gRPC is compiled on another thread too`() {
         let desk = GRPCDesk()
         let call = desk.open("/inference.GRPCInferenceService/ModelInfer")
