@@ -29,6 +29,11 @@ extension APICore {
         return caller
     }
 
+    /// The same, of a gRPC call.
+    func caller(for role: Route.Role, _ metadata: [HTTPField]) throws(APIError) -> Caller {
+        try caller(for: role) { name in metadata.first { $0.name == name }?.value }
+    }
+
     /// Who asks, by the header that the operator trusts; empty where there is none.
     private func tenant(_ header: (String) -> String?) throws(APIError) -> String {
         guard let name = options.tenantHeader, let tenant = header(name) else { return "" }
