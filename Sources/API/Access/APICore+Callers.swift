@@ -13,6 +13,11 @@ extension APICore {
                     status: 403, message: "Without keys (--api-keys) this is for the admin port alone.",
                     type: "permission_error", code: "admin_port_only")
             }
+            guard role != .admin || !Self.isOfWebPage(header) else {
+                throw APIError(
+                    status: 403, message: "Without keys (--api-keys) this is not for a web page to ask.",
+                    type: "permission_error", code: "web_page_refused")
+            }
             return .anyone(tenant: try tenant(header))
         }
         let isOpen = role == .probe || isAdminPort && role != .admin
@@ -27,6 +32,12 @@ extension APICore {
         // What a tenant may ask for is what it may ask of models.
         if role != .open { caller.meter = nil }
         return caller
+    }
+
+    /// Whether a browser asks for a page, which may be anybody's. Apus has none: a page that says it comes from here has
+    /// a name of its own that leads here. Source: Fetch, "Origin header"; Fetch Metadata, "Sec-Fetch-Site".
+    private static func isOfWebPage(_ header: (String) -> String?) -> Bool {
+        header("origin") != nil || header("sec-fetch-site").map { $0 != "none" } ?? false
     }
 
     /// The same, of a gRPC call.
