@@ -212,7 +212,7 @@ extension APICall {
 
 // Bodies.
 extension APICall {
-    /// Reads the body and works on it: short ones here, long ones on another thread.
+    /// Reads the body and works on it: see ``APICore/prepare``.
     /// - Parameters:
     ///   - checksType: whether only JSON is taken; else the type is not looked at.
     ///   - work: pure; sees the body and what is known now.
@@ -240,7 +240,7 @@ extension APICall {
             try work(Array(body.readableBytesView), preparation)
         }
         core.prepare(
-            body, abandonment: abandonment, on: exchange.eventLoop, work,
+            body, of: caller, abandonment: abandonment, on: exchange.eventLoop, work,
             failed: { if !self.isOver { self.refuse($0) } },
             deliver: { (prepared: consuming Prepared) in
                 guard !self.isOver else { return }

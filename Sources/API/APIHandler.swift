@@ -110,7 +110,7 @@ final class APICore {
     let access: AccessControl?
     /// nil: nothing can be loaded here.
     let repository: (any ModelRepository)?
-    private let isAdminPort: Bool
+    let isAdminPort: Bool
     let offload: Offload
     let surroundings: APISurroundings
     private let aliases: AliasTable
@@ -120,13 +120,14 @@ final class APICore {
     let resumeSeal: ResumeSeal?
     /// nil where nobody reads its lines.
     let refusalLog: RefusalLog?
-    /// Bodies on another thread now.
-    var preparationCount = 0
+    var preparationPlaces: PreparationPlaces
+    /// Threads for bodies, in tenants' turns.
+    let turns: TurnTaker
     private var answered: [AnsweredKey: Counter] = [:]
     private var ended: [AnsweredKey: Counter] = [:]
     private var refusals: [String: Counter] = [:]
     private var limited: [[String]: Counter] = [:]
-    private var salts = TenantSalts()
+    var salts = TenantSalts()
     var envelopeTail = AnswerEnvelope.Tail()
 
     private struct AnsweredKey: Hashable {
@@ -148,6 +149,8 @@ final class APICore {
         self.inference = inference
         self.options = options
         self.offload = offload
+        turns = TurnTaker(offload)
+        preparationPlaces = PreparationPlaces(countMax: options.preparationCountMax)
         self.surroundings = surroundings
         aliases = AliasTable(options.aliases, metrics)
         shadows = ShadowTable(options.shadows, metrics)
@@ -195,68 +198,6 @@ final class APICore {
         call.fail(error, headers: headers)
     }
 
-    /// Who asks for something of this role.
-    /// - Parameter header: finds a request's header by its name.
-    /// - Throws: 401 and 403; 400 for a tenant's name that is too long.
-    func caller(for role: Route.Role, _ header: (String) -> String?) throws(APIError) -> Caller {
-        guard let access else {
-            guard role != .admin || isAdminPort || repository == nil else {
-                throw APIError(
-                    status: 403, message: "Without keys (--api-keys) this is for the admin port alone.",
-                    type: "permission_error", code: "admin_port_only")
-            }
-            return .anyone(tenant: try tenant(header))
-        }
-        let isOpen = role == .probe || isAdminPort && role != .admin
-        guard !isOpen else { return .anyone(tenant: "") }
-        let caller = try access.caller(header)
-        switch role {
-        case .open: try caller.require(.inference)
-        case .metrics: try caller.require(.metrics)
-        case .admin: try caller.require(.admin)
-        case .both, .probe: break
-        }
-        return caller
-    }
-
-    /// Who asks, by the header that the operator trusts; empty where there is none.
-    private func tenant(_ header: (String) -> String?) throws(APIError) -> String {
-        guard let name = options.tenantHeader, let tenant = header(name) else { return "" }
-        let limit = options.tenantByteCountMax
-        guard tenant.utf8.count <= limit else {
-            throw .invalid(
-                name, code: "string_above_max_length",
-                "The header \(name) may have \(limit) bytes at most, but has \(tenant.utf8.count).")
-        }
-        return tenant
-    }
-
-    /// Makes a request its caller's: in the caller's name, within the caller's limits, and with prefixes that only the
-    /// caller's requests find in caches.
-    func assign(_ request: inout GenerationRequest, to caller: Caller) throws(APIError) {
-        do throws(APIError) {
-            try caller.meter?.take(
-                promptTokens: request.promptTokenCount,
-                now: TenantMeter.Time(steady: surroundings.steadySeconds(), unix: surroundings.unixSeconds()))
-        } catch {
-            overLimit(caller.tenant, code: error.code ?? "other")
-            throw error
-        }
-        guard !caller.tenant.isEmpty else { return }
-        request.tenant = caller.tenant
-        request.salt = salts.salt(request.salt, of: caller.tenant)
-    }
-
-    /// Gives back what a request took that was refused afterwards.
-    func giveBack(_ request: GenerationRequest, of caller: Caller) {
-        caller.meter?.giveBack(promptTokens: request.promptTokenCount)
-    }
-
-    /// Who hears of a caller's request.
-    func receiver(_ receiver: any GenerationReceiver, of caller: Caller) -> any GenerationReceiver {
-        caller.meter.map { MeteredReceiver(receiver, $0) } ?? receiver
-    }
-
     /// Counts an answer. Both labels are from closed sets: patterns of the tables, statuses of the code.
     func answered(route: String, status: Int) {
         let key = AnsweredKey(route: route, status: status)
@@ -276,7 +217,7 @@ final class APICore {
     }
 
     /// Counts a request over its tenant's limits. Tenants with limits are those of the operator's file.
-    private func overLimit(_ tenant: String, code: String) {
+    func overLimit(_ tenant: String, code: String) {
         Self.count([tenant, code], in: &limited) {
             metrics.counter(.tenantRefusals, labels: [metrics.tenants.label(of: tenant), code])
         }

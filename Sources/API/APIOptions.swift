@@ -6,9 +6,11 @@ package struct APIOptions: Sendable {
     package var version = "0.1.0"
     /// Request bodies, in bytes. 8 MiB holds every honest prompt and bounds what parsing may cost.
     package var bodyByteCountMax = 8 << 20
-    /// Bodies up to this are parsed and tokenized on the event loop: about 1 ms at most. Longer ones go to a thread.
+    /// Bodies up to this are parsed and tokenized on the event loop: about 1 ms at most. Longer ones go to a thread, and so
+    /// do those with a constraint on the answer, which compiles longer than it is.
     package var inlineByteCountMax = 16 << 10
-    /// Bodies on their way through a thread at once; more are answered with 429.
+    /// Bodies on their way through a thread at once, half of them one tenant's at most while others ask; more are answered
+    /// with 429.
     package var preparationCountMax = 256
     /// Text for `/tokenize`, which no context bounds: about half a second of work.
     package var tokenizeByteCountMax = 1 << 20

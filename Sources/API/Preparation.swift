@@ -4,43 +4,46 @@ import Serving
 import Synchronization
 
 extension APICore {
-    /// Works on what a client sent: here when it is short, else on another thread.
+    /// Works on what a client sent: here when it is short and takes no long work, else on another thread.
     /// - Parameters:
     ///   - body: all that was sent.
-    ///   - work: pure; sees what is known now.
-    ///   - failed: with what `work` threw, or that there is no room for it.
+    ///   - caller: whose allowance it counts against, whatever comes of it.
+    ///   - work: pure; sees what is known now. Begun anew on another thread where it throws ``APIError/needsThread`` here.
+    ///   - failed: with what `work` threw, or that the caller's limits or the threads have no room for it.
     ///   - deliver: with what came of it. One of the two is called, on the event loop, once, unless the client has left before
     ///     the work began.
     func prepare<Prepared: Sendable>(
-        _ body: ByteBuffer, abandonment: Abandonment, on loop: any EventLoop,
+        _ body: ByteBuffer, of caller: Caller, abandonment: Abandonment, on loop: any EventLoop,
         _ work: @escaping @Sendable (Preparation) throws(APIError) -> Prepared,
         failed: @escaping (APIError) -> Void, deliver: @escaping (consuming Prepared) -> Void
     ) {
-        let preparation = Preparation(
+        do throws(APIError) { try takeRequest(of: caller) } catch { return failed(error) }
+        var preparation = Preparation(
             directory: directory, body: body, options: options, seed: surroundings.randomWord())
-        guard body.readableBytes > options.inlineByteCountMax else {
-            do throws(APIError) { deliver(try work(preparation)) } catch { failed(error) }
-            return
+        if body.readableBytes <= options.inlineByteCountMax {
+            preparation.mayTakeLong = false
+            do throws(APIError) { return deliver(try work(preparation)) } catch {
+                guard error == .needsThread else { return failed(error) }
+            }
+            preparation.mayTakeLong = true
         }
-        guard preparationCount < options.preparationCountMax else {
+        if let taken = preparationPlaces.take(caller.tenant, now: surroundings.steadySeconds()) {
             return failed(
                 APIError(
-                    status: 429,
-                    message: "\(preparationCount) long requests are being read already. Try again shortly.",
+                    status: 429, message: "\(taken) long requests are being read already. Try again shortly.",
                     type: "rate_limit_error", code: "too_many_long_requests",
                     retryAfterSeconds: options.retryAfterSeconds))
         }
-        preparationCount += 1
         let bound = NIOLoopBound(
             { (result: Result<Prepared, APIError>?) in
-                self.preparationCount -= 1
+                self.preparationPlaces.giveBack(caller.tenant)
                 switch result {
                 case .success(let prepared): deliver(prepared)
                 case .failure(let error): failed(error)
                 case nil: break
                 }
             }, eventLoop: loop)
-        offload {
+        turns.submit(of: caller.tenant) { [preparation] in
             // Whoever queued behind others may have left since.
             let result =
                 abandonment.isAbandoned
@@ -52,6 +55,12 @@ extension APICore {
     private static func result<Prepared>(_ work: () throws(APIError) -> Prepared) -> Result<Prepared, APIError> {
         do throws(APIError) { return .success(try work()) } catch { return .failure(error) }
     }
+}
+
+extension APIError {
+    /// Thrown by work on the event loop that belongs on another thread, where it is begun anew. No client sees it.
+    static let needsThread = APIError(
+        status: 500, message: "This takes a thread of its own.", type: "server_error", code: "needs_thread")
 }
 
 /// Told to work on another thread: its client has left.
@@ -70,6 +79,8 @@ struct Preparation: Sendable {
     var options: APIOptions
     /// Drawn for this request, for when the client gives none.
     var seed: UInt64
+    /// False on the event loop: what may take longer than a short body does throws ``APIError/needsThread``.
+    var mayTakeLong = true
     /// The model that the request is copied to, whatever model it names; nil for the request itself.
     var shadow: ServedModel?
 

@@ -61,24 +61,30 @@ package enum AccessKeyFile {
                     "\(place).\(name)", place: path, nearest: nearestName(to: name, among: Self.fields))
             }
         }
-        let name = fields["name"]?.string ?? ""
+        func plain(_ name: String) throws(ConfigurationError) -> String? {
+            guard let node = fields[name] else { return nil }
+            guard let text = node.scalar?.string else {
+                throw .unreadable(path: path, reason: "\(place).\(name) must be one value")
+            }
+            return text
+        }
+        let name = try plain("name") ?? ""
         guard (1...nameByteCountMax).contains(name.utf8.count) else {
             throw .badValue(
                 place: "\(place).name in \(path)", value: name, expected: "a text of 1 to \(nameByteCountMax) bytes")
         }
-        let digest = HexDigits.bytes(fields["sha256"]?.string ?? "")
-        guard let digest, digest.count == 32 else {
+        let hexadecimal = try plain("sha256") ?? ""
+        guard let digest = HexDigits.bytes(hexadecimal), digest.count == 32 else {
             throw .badValue(
-                place: "\(place).sha256 in \(path)", value: fields["sha256"]?.string ?? "",
-                expected: "64 hexadecimal digits")
+                place: "\(place).sha256 in \(path)", value: hexadecimal, expected: "64 hexadecimal digits")
         }
-        let given = fields["roles"].map { $0.sequence?.compactMap(\.string) ?? [$0.string ?? ""] } ?? [roles[0]]
+        let given = try self.roles(fields["roles"], place, path) ?? [roles[0]]
         for role in given where !roles.contains(role) {
             throw .badValue(
                 place: "\(place).roles in \(path)", value: role, expected: "of \(roles.joined(separator: ", "))")
         }
         func limit(_ name: String) throws(ConfigurationError) -> Int? {
-            guard let text = fields[name]?.string else { return nil }
+            guard let text = try plain(name) else { return nil }
             guard let value = Int(text), limits.contains(value) else {
                 throw .badValue(
                     place: "\(place).\(name) in \(path)", value: text,
@@ -90,5 +96,18 @@ package enum AccessKeyFile {
             name: name, digest: digest, roles: given, requestsPerMinute: try limit("requests-per-minute"),
             tokensPerMinute: try limit("tokens-per-minute"), tokensPerDay: try limit("tokens-per-day"),
             requestsAtOnce: try limit("requests-at-once"))
+    }
+
+    /// A list, or one role alone.
+    private static func roles(
+        _ node: Node?, _ place: String, _ path: String
+    ) throws(ConfigurationError) -> [String]? {
+        guard let node else { return nil }
+        let given = node.sequence.map(Array.init) ?? [node]
+        let roles = given.compactMap { $0.scalar?.string }
+        guard roles.count == given.count else {
+            throw .unreadable(path: path, reason: "\(place).roles must be a list of plain values")
+        }
+        return roles
     }
 }

@@ -35,18 +35,24 @@ struct SystemCallFilter {
         load(Offset.number)
         jump(0x25, UInt32(newest), skipsIfNot: 1)
         end(Self.fail(ENOSYS))
-        for call in calls { refuse(call) }
+        var rest = calls[...]
+        while let number = rest.first?.number {
+            let rows = rest.prefix { $0.number == number }
+            refuse(number, rows)
+            rest = rest.dropFirst(rows.count)
+        }
         end(Self.allow)
     }
 
-    private mutating func refuse(_ call: RefusedCall) {
-        let test = conditions(call.when)
-        let body = test + [Self.returning(Self.fail(call.error))] + (test.isEmpty ? [] : [Self.returning(Self.allow)])
-        jump(0x15, UInt32(call.number), skipsIfNot: UInt8(body.count))
+    /// - Parameter rows: of this call. Where one does not fit, the next is looked at.
+    private mutating func refuse(_ number: Int32, _ rows: ArraySlice<RefusedCall>) {
+        var body = rows.flatMap { conditions($0.when) + [Self.returning(Self.fail($0.error))] }
+        if !rows.contains(where: { $0.when == .always }) { body.append(Self.returning(Self.allow)) }
+        jump(0x15, UInt32(number), skipsIfNot: UInt8(body.count))
         instructions += body
     }
 
-    /// Leads to the next instruction where the call is refused, and to the one after where it is not.
+    /// Leads to the instruction behind where the call is refused, and to the one after that where it is not.
     private func conditions(_ when: RefusedCall.Case) -> [sock_filter] {
         switch when {
         case .always: []
@@ -66,16 +72,28 @@ struct SystemCallFilter {
                 + values.enumerated().map { index, value in
                     Self.jumping(0x15, value, skipsIf: UInt8(values.count - index))
                 }
+        case .pair(let values, let argument, let others, let otherArgument):
+            pair(
+                isOther: conditions(.valueNot(in: values, argument: argument)),
+                conditions(.valueNot(in: others, argument: otherArgument)))
         }
     }
 
-    // MARK: - Instructions of classic BPF: load a word (0x20), jumps (equal 0x15, greater 0x25, bits 0x45), return (0x06)
+    /// The second condition, where the first does not hold; else past it and the refusal behind.
+    private func pair(isOther: [sock_filter], _ second: [sock_filter]) -> [sock_filter] {
+        isOther + [Self.skipping(UInt32(second.count) + 1)] + second
+    }
+
+    // MARK: - Instructions of classic BPF: load a word (0x20), jumps (always 0x05, equal 0x15, greater 0x25, bits 0x45),
+    // return (0x06)
 
     private static func loading(_ offset: UInt32) -> sock_filter { sock_filter(code: 0x20, jt: 0, jf: 0, k: offset) }
 
     private static func jumping(
         _ code: UInt16, _ operand: UInt32, skipsIfNot: UInt8 = 0, skipsIf: UInt8 = 0
     ) -> sock_filter { sock_filter(code: code, jt: skipsIf, jf: skipsIfNot, k: operand) }
+
+    private static func skipping(_ count: UInt32) -> sock_filter { sock_filter(code: 0x05, jt: 0, jf: 0, k: count) }
 
     private static func returning(_ value: UInt32) -> sock_filter { sock_filter(code: 0x06, jt: 0, jf: 0, k: value) }
 

@@ -1,7 +1,8 @@
 import CSandbox
 import Glibc
 
-/// A system call that a filter refuses, always or by one of its arguments.
+/// A system call that a filter refuses, always or by its arguments. Rows of one call stand together; the first that fits
+/// says what it fails with.
 struct RefusedCall: Equatable {
     enum Case: Equatable {
         case always
@@ -11,6 +12,8 @@ struct RefusedCall: Equatable {
         case noBit(UInt32, argument: Int)
         case value(in: [UInt32], argument: Int)
         case valueNot(in: [UInt32], argument: Int)
+        /// One argument is among the first values, another one not among the second.
+        case pair(in: [UInt32], argument: Int, notIn: [UInt32], otherArgument: Int)
     }
 
     var number: Int32
@@ -67,7 +70,8 @@ enum SystemCallTable {
 
     /// Doors into the kernel that attacks on it have come through.
     private static let kernel =
-        always([
+        connecting
+        + always([
             SYS_bpf, SYS_perf_event_open, SYS_userfaultfd, SYS_keyctl, SYS_add_key, SYS_request_key, SYS_personality,
             SYS_init_module, SYS_finit_module, SYS_delete_module, SYS_kexec_load, SYS_kexec_file_load,
         ]) + oldKernel
@@ -77,9 +81,18 @@ enum SystemCallTable {
         + [
             // Unix, IPv4, IPv6 and netlink, which lists addresses.
             RefusedCall(number: SYS_socket, when: .valueNot(in: [1, 2, 10, 16], argument: 0), error: EAFNOSUPPORT),
+            // TCP and UDP: Landlock's rules for ports do not know MPTCP, SMC and SCTP, which connect as TCP does.
+            RefusedCall(
+                number: SYS_socket,
+                when: .pair(in: [2, 10], argument: 0, notIn: [0, 6, 17], otherArgument: 2), error: EPROTONOSUPPORT),
             // TIOCSTI and TIOCLINUX type on the terminal of whoever started the process.
             RefusedCall(number: SYS_ioctl, when: .value(in: [0x5412, 0x541C], argument: 1)),
         ]
+
+    /// MSG_FASTOPEN connects by sending, which Landlock does not look at.
+    private static let connecting = [(SYS_sendto, 3), (SYS_sendmsg, 2), (SYS_sendmmsg, 3)].map { number, flags in
+        RefusedCall(number: number, when: .anyBit(of: 0x2000_0000, argument: flags), error: EOPNOTSUPP)
+    }
 
     /// The machine's state.
     private static let machine = always([

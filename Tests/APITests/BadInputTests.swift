@@ -108,8 +108,8 @@ import Testing
             "[{\"role\":\"assistant\",\"content\":\"x\",\"tool_calls\":[{}]}]",
             "messages[0].tool_calls[0].function", "missing_required_parameter"),
         messages(
-            "[{\"role\":\"assistant\",\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":\"[1]\"}}]}]",
-            "messages[0].tool_calls[0].function.arguments", "invalid_value"),
+            "[{\"role\":\"assistant\",\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":[1]}}]}]",
+            "messages[0].tool_calls[0].function.arguments", "invalid_type"),
         messages(
             "[{\"role\":\"assistant\",\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":7}}]}]",
             "messages[0].tool_calls[0].function.arguments", "invalid_type"),

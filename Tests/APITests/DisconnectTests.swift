@@ -55,6 +55,7 @@ import Testing
 
     @Test func `long bodies are prepared on another thread, and their clients may leave meanwhile`() {
         let desk = Desk { $0.inlineByteCountMax = 100 }
+        desk.offloaded.isHeld = true
         let staying = desk.post("/v1/completions", Self.longBody)
         let leaving = desk.post("/v1/completions", Self.longBody)
         #expect(desk.offloaded.count == 2)
@@ -71,6 +72,7 @@ import Testing
 
     @Test func `errors found on another thread are answered on the loop`() {
         let desk = Desk { $0.inlineByteCountMax = 100 }
+        desk.offloaded.isHeld = true
         let exchange = desk.post("/v1/completions", Self.longBody + "}")
         #expect(exchange.status == nil)
         desk.offloaded.runAll()
@@ -84,6 +86,7 @@ import Testing
             $0.inlineByteCountMax = 100
             $0.preparationCountMax = 1
         }
+        desk.offloaded.isHeld = true
         let first = desk.post("/v1/completions", Self.longBody)
         let second = desk.post("/v1/completions", Self.longBody)
         #expect(second.status == 429 && second.header("retry-after") == "2")

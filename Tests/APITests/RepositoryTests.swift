@@ -93,6 +93,28 @@ final class ScriptedRepository: ModelRepository {
         #expect(repository.asked.count == 2)
     }
 
+    @Test func `without keys no web page may, wherever it says it comes from`() {
+        let repository = Self.repository()
+        let open = Desk(repository: repository)
+        let ofPages = [
+            [HTTPField("origin", "https://evil.example")], [HTTPField("origin", "null")],
+            // A name that leads to this machine: the page and the port are one to the browser.
+            [HTTPField("origin", "http://evil.example:8002"), HTTPField("host", "evil.example:8002")],
+            [HTTPField("sec-fetch-site", "cross-site")], [HTTPField("sec-fetch-site", "same-origin")],
+        ]
+        for headers in ofPages {
+            let refused = Self.send(open, Self.unload, headers: headers + [HTTPField("content-type", "text/plain")])
+            #expect(refused.status == 403 && refused.text.contains("web page"), "\(headers) \(refused.text)")
+            #expect(open.send("GET", "/metrics", headers: headers, body: .success([]), toAdmin: true).status == 200)
+        }
+        #expect(repository.asked.isEmpty)
+        // Somebody typed the address; a key is nothing that a page of another's has.
+        #expect(Self.send(open, Self.load, headers: [HTTPField("sec-fetch-site", "none")]).status == nil)
+        let closed = Desk(access: AccessControl(AccessTests.keys), repository: repository)
+        #expect(Self.send(closed, Self.load, headers: ofPages[0] + AccessTests.bearer("rule")).status == nil)
+        #expect(repository.asked.count == 2)
+    }
+
     @Test func `the index shows every state`() {
         let repository = Self.repository()
         let desk = Desk(models: [.tiny(), .tiny(name: "far")], repository: repository)

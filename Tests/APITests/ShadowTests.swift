@@ -14,11 +14,13 @@ import Testing
 /// Copies of requests for a model that is only watched.
 @Suite struct ShadowTests {
     static func desk(percent: Int = 100, shadow: ServedModel = .tiny(name: "shadow", addsBOS: true)) -> Desk {
-        Desk(models: [shadow, .tiny()]) {
+        let desk = Desk(models: [shadow, .tiny()]) {
             $0.shadows = [ModelShadow(model: "tiny", shadow: "shadow", percent: percent)]
             $0.aliases = [ModelAlias(name: "chat", targets: [.init(model: "tiny", weight: 1)])]
             $0.tenantHeader = "tenant"
         }
+        desk.offloaded.isHeld = true
+        return desk
     }
 
     static func count(_ desk: Desk, _ outcome: String) -> Int {

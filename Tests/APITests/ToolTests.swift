@@ -32,6 +32,32 @@ import Testing
         #expect(prompt.contains("tool\nsunny"))
     }
 
+    /// As Apus itself may have answered: what a model writes is not held to JSON, and what is may be cut.
+    @Test(arguments: [#"{"city": "Zü"#, "Zürich", "[1]", #"{"a":1,"a":2}"#])
+    func `arguments that are no JSON object reach the template as they are`(text: String) throws {
+        let written = String(decoding: try JSONEncoder().encode(text), as: UTF8.self)
+        for (path, body) in [
+            (
+                "/v1/chat/completions",
+                #"""
+                "messages":[{"role":"user","content":"Hi"},{"role":"assistant","content":null,
+                "tool_calls":[{"id":"c1","type":"function","function":{"name":"weather","arguments":\#(written)}}]}]
+                """#
+            ),
+            (
+                "/v1/responses",
+                #""input":[{"type":"function_call","call_id":"c1","name":"weather","arguments":\#(written)}]"#
+            ),
+        ] {
+            let desk = Self.desk()
+            let exchange = desk.post(path, #"{"model":"tiny",\#(body)}"#)
+            try #require(desk.service.submitted.count == 1, "\(exchange.text)")
+            // The template writes values as JSON: a string is one.
+            let quoted = "\"" + text.replacing("\"", with: "\\\"") + "\""
+            #expect(Self.prompt(desk).contains("weather " + quoted), "\(Self.prompt(desk))")
+        }
+    }
+
     @Test func `without tools, or with none to be chosen, nothing is a call`() {
         for fields in ["", ",\(Self.tools),\"tool_choice\":\"none\"", ",\"tools\":[],\"tool_choice\":\"auto\""] {
             let desk = Self.desk()

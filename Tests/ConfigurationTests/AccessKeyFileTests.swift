@@ -53,6 +53,28 @@ import Testing
             "keys[0].requests-per-minute in k.yaml must be a whole number of 1 to 1000000000, not '0'."
         ),
         (
+            "keys: [{name: a, sha256: \(digest), requests-per-minute: [1]}]",
+            "k.yaml: keys[0].requests-per-minute must be one value."
+        ),
+        (
+            "keys: [{name: a, sha256: \(digest), tokens-per-day: {max: 1}}]",
+            "k.yaml: keys[0].tokens-per-day must be one value."
+        ),
+        (
+            "keys: [{name: a, sha256: \(digest), tokens-per-minute: }]",
+            "keys[0].tokens-per-minute in k.yaml must be a whole number of 1 to 1000000000, not ''."
+        ),
+        ("keys: [{name: [a], sha256: \(digest)}]", "k.yaml: keys[0].name must be one value."),
+        ("keys: [{name: a, sha256: {x: y}}]", "k.yaml: keys[0].sha256 must be one value."),
+        (
+            "keys: [{name: a, sha256: \(digest), roles: [inference, [metrics]]}]",
+            "k.yaml: keys[0].roles must be a list of plain values."
+        ),
+        (
+            "keys: [{name: a, sha256: \(digest), roles: {inference: true}}]",
+            "k.yaml: keys[0].roles must be a list of plain values."
+        ),
+        (
             "keys: [{name: a, sha256: \(digest)}, {name: b, sha256: \(digest)}]",
             "k.yaml: keys[1] is a key that is there already."
         ),

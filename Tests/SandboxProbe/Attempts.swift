@@ -55,6 +55,9 @@ struct Attempts {
             ("listen", bound(port)),
             ("listen-elsewhere", bound(otherPort)),
             ("connect", connected(otherPort)),
+            ("multipath", descriptor(socket(AF_INET, Int32(SOCK_STREAM.rawValue), 262))),
+            ("sendto-connecting", connectedBySending(otherPort, asMessage: false)),
+            ("sendmsg-connecting", connectedBySending(otherPort, asMessage: true)),
             ("signal-itself", failed(kill(getpid(), 0))),
             ("signal-parent", failed(kill(getppid(), 0))),
         ]
@@ -97,6 +100,30 @@ struct Attempts {
         let made = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(made) }
         return failed(withAddress(port) { bind(made, $0, $1) })
+    }
+
+    /// TCP Fast Open: the first piece connects the socket.
+    private func connectedBySending(_ port: UInt16, asMessage: Bool) -> Int32 {
+        let made = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(made) }
+        let fastOpen: Int32 = 0x2000_0000
+        var byte: UInt8 = 0
+        return withUnsafeMutablePointer(to: &byte) { byte in
+            var piece = iovec(iov_base: byte, iov_len: 1)
+            return withUnsafeMutablePointer(to: &piece) { piece in
+                withAddress(port) { address, length in
+                    guard asMessage else {
+                        return sendto(made, byte, 1, fastOpen, address, length) < 0 ? errno : 0
+                    }
+                    var message = msghdr()
+                    message.msg_name = UnsafeMutableRawPointer(mutating: address)
+                    message.msg_namelen = length
+                    message.msg_iov = piece
+                    message.msg_iovlen = 1
+                    return sendmsg(made, &message, fastOpen) < 0 ? errno : 0
+                }
+            }
+        }
     }
 
     private func connected(_ port: UInt16) -> Int32 {

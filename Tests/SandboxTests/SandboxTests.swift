@@ -45,6 +45,10 @@ import Testing
             "execve", "spawn", "setuid",
         ] { #expect(outcomes[what] == EPERM, "\(what)") }
         #expect(outcomes["packet-socket"] == EAFNOSUPPORT)
+        #expect(outcomes["multipath"] == EPROTONOSUPPORT)
+        for what in ["sendto-connecting", "sendmsg-connecting"] {
+            #expect(outcomes[what] == EOPNOTSUPP, "\(what)")
+        }
         // What only Landlock knows, by its version.
         for (since, what, error) in [
             (Int32(1), "read-outside", EACCES), (1, "read-by-link", EACCES), (1, "list-outside", EACCES),

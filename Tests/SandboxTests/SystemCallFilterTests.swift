@@ -9,7 +9,7 @@ import Testing
 @Suite struct SystemCallFilterTests {
     struct Call {
         var number: UInt32
-        var arguments: [UInt32] = [0, 0, 0]
+        var arguments: [UInt32] = [0, 0, 0, 0]
         var architecture = SystemCallFilter.architecture
 
         /// What `struct seccomp_data` has at an offset.
@@ -17,7 +17,7 @@ import Testing
             switch offset {
             case 0: number
             case 4: architecture
-            case 16, 24, 32: arguments[Int(offset - 16) / 8]
+            case 16, 24, 32, 40: arguments[Int(offset - 16) / 8]
             default: nil
             }
         }
@@ -36,6 +36,9 @@ import Testing
                 guard let word = call.word(at: instruction.k) else { return nil }
                 accumulator = word
                 continue
+            case 0x05:
+                place += Int(instruction.k)
+                continue
             case 0x06: return instruction.k
             case 0x15: holds = accumulator == instruction.k
             case 0x25: holds = accumulator > instruction.k
@@ -53,34 +56,41 @@ import Testing
 
     /// What the table says of a call, without a program.
     static func expected(_ call: Call) -> UInt32 {
-        guard let row = SystemCallTable.refused.first(where: { $0.number == Int32(call.number) }) else { return allow }
-        let isRefused =
-            switch row.when {
+        let row = SystemCallTable.refused.first { row in
+            guard row.number == Int32(call.number) else { return false }
+            return switch row.when {
             case .always: true
             case .anyBit(let bits, let at): call.arguments[at] & bits != 0
             case .noBit(let bit, let at): call.arguments[at] & bit == 0
             case .value(let values, let at): values.contains(call.arguments[at])
             case .valueNot(let values, let at): !values.contains(call.arguments[at])
+            case .pair(let values, let at, let others, let other):
+                values.contains(call.arguments[at]) && !others.contains(call.arguments[other])
             }
-        return isRefused ? failure(row.error) : allow
+        }
+        return row.map { failure($0.error) } ?? allow
     }
 
     @Test func `each call gets what the table says, whatever its arguments`() {
         var random = SeededRandom(seed: 7)
         // Those that conditions look for, and others.
-        let words: [UInt32] =
-            [0, 1, 2, 3, 10, 16, 17, 0x40, 0x41, 0x200, 0x241, 0x10000, 0x3d0f00, 0x5412, 0x5413, 0x541C, .max]
+        let words: [UInt32] = [
+            0, 1, 2, 3, 6, 10, 16, 17, 0x40, 0x41, 0x200, 0x241, 0x10000, 0x3d0f00, 0x5412, 0x5413, 0x541C, 0x2000_0000,
+            0x2000_4000, .max,
+        ]
         for number in 0...UInt32(SystemCallTable.newest) {
             for _ in 0..<50 {
-                let arguments = (0..<3).map { _ in words.randomElement(using: &random) ?? 0 }
+                let arguments = (0..<4).map { _ in words.randomElement(using: &random) ?? 0 }
                 let call = Call(number: number, arguments: arguments)
                 #expect(Self.verdict(Self.filter.instructions, on: call) == Self.expected(call), "\(call)")
             }
         }
     }
 
-    @Test func `a call is in the table once`() {
-        #expect(Set(SystemCallTable.refused.map(\.number)).count == SystemCallTable.refused.count)
+    @Test func `rows of one call stand together`() {
+        let numbers = SystemCallTable.refused.map(\.number)
+        let places = zip(numbers, numbers.dropFirst()).count { $0 != $1 } + 1
+        #expect(Set(numbers).count == places)
         #expect(SystemCallTable.refused.allSatisfy { $0.number <= SystemCallTable.newest })
     }
 
@@ -90,6 +100,32 @@ import Testing
         }
         let other = Call(number: 0, architecture: 0x4000_0003)
         #expect(Self.verdict(Self.filter.instructions, on: other) == 0x8000_0000)
+    }
+
+    @Test func `sockets of IP are those of TCP and UDP`() {
+        func verdict(_ family: UInt32, _ protocolNumber: UInt32) -> UInt32? {
+            let call = Call(number: UInt32(SYS_socket), arguments: [family, 1, protocolNumber, 0])
+            return Self.verdict(Self.filter.instructions, on: call)
+        }
+        for family: UInt32 in [2, 10] {
+            for known: UInt32 in [0, 6, 17] { #expect(verdict(family, known) == Self.allow) }
+            // ICMP, SCTP, raw, SMC, MPTCP.
+            for other: UInt32 in [1, 132, 255, 256, 262] {
+                #expect(verdict(family, other) == Self.failure(EPROTONOSUPPORT))
+            }
+        }
+        // Netlink's protocols are its families of messages.
+        for family: UInt32 in [1, 16] { #expect(verdict(family, 15) == Self.allow) }
+        #expect(verdict(17, 0) == Self.failure(EAFNOSUPPORT))
+    }
+
+    @Test(arguments: [(SYS_sendto, 3), (SYS_sendmsg, 2), (SYS_sendmmsg, 3)])
+    func `nothing is sent that connects by itself`(number: Int32, argument: Int) {
+        var call = Call(number: UInt32(number))
+        for (flags, verdict) in [(0x4000, Self.allow), (0x2000_4000, Self.failure(EOPNOTSUPP))] {
+            call.arguments[argument] = UInt32(flags)
+            #expect(Self.verdict(Self.filter.instructions, on: call) == verdict)
+        }
     }
 
     /// What a worker lives on.

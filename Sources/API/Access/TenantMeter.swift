@@ -53,21 +53,33 @@ final class TenantMeter {
         tokens = limited(tokens, limits.tokensPerMinute)
     }
 
-    /// Takes a request and the tokens of its prompts.
+    /// Takes a request, before anything is read of it.
     /// - Throws: 429 with the time until there is enough again; nothing is taken then.
-    func take(promptTokens: Int, now: Time) throws(APIError) {
+    func takeRequest(now: Time) throws(APIError) {
         requests?.refill(now.steady)
-        tokens?.refill(now.steady)
-        // A clock that is put back does not give a day twice.
-        let day = max(today.day, now.unix / Self.secondsPerDay)
-        if day > today.day { today = (day, 0) }
-        if let limit = limits.requestsAtOnce, underway >= limit {
-            throw Self.exhausted("\(limit) requests at once", code: "rate_limit_exceeded", after: 1)
-        }
         if let requests, let limit = limits.requestsPerMinute, requests.left < 1 {
             throw Self.exhausted(
                 "\(limit) requests a minute", code: "rate_limit_exceeded", after: requests.seconds(until: 1))
         }
+        try checkTokens(now: now)
+        requests?.left -= 1
+    }
+
+    /// Takes the tokens of its prompts, once they are known.
+    /// - Throws: 429 with the time until there is enough again; no tokens are taken then.
+    func takeTokens(_ promptTokens: Int, now: Time) throws(APIError) {
+        if let limit = limits.requestsAtOnce, underway >= limit {
+            throw Self.exhausted("\(limit) requests at once", code: "rate_limit_exceeded", after: 1)
+        }
+        try checkTokens(now: now)
+        spend(tokenCount: promptTokens)
+    }
+
+    private func checkTokens(now: Time) throws(APIError) {
+        tokens?.refill(now.steady)
+        // A clock that is put back does not give a day twice.
+        let day = max(today.day, now.unix / Self.secondsPerDay)
+        if day > today.day { today = (day, 0) }
         if let tokens, let limit = limits.tokensPerMinute, tokens.left <= 0 {
             throw Self.exhausted(
                 "\(limit) tokens a minute", code: "rate_limit_exceeded", after: tokens.seconds(until: 1))
@@ -76,10 +88,9 @@ final class TenantMeter {
             let left = (day + 1) * Self.secondsPerDay - now.unix
             throw Self.exhausted("\(limit) tokens a day (UTC)", code: "insufficient_quota", after: Int(max(1, left)))
         }
-        requests?.left -= 1
-        spend(tokenCount: promptTokens)
     }
 
+    /// Of a request that there was no room for.
     func giveBack(promptTokens: Int) {
         requests?.left += 1
         spend(tokenCount: -promptTokens)

@@ -122,9 +122,7 @@ extension GRPCInferenceService {
     ) {
         dispatcher.handle("/\(Self.name)/\(method)", limits: role == .probe ? .open() : nil) { call in
             do throws(APIError) {
-                let caller = try self.core.caller(for: role) { name in
-                    call.metadata.first { $0.name == name }?.value
-                }
+                let caller = try self.core.caller(for: role, call.metadata)
                 let (metadata, loop) = (call.metadata, call.eventLoop)
                 serve(call, caller) { code, reason in
                     self.core.ended(method: method, code: code)

@@ -7,7 +7,7 @@ import SwiftProtobuf
 /// What `ModelInfer` and `ModelStreamInfer` share: from a message's bytes to a running request.
 private struct InferStart {
     let core: APICore
-    let caller: Caller
+    var caller: Caller
     let loop: any EventLoop
     /// When the call must have ended; nil: no limit of its own.
     let deadline: NIODeadline?
@@ -39,7 +39,7 @@ private struct InferStart {
             return try TextModelRequest(InferRequest(request)).prepare(delivery, model: model, preparation)
         }
         core.prepare(
-            body, abandonment: abandonment, on: loop, work,
+            body, of: caller, abandonment: abandonment, on: loop, work,
             failed: { error in
                 guard !abandonment.isAbandoned else { return }
                 core.refused(code: error.code)
@@ -143,11 +143,12 @@ final class InferCall {
 }
 
 /// `ModelStreamInfer`: requests as they come, side by side; a response names its request by the id. A request that fails is
-/// answered by a message, and the stream goes on. It ends when the client has sent its last request and all are answered.
+/// answered by a message, and the stream goes on. It ends when the client has sent its last request and all are answered, or
+/// with a request for which its key counts no more.
 final class InferStream {
     private let call: GRPCServerCall
     private let core: APICore
-    private let start: InferStart
+    private var start: InferStart
     private let ended: GRPCInferenceService.CallEnd
     private let abandonment = Abandonment()
     private var running: [Int: TextInference] = [:]
@@ -189,6 +190,11 @@ final class InferStream {
 
     private func infer(_ request: WireModelInferRequest, _ body: ByteBuffer) {
         guard !isOver else { return }
+        do throws(APIError) { start.caller = try core.caller(for: .open, start.metadata) } catch {
+            core.refused(code: error.code)
+            start.leaveLine(GRPCStatus(error).code, error.code)
+            return finish(GRPCStatus(error))
+        }
         guard openCount < core.options.sequenceCountMax else {
             let error = APIError(
                 status: 429, message: "\(openCount) requests run on this stream already. Wait for one to end.",

@@ -17,7 +17,7 @@ enum MessagesRequest {
         let tools = try tools(fields, model: model)
         var shared = try SamplingFields(fields, model: model, preparation: preparation)
         shared.stopStrings += try SamplingFields.stopStrings(fields, "stop_sequences", preparation.options)
-        try shared.constrain(try constraint(fields), "output_config.format")
+        try shared.constrain(try constraint(fields), "output_config.format", preparation)
         var turn = ChatTurn(model: model, messages: messages, tools: tools, shared: shared)
         turn.template = try TemplateFields(variablesOf: fields)
         return turn

@@ -19,7 +19,7 @@ enum Messages {
             }
             var turn = try MessagesRequest.turn(fields, preparation)
             turn.wantedTokenCount = limit
-            return try turn.prepare(limits: fields, options: preparation.options)
+            return try turn.prepare(limits: fields, preparation)
         } then: { prepared in
             ReplySession.start(call, prepared, promptField: "messages") { MessageEncoder($0) }
         }

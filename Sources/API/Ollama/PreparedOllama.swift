@@ -21,7 +21,7 @@ struct PreparedOllama: PreparedRequest {
         var shared = try SamplingFields(options, model: model, preparation: preparation)
         shared.streams = try fields.bool("stream") ?? true
         try Self.readPenalty(options, &shared)
-        try shared.constrain(try Self.constraint(fields), "format")
+        try shared.constrain(try Self.constraint(fields), "format", preparation)
         let wanted = try Self.outputLimit(options)
 
         if kind == .chat, try fields.string("suffix")?.isEmpty == false {
@@ -47,7 +47,7 @@ struct PreparedOllama: PreparedRequest {
         var turn = ChatTurn(model: model, messages: messages, tools: tools, shared: shared)
         turn.wantedTokenCount = wanted
         turn.promptField = kind.promptField
-        generation = try turn.prepare(limits: options, options: preparation.options)
+        generation = try turn.prepare(limits: options, preparation)
     }
 
     /// A prompt as it is, or with a text behind it, without a template.

@@ -29,7 +29,7 @@ enum ChatCompletions {
         turn.wantedTokenCount = try outputLimit(fields)
         turn.template = try TemplateFields(fields)
         turn.addsSpecialTokens = try fields.bool("add_special_tokens") ?? true
-        var prepared = try turn.prepare(limits: fields, options: preparation.options)
+        var prepared = try turn.prepare(limits: fields, preparation)
         prepared.logprobCount = logprobCount
         return prepared
     }

@@ -9,7 +9,9 @@ enum ConstraintFields {
     private typealias Found = (parameter: String, constraint: OutputConstraint)
 
     /// - Parameter ends: the tokens that may end the answer, which a constrained one needs.
-    static func read(_ fields: FieldReader, ends: [TokenID]) throws(APIError) -> OutputConstraint? {
+    static func read(
+        _ fields: FieldReader, ends: [TokenID], _ preparation: borrowing Preparation
+    ) throws(APIError) -> OutputConstraint? {
         guard fields.mayHave(names) else { return nil }
         var found: [Found] = []
         if let format = try responseFormat(fields) { found.append(format) }
@@ -21,7 +23,7 @@ enum ConstraintFields {
                 found[1].parameter, code: "invalid_value",
                 "\(found[1].parameter) and \(first.parameter) both say what the answer must be: give one of them.")
         }
-        try check(first.constraint, first.parameter, ends: ends)
+        try check(first.constraint, first.parameter, ends: ends, preparation)
         return first.constraint
     }
 
@@ -30,13 +32,16 @@ enum ConstraintFields {
         of: "response_format", "structured_outputs", "guided_json", "json_schema", "guided_regex", "guided_grammar",
         "grammar", "guided_choice")
 
-    /// Refuses what cannot be honoured.
-    static func check(_ constraint: OutputConstraint, _ parameter: String, ends: [TokenID]) throws(APIError) {
+    /// Refuses what cannot be honoured. A short constraint may take long to compile, so that it is left to a thread.
+    static func check(
+        _ constraint: OutputConstraint, _ parameter: String, ends: [TokenID], _ preparation: borrowing Preparation
+    ) throws(APIError) {
         guard !ends.isEmpty else {
             throw .invalid(
                 parameter, code: "invalid_value",
                 "\(parameter) needs a token that ends the answer, but ignore_eos is true or the model has none.")
         }
+        guard preparation.mayTakeLong else { throw .needsThread }
         do throws(GrammarError) {
             _ = try CompiledGrammar(constraint)
         } catch {

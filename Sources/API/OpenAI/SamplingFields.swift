@@ -24,7 +24,7 @@ struct SamplingFields {
             try fields.integer("seed", in: Int.min...Int.max).map { UInt64(bitPattern: Int64($0)) } ?? preparation.seed
         sampling.logitBias = try Self.logitBias(fields, model, countMax: preparation.options.logitBiasCountMax)
         sampling.stopTokens = try Self.stopTokens(fields, model, countMax: preparation.options.stopTokenCountMax)
-        sampling.constraint = try ConstraintFields.read(fields, ends: sampling.stopTokens)
+        sampling.constraint = try ConstraintFields.read(fields, ends: sampling.stopTokens, preparation)
         stopStrings = try Self.stopStrings(fields, "stop", preparation.options)
         choiceCount = try fields.integer("n", in: 1...preparation.options.choiceCountMax) ?? 1
         includesStopString = try fields.bool("include_stop_str_in_output") ?? false

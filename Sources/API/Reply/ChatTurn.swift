@@ -24,21 +24,23 @@ struct ChatTurn {
     }
 
     /// - Parameter limits: where `min_tokens` may stand.
-    consuming func prepare(limits: FieldReader, options: APIOptions) throws(APIError) -> PreparedGeneration {
+    consuming func prepare(
+        limits: FieldReader, _ preparation: borrowing Preparation
+    ) throws(APIError) -> PreparedGeneration {
         if let constraint = try tools.constraint() {
             guard shared.sampling.constraint == nil else {
                 throw .invalid(
                     "tool_choice", code: "invalid_value",
                     "tool_choice asks for a call, but another field says what the answer must be: give one of them.")
             }
-            try ConstraintFields.check(constraint, "tools", ends: shared.sampling.stopTokens)
+            try ConstraintFields.check(constraint, "tools", ends: shared.sampling.stopTokens, preparation)
             shared.sampling.constraint = constraint
         }
         let prompt = try prompt()
         try shared.setOutputTokenCount(
             try PreparedGeneration.outputTokenCount(
                 prompts: [prompt], wanted: wantedTokenCount, fallback: nil, promptField: promptField, model: model,
-                options: options), limits)
+                options: preparation.options), limits)
         var prepared = PreparedGeneration(
             model: model, request: shared.request(model: model, prompts: [prompt]), streams: shared.streams,
             includesUsage: shared.includesUsage, reportsUsageContinuously: shared.reportsUsageContinuously,
@@ -65,14 +67,16 @@ struct ChatTurn {
 
 extension SamplingFields {
     /// Holds the answer to what a field of a dialect's own says.
-    mutating func constrain(_ constraint: OutputConstraint?, _ parameter: String) throws(APIError) {
+    mutating func constrain(
+        _ constraint: OutputConstraint?, _ parameter: String, _ preparation: borrowing Preparation
+    ) throws(APIError) {
         guard let constraint else { return }
         guard sampling.constraint == nil else {
             throw .invalid(
                 parameter, code: "invalid_value",
                 "\(parameter) and another field both say what the answer must be: give one of them.")
         }
-        try ConstraintFields.check(constraint, parameter, ends: sampling.stopTokens)
+        try ConstraintFields.check(constraint, parameter, ends: sampling.stopTokens, preparation)
         sampling.constraint = constraint
     }
 }

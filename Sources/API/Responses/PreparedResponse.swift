@@ -23,14 +23,14 @@ struct PreparedResponse: PreparedRequest {
         let tools = try ResponseTools.read(fields, model: model)
         var shared = try SamplingFields(fields, model: model, preparation: preparation)
         let text = try fields.object("text")
-        try shared.constrain(try Self.constraint(text), "text.format")
+        try shared.constrain(try Self.constraint(text), "text.format", preparation)
         echo = ResponseEcho(fields, text: text, shared: shared)
         echo.maxOutputTokens = try fields.integer("max_output_tokens", in: 1...Int(Int32.max))
         var turn = ChatTurn(model: model, messages: messages, tools: tools, shared: shared)
         turn.wantedTokenCount = echo.maxOutputTokens
         turn.promptField = "input"
         turn.template = try TemplateFields(variablesOf: fields)
-        generation = try turn.prepare(limits: fields, options: options)
+        generation = try turn.prepare(limits: fields, preparation)
     }
 
     /// `text.format`: `text`, `json_object`, or `json_schema` with its schema beside the name.

@@ -47,7 +47,7 @@ import Testing
         response(#""input":[{"type":"web_search_call"}]"#, "input[0].type is not supported"),
         response(#""input":[{"type":"function_call","name":"a"}]"#, "input[0].call_id is required"),
         response(
-            #""input":[{"type":"function_call","call_id":"c","name":"a","arguments":"{"}]"#,
+            #""input":[{"type":"function_call","call_id":"c","name":"a","arguments":7}]"#,
             "input[0].arguments must be the text of a JSON object"),
         response(#""input":[{"type":"function_call_output","call_id":"c"}]"#, "input[0].output is required"),
         response(

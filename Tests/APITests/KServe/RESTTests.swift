@@ -237,12 +237,14 @@ import Testing
         #expect(Self.failures(desk) == [reason])
     }
 
-    @Test func `a request over its key's allowance is counted as rejected`() {
+    /// One that was read. Over the allowance of requests nothing is, and no model has a failure.
+    @Test(arguments: [("pair", ["REJECTED"]), ("few", [])])
+    func `a request over its key's limits is counted as rejected`(key: String, reasons: [String]) {
         let desk = Desk(access: AccessControl(AccessTests.keys))
-        for _ in 0..<2 { desk.post(Self.infer, Self.body(), headers: AccessTests.bearer("few")) }
+        for _ in 0..<2 { desk.post(Self.infer, Self.body(), headers: AccessTests.bearer(key)) }
         #expect(Self.failures(desk).isEmpty)
-        let refused = desk.post(Self.infer, Self.body(), headers: AccessTests.bearer("few"))
-        #expect(refused.status == 429 && Self.failures(desk) == ["REJECTED"])
+        let refused = desk.post(Self.infer, Self.body(), headers: AccessTests.bearer(key))
+        #expect(refused.status == 429 && Self.failures(desk) == reasons)
     }
 
     /// The reasons for which requests have failed.

@@ -16,7 +16,7 @@ final class Desk {
     let metrics = MetricRegistry()
     let handler: APIHandler
     let admin: AdminHandler
-    /// Work handed to another thread, until the test runs it.
+    /// Work handed to another thread: done when a request was sent, or where it is held, when the test runs it.
     let offloaded = Offloaded()
     let clock = Clock()
 
@@ -29,6 +29,11 @@ final class Desk {
 
     final class Offloaded: Sendable {
         private let work = Mutex<[@Sendable () -> Void]>([])
+        private let hold = Atomic<Bool>(false)
+        var isHeld: Bool {
+            get { hold.load(ordering: .relaxed) }
+            set { hold.store(newValue, ordering: .relaxed) }
+        }
         func add(_ piece: @escaping @Sendable () -> Void) { work.withLock { $0.append(piece) } }
         var count: Int { work.withLock { $0.count } }
         func runAll() {
@@ -75,6 +80,10 @@ final class Desk {
             HTTPRequestHead(method: method, path: path, query: nil, headers: headers, majorVersion: 1), body: body,
             loop: loop)
         if toAdmin { admin.handle(exchange) } else { handler.handle(exchange) }
+        if !offloaded.isHeld, offloaded.count > 0 {
+            offloaded.runAll()
+            loop.run()
+        }
         return exchange
     }
 

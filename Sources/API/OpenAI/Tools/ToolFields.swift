@@ -207,7 +207,8 @@ struct ToolFields {
         return calls
     }
 
-    /// JSON in a string, as OpenAI has it; an object is taken too. Templates see the object.
+    /// JSON in a string, as OpenAI has it; an object is taken too. Templates see the object, and where a model wrote what is
+    /// none, its text.
     static func arguments(_ function: FieldReader) throws(APIError) -> TemplateValue {
         switch function.value("arguments") {
         case nil: return .mapping([])
@@ -215,9 +216,7 @@ struct ToolFields {
         case .string(let text)?:
             guard !text.isEmpty else { return .mapping([]) }
             guard let value = try? JSONParser.parse(Array(text.utf8)), case .object = value else {
-                throw .invalid(
-                    function.parameter("arguments"), code: "invalid_value",
-                    "\(function.parameter("arguments")) must be the text of a JSON object.")
+                return .string(text)
             }
             return TemplateValue(value)
         case let other?:
