@@ -31,7 +31,10 @@ COMPONENTS = {
     "two-routers": ["router.replicas=2", "resumeKey.enabled=true"],
 }
 # Components that say something to each other.
-TOGETHER = [["podmonitor", "tls-admin"], ["keda", "two-routers"], ["api-keys", "keda-tls", "mtls", "two-routers"]]
+TOGETHER = [
+    ["podmonitor", "tls-admin"], ["inference-pool", "networkpolicy", "tls-admin"], ["keda", "two-routers"],
+    ["api-keys", "keda-tls", "mtls", "two-routers"],
+]
 
 # Values that the schema refuses, and what helm then names.
 WRONG = [
@@ -56,6 +59,7 @@ WRONG = [
     ("traces.sample=2", "traces.sample"),
     ("traces.endpoint=collector:4318", "traces.endpoint"),
     ("podMonitor.interval=often", "podMonitor.interval"),
+    ("networkPolicy.apiServerPorts={https}", "networkPolicy.apiServerPorts"),
     ("keda.enabled=true,hpa.enabled=true", "keda.enabled"),
 ]
 
@@ -142,7 +146,8 @@ def check_values() -> None:
 
     schema = keys(json.loads((CHART / "values.schema.json").read_text())) - {"global"}
     values = defaults(yaml.safe_load((CHART / "values.yaml").read_text()))
-    optional = {"router.resources.limits.cpu"}
+    # The schema does not say which labels.
+    optional = {"router.resources.limits.cpu", "networkPolicy.pickerLabels.app"}
     expect(schema - optional == values - optional, f"values and schema differ in {sorted((schema ^ values) - optional)}")
 
 

@@ -54,6 +54,7 @@ def check_links(resources: list[dict], pods: dict[str, tuple[dict, dict]]) -> No
             named = {port["name"] for pod in targets for each in pod["containers"] for port in each["ports"]}
             opened = {port["port"] for rule in spec["ingress"] for port in rule["ports"]}
             expect(opened == named, f"{name}: opens {sorted(opened)} of {sorted(named)}")
+            check_policy(name, resource, targets)
         elif resource["kind"] == "Certificate":
             issuers = [each["metadata"]["name"] for each in resources if each["kind"] == "Issuer"]
             expect(spec["issuerRef"]["name"] in issuers, f"{name}: no issuer {spec['issuerRef']['name']}")
@@ -90,6 +91,20 @@ def check_links(resources: list[dict], pods: dict[str, tuple[dict, dict]]) -> No
                 host, port = argument.split("=", 1)[1].split(":")
                 offered = [offer["port"] for offer in services.get(host, {}).get("ports", [])]
                 expect(int(port) in offered, f"{name}: no Service has {host}:{port}")
+
+
+def check_policy(name: str, policy: dict, pods: list[dict]) -> None:
+    """Name servers are asked wherever they are, and who must scrape may: Prometheus in another namespace; of routers an
+    endpoint picker in this one."""
+    names = [rule["ports"] for rule in policy["spec"]["egress"] if "to" not in rule]
+    wanted = [{"port": port, "protocol": protocol} for port in (53, 5353) for protocol in ("UDP", "TCP")]
+    expect(wanted in names, f"{name}: names are not asked wherever they are: {names}")
+    rules = [rule for rule in policy["spec"]["ingress"] if {"port": "metrics"} in rule["ports"]]
+    scrapers = [scraper for rule in rules for scraper in rule.get("from", [])]
+    is_router = any(container["args"][0] == "router" for pod in pods for container in pod["containers"])
+    kinds = [set(scraper) for scraper in scrapers if all(each["matchLabels"] for each in scraper.values())]
+    expected = [{"namespaceSelector"}] + [{"podSelector"}] * is_router
+    expect(kinds == expected, f"{name}: metrics are open to {scrapers}")
 
 
 def check_route(name: str, route: dict, resources: list[dict], services: dict[str, dict]) -> None:
