@@ -54,6 +54,7 @@ WRONG = [
     ("apiKeys.secretName=My Keys", "apiKeys.secretName"),
     ("keda.prometheusAddress=prometheus:9090", "keda.prometheusAddress"),
     ("keda.enabled=yes", "keda.enabled"),
+    ("keda.queueSeconds=43201", "keda.queueSeconds"),
     ("hpa.minReplicas=0", "hpa.minReplicas"),
     ("gateway.inferencePool.pickerPort=70000", "gateway.inferencePool.pickerPort"),
     ("traces.sample=2", "traces.sample"),

@@ -40,6 +40,11 @@ imagePullSecrets:
 {{- end }}
 {{- end }}
 
+{{/* Seconds that a router drains: an answer's, and with KEDA those before that it may wait for the first worker. */}}
+{{- define "apus.routerSeconds" -}}
+{{ add .Values.router.drainSeconds (ternary .Values.keda.queueSeconds 0 .Values.keda.enabled) }}
+{{- end }}
+
 {{- define "apus.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 65532
