@@ -111,6 +111,7 @@ def check_route(name: str, route: dict, resources: list[dict], services: dict[st
     """What it sends requests to is there, and the gateway sets no time to an answer."""
     pools = [each["metadata"]["name"] for each in resources if each["kind"] == "InferencePool"]
     for rule in route["spec"]["rules"]:
+        check_matches(name, [(each["path"]["type"], each["path"]["value"]) for each in rule["matches"]])
         expect(rule["timeouts"] == {"request": "0s"}, f"{name}: the gateway ends long answers")
         for backend in rule["backendRefs"]:
             if backend.get("kind") == "InferencePool":
@@ -118,6 +119,23 @@ def check_route(name: str, route: dict, resources: list[dict], services: dict[st
             else:
                 offered = [offer["port"] for offer in services.get(backend["name"], {}).get("ports", [])]
                 expect(backend["port"] in offered, f"{name}: no Service has {backend['name']}:{backend['port']}")
+
+
+def check_matches(name: str, matches: list[tuple[str, str]]) -> None:
+    """A route takes all that the router answers to who may ask models, and nothing else."""
+    def takes(kind: str, value: str, path: str) -> bool:
+        return path == value or kind == "PathPrefix" and path.startswith(value + "/")
+
+    texts = [file.read_text() for file in (ROOT / "Sources/API").rglob("*Routes.swift")]
+    texts.append((ROOT / "Sources/API/Description/OpenAPIDocument.swift").read_text())
+    paths = [path for text in texts for path in re.findall(r'Route\("[A-Z]+", "([^"]+)", \.open\)', text)]
+    expect(len(paths) > 30, f"{name}: {len(paths)} paths were found in Sources/API")
+    missed = {path for path in paths if not any(takes(kind, value, path) for kind, value in matches)}
+    expect(not missed, f"{name}: does not take {sorted(missed)}")
+    idle = [value for kind, value in matches if not any(takes(kind, value, path) for path in paths)]
+    expect(not idle, f"{name}: nothing answers {idle}")
+    # What older versions of the API take in a rule.
+    expect(len(matches) <= 8, f"{name}: {len(matches)} matches in a rule")
 
 
 def check_certificates(name: str, pod: dict, secrets: dict[str, dict]) -> None:
