@@ -179,8 +179,10 @@ def check_chart(helm: str, apus: str, version: str, resources: list[dict]) -> No
         chart.expect_equal(both, helms, f"chart with {names}")
         check(helms, apus)
     everything = [value for folder in kustomize.compatible() for value in chart.COMPONENTS[folder.name]]
-    other = ["model.name=llama", "model.file=llama/q4.gguf", "worker.drainSeconds=60", "worker.flags={--slots=16}"]
-    other += ["router.drainSeconds=90", "keda.queueSeconds=1200"]
+    chart.check_names(helm, everything + chart.COMPONENTS["inference-pool"])
+    chart.check_names(helm, chart.COMPONENTS["hpa"])
+    other = ["model.name=Qwen/Qwen2.5-0.5B:q4", "model.file=llama/q4.gguf", "worker.drainSeconds=60"]
+    other += ["worker.flags={--slots=16}", "router.drainSeconds=90", "keda.queueSeconds=1200"]
     check(chart.rendered(helm, everything + other, release="second", namespace="elsewhere"), apus)
     check(chart.rendered(helm, ["router.drainSeconds=150", "router.flags={--request-timeout=150}"]), apus)
     expected = yaml.safe_load((chart.CHART / "Chart.yaml").read_text())["appVersion"]
@@ -189,7 +191,8 @@ def check_chart(helm: str, apus: str, version: str, resources: list[dict]) -> No
 
 def check_needs() -> None:
     """What the ScaledObject says is there since KEDA 2.17 (`fallback.behavior`): so is said wherever a version is named."""
-    for place in ("Docs/kubernetes.md", "Deploy/kustomize/components/keda/kustomization.yaml", "Deploy/helm/apus/values.yaml"):
+    for place in ("Docs/kubernetes.md", "Docs/autoscaling.md", "Deploy/helm/apus/values.yaml",
+                  "Deploy/kustomize/components/keda/kustomization.yaml"):
         named = re.findall(r"KEDA (\d+\.\d+)", (ROOT / place).read_text())
         expect(named == ["2.17"], f"{place}: needs KEDA {named}")
 
