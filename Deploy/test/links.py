@@ -187,6 +187,9 @@ def check_autoscaler(name: str, scaler: dict, resources: list[dict], services: d
         expect(where == namespace and int(port) in offered, f"{name}: no Service is {host}:{port}")
         expected = expected_models(resources)
         expect(trigger["metadata"]["modelName"] in expected, f"{name}: the router expects {expected}")
+        files = {each["spec"]["template"]["spec"]["containers"][0]["args"][1] for each in found}
+        read = {one.split("=")[2] for one in router_flags(resources) if one.startswith("--expect-model=")}
+        expect(files == read, f"{name}: workers have {files}, the router reads {read}")
         secured = any(each.startswith("--tls-cert=") for each in router_flags(resources))
         expect((authentication is not None) == secured, f"{name}: asks by TLS where the router has none, or the other way")
 
