@@ -21,6 +21,12 @@ let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+/// What swift-nio asks for by ranges, so that its versions are exact too. SwiftPM warns of packages that no target uses; one
+/// that uses them where Apus does not run adds nothing to what is built.
+let pinned: [Target.Dependency] = [
+    .product(name: "Atomics", package: "swift-atomics", condition: .when(platforms: [.windows])),
+    .product(name: "SystemPackage", package: "swift-system", condition: .when(platforms: [.windows])),
+]
 
 let package = Package(
     name: "apus",
@@ -32,6 +38,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
         .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+        .package(url: "https://github.com/apple/swift-atomics", exact: "1.3.0"),
+        .package(url: "https://github.com/apple/swift-system", exact: "1.8.1"),
     ],
     targets: [
         // System libraries and C
@@ -57,7 +65,7 @@ let package = Package(
         .target(name: "Configuration", dependencies: ["Yams"], swiftSettings: ours),
         .target(
             name: "HTTP",
-            dependencies: ["CNGHTTP2", "COpenSSL", nio, nioPosix, nioHTTP1, nioTLS],
+            dependencies: ["CNGHTTP2", "COpenSSL", nio, nioPosix, nioHTTP1, nioTLS] + pinned,
             swiftSettings: ours),
         .target(
             name: "Tracing", dependencies: ["Inference", "Telemetry", "HTTP", nio, logging], swiftSettings: ours),

@@ -4,6 +4,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 
 import yaml
 
@@ -31,7 +32,10 @@ COMPONENTS = {
     "two-routers": ["router.replicas=2", "resumeKey.enabled=true"],
 }
 # Components that say something to each other.
-TOGETHER = [["podmonitor", "tls-admin"], ["keda", "two-routers"], ["api-keys", "keda-tls", "mtls", "two-routers"]]
+TOGETHER = [
+    ["podmonitor", "tls-admin"], ["inference-pool", "networkpolicy", "tls-admin"], ["keda", "two-routers"],
+    ["api-keys", "keda-tls", "mtls", "two-routers"],
+]
 
 # Values that the schema refuses, and what helm then names.
 WRONG = [
@@ -45,18 +49,31 @@ WRONG = [
     ("model.file=../../etc/passwd", "model.file"),
     ("model.file=/model.gguf", "model.file"),
     ("model.name=a b", "model.name"),
+    ("model.name=a=b", "model.name"),
+    ("hpa.enabled=true,model.name=Qwen/Qwen2.5-0.5B", "model.name"),
+    ("hpa.enabled=true,model.name=" + 64 * "a", "model.name"),
+    ("gateway.inferencePool.enabled=true", "gateway.enabled"),
     ("model.volume.accessMode=Many", "model.volume.accessMode"),
     ("drainSeconds=30", "drainSeconds"),
     ("router.drainSeconds=30s", "router.drainSeconds"),
     ("apiKeys.secretName=My Keys", "apiKeys.secretName"),
     ("keda.prometheusAddress=prometheus:9090", "keda.prometheusAddress"),
     ("keda.enabled=yes", "keda.enabled"),
+    ("keda.queueSeconds=43201", "keda.queueSeconds"),
     ("hpa.minReplicas=0", "hpa.minReplicas"),
     ("gateway.inferencePool.pickerPort=70000", "gateway.inferencePool.pickerPort"),
     ("traces.sample=2", "traces.sample"),
     ("traces.endpoint=collector:4318", "traces.endpoint"),
     ("podMonitor.interval=often", "podMonitor.interval"),
+    ("networkPolicy.apiServerPorts={https}", "networkPolicy.apiServerPorts"),
     ("keda.enabled=true,hpa.enabled=true", "keda.enabled"),
+]
+
+# Values that are names.
+NAMES = [
+    "model.name", "model.volume.claimName", "model.volume.storageClassName", "image.pullSecrets[0]", "apiKeys.secretName",
+    "apiTLS.secretName", "resumeKey.secretName", "networkPolicy.monitoringNamespace", "networkPolicy.pickerLabels.app",
+    "gateway.name", "gateway.namespace", "gateway.inferencePool.pickerName",
 ]
 
 # Labels and annotations that helm's habits ask for and kustomize's do not.
@@ -71,13 +88,16 @@ def find_helm() -> str | None:
     return shutil.which("helm") or shutil.which("helm", path=str(pathlib.Path(sys.executable).parent))
 
 
-def template(helm: str, sets: list[str], release: str = "apus", namespace: str = "apus") -> subprocess.CompletedProcess:
+def template(
+    helm: str, sets: list[str], strings: Sequence[str] = (), release: str = "apus", namespace: str = "apus"
+) -> subprocess.CompletedProcess:
     flags = [part for each in sets for part in ("--set", each)]
+    flags += [part for each in strings for part in ("--set-string", each)]
     return subprocess.run(
         [helm, "template", release, CHART, "--namespace", namespace, *flags], capture_output=True, text=True)
 
 
-def rendered(helm: str, sets: list[str], **where: str) -> list[dict]:
+def rendered(helm: str, sets: list[str], **where) -> list[dict]:
     result = template(helm, sets, **where)
     expect(result.returncode == 0, f"helm template with {sets}: {result.stderr}")
     return [each for each in yaml.safe_load_all(result.stdout) if each]
@@ -142,8 +162,21 @@ def check_values() -> None:
 
     schema = keys(json.loads((CHART / "values.schema.json").read_text())) - {"global"}
     values = defaults(yaml.safe_load((CHART / "values.yaml").read_text()))
-    optional = {"router.resources.limits.cpu"}
+    # The schema does not say which labels.
+    optional = {"router.resources.limits.cpu", "networkPolicy.pickerLabels.app"}
     expect(schema - optional == values - optional, f"values and schema differ in {sorted((schema ^ values) - optional)}")
+
+
+def check_names(helm: str, sets: list[str]) -> None:
+    """A name that looks like a number is a name all the same."""
+    def numbers(value: object, path: str) -> list[str]:
+        inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else []
+        found = [one for key, each in inner for one in numbers(each, f"{path}/{key}")]
+        return found + [path] if type(value) is int and value == 70 else found
+
+    for each in rendered(helm, sets, strings=[f"{name}=70" for name in NAMES]):
+        found = numbers(each, "")
+        expect(not found, f"chart: {each['kind']} {each['metadata']['name']} has a number for a name at {found}")
 
 
 def check_refusals(helm: str) -> None:

@@ -262,9 +262,9 @@ def check_bill(system: str, version: str) -> None:
 
     used = {packages[to]["name"]: packages[to]["versionInfo"] for _, kind, to in relations if kind == "DEPENDS_ON"}
     asked = re.findall(r'url: "[^"]+/([\w-]+?)(?:\.git)?", exact: "([\d.]+)"', (ROOT / "Package.swift").read_text())
-    expect(len(asked) >= 6, "Package.swift: no packages were found")
-    for name, exact in asked:
-        expect(used.get(name.lower()) == exact, f"bill: {name} {exact} is used, written is {used.get(name.lower())}")
+    exact = {name.lower(): version for name, version in asked}
+    expect(len(exact) >= 6, "Package.swift: no packages were found")
+    expect(used == exact, f"bill: {used} are used, Package.swift says exactly {exact}")
 
     query = run("chroot", system, "dpkg-query", "-W", "-f", "${Package} ${Version}\n").splitlines()
     debs = {f"{each['name']} {each['versionInfo']}" for key, each in packages.items() if key.startswith("SPDXRef-deb-")}

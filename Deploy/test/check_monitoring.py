@@ -207,8 +207,14 @@ def check_scaling(prometheus: Prometheus, api: str) -> None:
     components = FOLDER.parent / "kustomize/components"
     patch = (components / "two-routers/scaledobject.yaml").read_text()
     query = re.search(r"^ +query: (.+)$", patch, re.M)[1].replace('"default"', '"cold"')
-    rule = re.search(r"^# +metricsQuery: (.+)$", (components / "hpa/kustomization.yaml").read_text(), re.M)[1]
-    adapted = rule.replace("<<.LabelMatchers>>", 'model_name="cold"')
+    described = (components / "hpa/kustomization.yaml").read_text()
+    rule = re.search(r"^# +metricsQuery: (.+)$", described, re.M)[1]
+    # The adapter asks for the autoscaler's own namespace by the label that stands for it.
+    namespace = re.search(r"^# +resources: \{overrides: \{(\w+): \{resource: namespace\}\}\}$", described, re.M)
+    expect(namespace is not None, "the adapter's rule does not tell namespaces apart")
+    matcher = f'{namespace[1]}="%s",' if namespace else "%.0s"
+    adapted, other = (
+        rule.replace("<<.LabelMatchers>>", matcher % where + 'model_name="cold"') for where in ("apus", "other"))
     wait_for("scrape of the cold model", lambda: prometheus.query(query) == prometheus.query(adapted) == [0])
 
     def client() -> None:
@@ -217,6 +223,7 @@ def check_scaling(prometheus: Prometheus, api: str) -> None:
 
     threading.Thread(target=client, daemon=True).start()
     wait_for("wish for a worker", lambda: prometheus.query(query) == prometheus.query(adapted) == [1])
+    expect(prometheus.query(other) == [], "the adapter's rule asks for another namespace's workers")
 
 
 def main() -> None:

@@ -57,6 +57,11 @@ def check_container(runtime: dict, service: dict, apus: str, version: str) -> No
     longest = re.search(r"--request-timeout .*?\(default:\s+(\d+)\)", help_text, re.S)
     allowed = float(given.get("--request-timeout", longest[1] if longest else "inf"))
     expect(float(given["--drain-timeout"]) >= allowed, f"runtime: cuts streams off that may take {allowed} s")
-    grace = service["spec"]["predictor"]["terminationGracePeriodSeconds"]
-    expect(grace >= float(given["--drain-timeout"]) + 5, f"service: is killed after {grace} s")
+    grace, sleep = service["spec"]["predictor"]["terminationGracePeriodSeconds"], container.get("lifecycle", {})
+    expect(sleep == {"preStop": {"sleep": {"seconds": 5}}}, "runtime: gets requests after it is told to stop")
+    stop = 5 + float(given["--drain-timeout"]) + 5
+    expect(grace >= stop, f"service: is killed after {grace} s, before {stop} s")
+    hung = container["livenessProbe"].get("terminationGracePeriodSeconds", grace)
+    expect(hung <= 30, f"runtime: where it hangs, it is waited for {hung} s")
+    expect(given.get("--connection-share") == "1", "runtime: the gateway's address is taken for one client's")
     expect(container["image"] == f"apus:{version}", f"runtime: image {container['image']}")

@@ -54,6 +54,7 @@ def check_links(resources: list[dict], pods: dict[str, tuple[dict, dict]]) -> No
             named = {port["name"] for pod in targets for each in pod["containers"] for port in each["ports"]}
             opened = {port["port"] for rule in spec["ingress"] for port in rule["ports"]}
             expect(opened == named, f"{name}: opens {sorted(opened)} of {sorted(named)}")
+            check_policy(name, resource, targets)
         elif resource["kind"] == "Certificate":
             issuers = [each["metadata"]["name"] for each in resources if each["kind"] == "Issuer"]
             expect(spec["issuerRef"]["name"] in issuers, f"{name}: no issuer {spec['issuerRef']['name']}")
@@ -92,10 +93,25 @@ def check_links(resources: list[dict], pods: dict[str, tuple[dict, dict]]) -> No
                 expect(int(port) in offered, f"{name}: no Service has {host}:{port}")
 
 
+def check_policy(name: str, policy: dict, pods: list[dict]) -> None:
+    """Name servers are asked wherever they are, and who must scrape may: Prometheus in another namespace; of routers an
+    endpoint picker in this one."""
+    names = [rule["ports"] for rule in policy["spec"]["egress"] if "to" not in rule]
+    wanted = [{"port": port, "protocol": protocol} for port in (53, 5353) for protocol in ("UDP", "TCP")]
+    expect(wanted in names, f"{name}: names are not asked wherever they are: {names}")
+    rules = [rule for rule in policy["spec"]["ingress"] if {"port": "metrics"} in rule["ports"]]
+    scrapers = [scraper for rule in rules for scraper in rule.get("from", [])]
+    is_router = any(container["args"][0] == "router" for pod in pods for container in pod["containers"])
+    kinds = [set(scraper) for scraper in scrapers if all(each["matchLabels"] for each in scraper.values())]
+    expected = [{"namespaceSelector"}] + [{"podSelector"}] * is_router
+    expect(kinds == expected, f"{name}: metrics are open to {scrapers}")
+
+
 def check_route(name: str, route: dict, resources: list[dict], services: dict[str, dict]) -> None:
     """What it sends requests to is there, and the gateway sets no time to an answer."""
     pools = [each["metadata"]["name"] for each in resources if each["kind"] == "InferencePool"]
     for rule in route["spec"]["rules"]:
+        check_matches(name, [(each["path"]["type"], each["path"]["value"]) for each in rule["matches"]])
         expect(rule["timeouts"] == {"request": "0s"}, f"{name}: the gateway ends long answers")
         for backend in rule["backendRefs"]:
             if backend.get("kind") == "InferencePool":
@@ -103,6 +119,23 @@ def check_route(name: str, route: dict, resources: list[dict], services: dict[st
             else:
                 offered = [offer["port"] for offer in services.get(backend["name"], {}).get("ports", [])]
                 expect(backend["port"] in offered, f"{name}: no Service has {backend['name']}:{backend['port']}")
+
+
+def check_matches(name: str, matches: list[tuple[str, str]]) -> None:
+    """A route takes all that the router answers to who may ask models, and nothing else."""
+    def takes(kind: str, value: str, path: str) -> bool:
+        return path == value or kind == "PathPrefix" and path.startswith(value + "/")
+
+    texts = [file.read_text() for file in (ROOT / "Sources/API").rglob("*Routes.swift")]
+    texts.append((ROOT / "Sources/API/Description/OpenAPIDocument.swift").read_text())
+    paths = [path for text in texts for path in re.findall(r'Route\("[A-Z]+", "([^"]+)", \.open\)', text)]
+    expect(len(paths) > 30, f"{name}: {len(paths)} paths were found in Sources/API")
+    missed = {path for path in paths if not any(takes(kind, value, path) for kind, value in matches)}
+    expect(not missed, f"{name}: does not take {sorted(missed)}")
+    idle = [value for kind, value in matches if not any(takes(kind, value, path) for path in paths)]
+    expect(not idle, f"{name}: nothing answers {idle}")
+    # What older versions of the API take in a rule.
+    expect(len(matches) <= 8, f"{name}: {len(matches)} matches in a rule")
 
 
 def check_certificates(name: str, pod: dict, secrets: dict[str, dict]) -> None:
@@ -154,6 +187,9 @@ def check_autoscaler(name: str, scaler: dict, resources: list[dict], services: d
         expect(where == namespace and int(port) in offered, f"{name}: no Service is {host}:{port}")
         expected = expected_models(resources)
         expect(trigger["metadata"]["modelName"] in expected, f"{name}: the router expects {expected}")
+        files = {each["spec"]["template"]["spec"]["containers"][0]["args"][1] for each in found}
+        read = {one.split("=")[2] for one in router_flags(resources) if one.startswith("--expect-model=")}
+        expect(files == read, f"{name}: workers have {files}, the router reads {read}")
         secured = any(each.startswith("--tls-cert=") for each in router_flags(resources))
         expect((authentication is not None) == secured, f"{name}: asks by TLS where the router has none, or the other way")
 

@@ -35,9 +35,14 @@ terminationGracePeriodSeconds: {{ add (index . 1) 15 }}
 {{- with (index . 0).Values.image.pullSecrets }}
 imagePullSecrets:
   {{- range . }}
-  - name: {{ . }}
+  - name: {{ . | quote }}
   {{- end }}
 {{- end }}
+{{- end }}
+
+{{/* Seconds that a router drains: an answer's, and with KEDA those before that it may wait for the first worker. */}}
+{{- define "apus.routerSeconds" -}}
+{{ add .Values.router.drainSeconds (ternary .Values.keda.queueSeconds 0 .Values.keda.enabled) }}
 {{- end }}
 
 {{- define "apus.podSecurity" -}}
@@ -94,13 +99,13 @@ lifecycle:
 - {volume: admin-certificates, folder: admin, secret: {{ .Release.Name }}-router-admin}
 {{- end }}
 {{- if .Values.apiTLS.enabled }}
-- {volume: api-certificates, folder: api, secret: {{ include "apus.apiSecret" . }}}
+- {volume: api-certificates, folder: api, secret: {{ include "apus.apiSecret" . | quote }}}
 {{- end }}
 {{- if .Values.apiKeys.enabled }}
-- {volume: api-keys, folder: keys, file: keys.yaml, secret: {{ .Values.apiKeys.secretName | default (printf "%s-api-keys" .Release.Name) }}}
+- {volume: api-keys, folder: keys, file: keys.yaml, secret: {{ .Values.apiKeys.secretName | default (printf "%s-api-keys" .Release.Name) | quote }}}
 {{- end }}
 {{- if .Values.resumeKey.enabled }}
-- {volume: resume-key, folder: resume, file: resume.key, secret: {{ .Values.resumeKey.secretName | default (printf "%s-resume-key" .Release.Name) }}}
+- {volume: resume-key, folder: resume, file: resume.key, secret: {{ .Values.resumeKey.secretName | default (printf "%s-resume-key" .Release.Name) | quote }}}
 {{- end }}
 {{- end }}
 
