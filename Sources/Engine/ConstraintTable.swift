@@ -73,11 +73,13 @@ final class ConstraintTable {
         }
     }
 
-    /// How many tokens of a draft the grammar allows.
+    /// How many tokens of a draft the grammar allows behind the sequence's last one. Notes in the sequence where it is.
     func allowedCount(
-        of draft: ArraySlice<TokenID>, at place: ConstraintPlace, _ constraint: OutputConstraint
+        of draft: ArraySlice<TokenID>, for sequence: inout RunningSequence, _ constraint: OutputConstraint
     ) throws(SamplingError) -> Int {
-        try entry(constraint).matcher.allowedCount(of: draft, after: place.state)
+        let place = try place(of: sequence, constraint)
+        sequence.constraintPlace = place
+        return try entry(constraint).matcher.allowedCount(of: draft, after: place.state)
     }
 
     private func entry(_ constraint: OutputConstraint) throws(SamplingError) -> Entry {

@@ -320,10 +320,10 @@ package struct StepLoop: ~Copyable {
             let (known, count) = (composer.sequences[place].pendingCount, plan.slices[index].tokens.count)
             guard count > known else { continue }
             // Where the grammar cannot be followed no token will be chosen either, and the sequence fails then.
-            let allowed =
-                (try? constraints.allowedCount(
-                    of: plan.slices[index].tokens[known...],
-                    at: constraints.place(of: composer.sequences[place], constraint), constraint)) ?? 0
+            let (constraints, draft) = (constraints, plan.slices[index].tokens[known...])
+            let allowed = composer.withSequences { sequences in
+                (try? constraints.allowedCount(of: draft, for: &sequences[place], constraint)) ?? 0
+            }
             plan.slices[index].tokens.removeLast(count - known - allowed)
             if allowed == 0 { plan.slices[index].logits = .last }
         }

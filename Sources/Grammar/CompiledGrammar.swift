@@ -21,7 +21,11 @@ package struct CompiledGrammar: Sendable {
             case .choice: try ChoiceList.rules(constraint.source)
             }
         program = try ProgramBuilder.build(rules)
+        var table = PlaceTable(program)
+        do {
+            _ = try table.start()
+        } catch {
+            throw GrammarError("it can begin in more than \(GrammarLimits.placeMax) ways at once")
+        }
     }
-
-    init(_ rules: RuleSet) throws(GrammarError) { program = try ProgramBuilder.build(rules) }
 }

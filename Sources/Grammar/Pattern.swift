@@ -100,7 +100,10 @@ struct RuleSet: Sendable {
     /// at again only when one it names has changed.
     func solved(isEmpty: Bool) -> [Bool] {
         var users: [[Int]] = Array(repeating: [], count: patterns.count)
-        for (rule, pattern) in patterns.enumerated() { pattern.visitRules { users[$0].append(rule) } }
+        for (rule, pattern) in patterns.enumerated() {
+            // The last user of a rule is this one if any before was.
+            pattern.visitRules { if users[$0].last != rule { users[$0].append(rule) } }
+        }
         var known = [Bool](repeating: false, count: patterns.count)
         var waiting = Array(patterns.indices.reversed())
         while let rule = waiting.popLast() {

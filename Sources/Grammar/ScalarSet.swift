@@ -1,5 +1,5 @@
 /// A set of Unicode scalars, as ranges that ascend and do not touch.
-struct ScalarSet: Equatable, Sendable {
+struct ScalarSet: Hashable, Sendable {
     private(set) var ranges: [ClosedRange<UInt32>] = []
 
     /// All that UTF-8 can write: no surrogates.

@@ -1,5 +1,5 @@
 /// A JSON text as values. Numbers keep what they were: whole ones that fit are exact integers, all others doubles.
-package enum JSONValue: Equatable, Sendable {
+package enum JSONValue: Hashable, Sendable {
     case null
     case bool(Bool)
     /// A whole number without fraction or exponent, -2^63...2^63 - 1.
@@ -33,8 +33,8 @@ extension Double {
 }
 
 /// The members of an object in the order they came. No name comes twice; names are the same when their bytes are.
-package struct JSONObject: Equatable, Sendable {
-    package struct Member: Equatable, Sendable {
+package struct JSONObject: Hashable, Sendable {
+    package struct Member: Hashable, Sendable {
         package var name: String
         package var value: JSONValue
 

@@ -1,3 +1,4 @@
+import Foundation
 import Inference
 import TestSupport
 import Testing
@@ -28,6 +29,14 @@ import Testing
         (.grammar, "root ::= [a", "not closed"),
         (.grammar, "root ::= \"a\" )", "end here"), (.grammar, "root ::= (\"a\"", "not closed"),
         (.grammar, "root ::= (\"a\"{1000}){1000}", "10000"), (.grammar, "", "empty"),
+        (.grammar, "root ::= \"a\"" + String(repeating: "*", count: 20_000), "repeats"),
+        (.grammar, "root ::= \"a\"" + String(repeating: "{1}", count: 6_000), "repeats"),
+        (
+            .grammar,
+            "root ::= "
+                + (0..<2_500).map { "[^\(UnicodeScalar(0x4E00 + UInt32($0)).map(String.init) ?? "")]" }.joined(),
+            "classes"
+        ),
         (.choice, "[]", "at least one"), (.choice, "{}", "list"), (.choice, "[1]", "string"),
         (.choice, "[\"\"]", "not empty"),
         (.jsonSchema, String(repeating: #"{"items":"#, count: 5000), "not valid JSON"),
@@ -41,7 +50,29 @@ import Testing
                 }
                 .joined(separator: ",") + ##","d20":{"type":"integer"}}}"##, "10000 schemas"
         ),
+        // What many names of one large definition say is written out for each.
+        (
+            .jsonSchema,
+            ##"{"anyOf":["##
+                + Array(repeating: ##"{"$ref":"#/$defs/z","type":"integer"}"##, count: 1_000).joined(separator: ",")
+                + ##"],"$defs":{"z":{"enum":"## + list(1_900) { String($0) } + "}}}", "names and values"
+        ),
+        (.jsonSchema, #"{"allOf":"# + list(2_000) { #"{"required":["r\#($0)"]}"# } + "}", "names and values"),
+        (
+            .jsonSchema,
+            #"{"oneOf":"# + list(6) { part in #"{"enum":\#(list(1_280) { #""\#(part)x\#($0)""# })}"# } + "}", "4096"
+        ),
+        (
+            .jsonSchema,
+            #"{"type":"object","properties":{"\#(String(repeating: "a", count: 20_000))":{}},"additionalProperties":true}"#,
+            "1500 characters"
+        ),
+        (.regex, (0..<5_000).map { "a\($0)" }.joined(separator: "|"), "4096"),
     ]
+
+    private static func list(_ count: Int, _ element: (Int) -> String) -> String {
+        "[" + (0..<count).map(element).joined(separator: ",") + "]"
+    }
 
     @Test(arguments: refused) func `a hostile source is refused with a reason`(
         kind: OutputConstraint.Kind, source: String, reason: String
@@ -50,6 +81,33 @@ import Testing
             try CompiledGrammar(OutputConstraint(kind, source))
         }
         #expect(error?.reason.contains(reason) == true, "\(source.prefix(60)): \(String(describing: error))")
+    }
+
+    /// Long lists of what a careless reader would nest: on a thread's smallest stack.
+    static let long: [(OutputConstraint.Kind, String)] = [
+        (.jsonSchema, #"{"properties":{"\#(String(repeating: "a", count: 1_400))":{}},"additionalProperties":true}"#),
+        (.jsonSchema, #"{"prefixItems":"# + list(256) { _ in "{}" } + "}"),
+        (.jsonSchema, #"{"allOf":"# + list(800) { #"{"properties":{"a":{"minLength":\#($0 % 2)}}}"# } + "}"),
+        (.jsonSchema, #"{"anyOf":"# + list(1_500) { #"{"const":"\#($0)"}"# } + "}"),
+        (.jsonSchema, #"{"const":"# + String(repeating: "[", count: 60) + String(repeating: "]", count: 60) + "}"),
+        (.jsonSchema, String(repeating: #"{"anyOf":["#, count: 30) + "true" + String(repeating: "]}", count: 30)),
+        (.regex, String(repeating: "a|", count: 30_000)), (.regex, "(" + String(repeating: "a?", count: 2_000) + ")*"),
+        (.regex, String(repeating: "(", count: 45) + "a?" + String(repeating: "b?)*", count: 45)),
+        (
+            .grammar,
+            "root ::= r0*\n" + (0..<2_500).map { "r\($0) ::= r\($0 + 1)?\n" }.joined() + "r2500 ::= \"a\""
+        ),
+    ]
+
+    @Test(arguments: long) func `a long source needs little stack`(kind: OutputConstraint.Kind, source: String) async {
+        let compiles = await withCheckedContinuation { done in
+            let thread = Thread {
+                done.resume(returning: (try? CompiledGrammar(OutputConstraint(kind, source))) != nil)
+            }
+            thread.stackSize = 512 << 10
+            thread.start()
+        }
+        #expect(compiles)
     }
 
     static let valid: [(OutputConstraint.Kind, String)] =

@@ -54,6 +54,19 @@ import Testing
         #expect(matcher.maskWalkCount < 60)
     }
 
+    @Test func `a list of as many choices as there may be has its masks`() throws {
+        let letters = Array("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789".utf8)
+        var random = SeededRandom(seed: 4)
+        func word(_ length: Int) -> [UInt8] { (0..<length).map { _ in letters[random.below(letters.count)] } }
+        let words = (0..<GrammarLimits.choiceMax).map { _ in word(8) }
+        let source = words.map { "\"\(String(decoding: $0, as: UTF8.self))\"" }.joined(separator: ",")
+        let tokens = letters.map { [$0] } + words.flatMap { word in (2...8).map { Array(word.prefix($0)) } }
+        let vocabulary = TokenVocabulary(Array(Set(tokens)))
+        let matcher = GrammarMatcher(try CompiledGrammar(.init(.choice, "[\(source)]")), vocabulary)
+
+        #expect(try matcher.mask(matcher.follow([])).count > 6 * GrammarLimits.choiceMax)
+    }
+
     @Test func `a vocabulary that cannot go on says so`() throws {
         let matcher = GrammarMatcher(try CompiledGrammar(.init(.regex, "ab")), TokenVocabulary([Array("a".utf8)]))
         let state = try matcher.follow([0])

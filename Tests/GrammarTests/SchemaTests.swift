@@ -102,6 +102,17 @@ import Testing
             [#"{"a":1,"b":null}"#], [#"{"a":1}"#]
         ),
         (
+            #"{"allOf":[{"enum":["a",1,{"x":1}]},{"enum":[{"x":1},2,"a"]}]}"#, [#""a""#, #"{"x":1}"#], ["1", "2"]
+        ),
+        (
+            #"{"allOf":[{"properties":{"a":{"minLength":1}},"required":["a"]},{"properties":{"a":{"maxLength":2}}},{"properties":{"a":{"type":"string"}}}]}"#,
+            [#"{"a":"x"}"#, #"{"a":"xy"}"#], ["{}", #"{"a":""}"#, #"{"a":"xyz"}"#, #"{"a":1}"#]
+        ),
+        (
+            #"{"type":"object","properties":{"abc":{},"ab":{},"b\"":{}},"additionalProperties":{"type":"null"}}"#,
+            [#"{"ab":1}"#, #"{"abcd":null}"#, #"{"a":null,"":null}"#, #"{"b":null}"#], [#"{"abx":1}"#, #"{"a":1}"#]
+        ),
+        (
             ##"{"$ref":"#/$defs/node","$defs":{"node":{"type":"object","properties":{"next":{"anyOf":[{"$ref":"#/$defs/node"},{"type":"null"}]}},"required":["next"]}}}"##,
             [#"{"next":null}"#, #"{"next":{"next":{"next":null}}}"#], ["{}", #"{"next":{}}"#]
         ),

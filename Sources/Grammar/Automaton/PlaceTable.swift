@@ -12,6 +12,14 @@ struct PlaceTable {
         var parent: Int32
     }
 
+    private struct Transition {
+        var state: State
+        /// Places looked at to find it.
+        var work: UInt16 = 0
+        /// The work that it was counted in last.
+        var countedIn: UInt16 = 0
+    }
+
     typealias State = Int32
     static let dead: State = -1
     private static let unknown: State = -2
@@ -27,22 +35,34 @@ struct PlaceTable {
     private var stateNumbers: [[UInt64]: State] = [:]
     private var nearStates: [State] = []
     /// (states, classes)
-    private var transitions: [State] = []
+    private var transitions: [Transition] = []
     private var placeCount = 0
-    /// Places looked at since ``beginWork()``.
+    /// Places looked at since ``beginWork()``, those of each transition once: whether it was remembered does not matter,
+    /// so that what is too much work is so whatever was asked before.
     private var work = 0
+    private var workNumber: UInt16 = 0
 
     private var visited: Set<UInt64> = []
     private var waiting: [UInt64] = []
 
     init(_ program: Program) { self.program = program }
 
-    var isFull: Bool {
-        transitions.count > GrammarLimits.transitionMax || placeCount > GrammarLimits.rememberedPlaceMax
-            || frames.count > GrammarLimits.frameMax
+    var isFull: Bool { isFull(in: 1) }
+    var isHalfFull: Bool { isFull(in: 2) }
+
+    /// Whether it is more than one of so many parts of what may be remembered.
+    private func isFull(in parts: Int) -> Bool {
+        transitions.count > GrammarLimits.transitionMax / parts
+            || placeCount > GrammarLimits.rememberedPlaceMax / parts || frames.count > GrammarLimits.frameMax / parts
     }
 
-    mutating func beginWork() { work = 0 }
+    mutating func beginWork() {
+        work = 0
+        workNumber &+= 1
+        guard workNumber == 0 else { return }
+        for place in transitions.indices { transitions[place].countedIn = 0 }
+        workNumber = 1
+    }
 
     mutating func start() throws(GrammarFailure) -> State {
         beginClosure()
@@ -57,7 +77,15 @@ struct PlaceTable {
         let byteClass = program.classes[Int(byte)]
         let place = Int(state) * program.classCount + Int(byteClass)
         let known = transitions[place]
-        guard known == Self.unknown else { return known }
+        if known.state != Self.unknown {
+            guard known.countedIn != workNumber else { return known.state }
+            transitions[place].countedIn = workNumber
+            try spend(Int(known.work))
+            return known.state
+        }
+        let workBefore = work
+        // A place that is passed over costs an eighth of one that is found, about.
+        try spend(states[Int(state)].count / 8)
         beginClosure()
         for item in states[Int(state)] where item != Self.accepting {
             guard case .bytes(let classes, let next) = program.nodes[Self.node(item)], classes.contains(byteClass)
@@ -66,12 +94,21 @@ struct PlaceTable {
         }
         let places = try closure()
         let found = places.isEmpty ? Self.dead : number(places)
-        transitions[place] = found
+        transitions[place] = Transition(
+            state: found, work: UInt16(truncatingIfNeeded: work - workBefore), countedIn: workNumber)
         return found
+    }
+
+    private mutating func spend(_ count: Int) throws(GrammarFailure) {
+        work += count
+        guard work <= GrammarLimits.workMax else { throw .tooAmbiguous }
     }
 
     // MARK: - Closure
 
+    private static func item(_ node: Int, _ stack: Int32) -> UInt64 {
+        UInt64(node) << 32 | UInt64(UInt32(bitPattern: stack))
+    }
     private static func node(_ item: UInt64) -> Int { Int(item >> 32) }
     private static func stack(_ item: UInt64) -> Int32 { Int32(truncatingIfNeeded: item) }
 
@@ -82,7 +119,7 @@ struct PlaceTable {
 
     /// - Parameter stack: 1 + the number of the top frame; 0 for none.
     private mutating func wait(_ node: Int32, _ stack: Int32) {
-        waiting.append(UInt64(UInt32(bitPattern: node)) << 32 | UInt64(UInt32(bitPattern: stack)))
+        waiting.append(Self.item(Int(node), stack))
     }
 
     /// All places reached without a byte from those that wait, in order.
@@ -90,10 +127,8 @@ struct PlaceTable {
         var places: [UInt64] = []
         while let item = waiting.popLast() {
             guard visited.insert(item).inserted else { continue }
-            work += 1
-            guard visited.count <= GrammarLimits.placeMax * 4, work <= GrammarLimits.workMax else {
-                throw .tooAmbiguous
-            }
+            try spend(1)
+            guard visited.count <= GrammarLimits.placeMax * 4 else { throw .tooAmbiguous }
             let stack = Self.stack(item)
             switch program.nodes[Self.node(item)] {
             case .bytes: places.append(item)
@@ -154,9 +189,39 @@ struct PlaceTable {
         states.append(places)
         stateNumbers[places] = state
         nearStates.append(Self.unknown)
-        transitions.append(contentsOf: repeatElement(Self.unknown, count: program.classCount))
+        transitions.append(contentsOf: repeatElement(Transition(state: Self.unknown), count: program.classCount))
         placeCount += places.count
         return state
+    }
+
+    // MARK: - Another table's states
+
+    /// - Parameter copies: stacks of the other table that were taken over before, and their numbers here.
+    mutating func adopt(_ state: State, of other: PlaceTable, _ copies: inout [Int32: Int32]) -> State {
+        var places = other.states[Int(state)]
+        for index in places.indices where places[index] != Self.accepting {
+            let stack = adopt(stack: Self.stack(places[index]), of: other, &copies)
+            places[index] = Self.item(Self.node(places[index]), stack)
+        }
+        places.sort()
+        return number(places)
+    }
+
+    private mutating func adopt(stack: Int32, of other: PlaceTable, _ copies: inout [Int32: Int32]) -> Int32 {
+        var path: [Int32] = []
+        var top = stack
+        while top > 0, copies[top] == nil {
+            path.append(top)
+            top = other.frames[Int(top) - 1].parent
+        }
+        var copy = copies[top] ?? 0
+        for original in path.reversed() {
+            var frame = other.frames[Int(original) - 1]
+            frame.parent = copy
+            copy = number(frame)
+            copies[original] = copy
+        }
+        return copy
     }
 
     // MARK: - Near states
@@ -168,7 +233,7 @@ struct PlaceTable {
         var places = states[Int(state)]
         for index in places.indices where places[index] != Self.accepting {
             let stack = near(frame: Self.stack(places[index]), sight)
-            places[index] = (places[index] >> 32) << 32 | UInt64(UInt32(bitPattern: stack))
+            places[index] = Self.item(Self.node(places[index]), stack)
         }
         places = Array(Set(places)).sorted()
         let near = number(places)

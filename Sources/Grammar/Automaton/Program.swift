@@ -31,9 +31,9 @@ struct Program: Sendable {
         for set in sets where count < 256 {
             // Each group splits in two at most.
             var split: [Int: Int] = [:]
-            var outside: Set<Int> = []
-            for byte in 0..<256 where !set.contains(UInt8(byte)) { outside.insert(groups[byte]) }
-            for byte in 0..<256 where set.contains(UInt8(byte)) && outside.contains(groups[byte]) {
+            var isOutside = [Bool](repeating: false, count: count)
+            for byte in 0..<256 where !set.contains(UInt8(byte)) { isOutside[groups[byte]] = true }
+            for byte in 0..<256 where set.contains(UInt8(byte)) && isOutside[groups[byte]] {
                 let group = groups[byte]
                 if split[group] == nil {
                     split[group] = count
@@ -44,11 +44,15 @@ struct Program: Sendable {
         }
         classes = groups.map { UInt8(truncatingIfNeeded: $0) }
         classCount = count
+        var ofClasses: [ByteSet: ByteSet] = [:]
+        for set in sets {
+            for byte in 0..<256 where set.contains(UInt8(byte)) {
+                ofClasses[set, default: ByteSet()].insert(classes[byte])
+            }
+        }
         for place in nodes.indices {
             guard case .bytes(let set, let next) = nodes[place] else { continue }
-            var ofClasses = ByteSet()
-            for byte in 0..<256 where set.contains(UInt8(byte)) { ofClasses.insert(classes[byte]) }
-            nodes[place] = .bytes(ofClasses, next: next)
+            nodes[place] = .bytes(ofClasses[set] ?? ByteSet(), next: next)
         }
     }
 }

@@ -88,11 +88,13 @@ package struct TokenMask: Equatable, Sendable {
 
 extension TokenVocabulary {
     /// Walks the trie: a byte that may not follow ends its branch.
-    func mask(from state: PlaceTable.State, _ table: inout PlaceTable) throws(GrammarFailure) -> TokenMask {
+    /// - Returns: nil where the table became full.
+    func mask(from state: PlaceTable.State, _ table: inout PlaceTable) throws(GrammarFailure) -> TokenMask? {
         var mask = TokenMask(tokenCount: tokenCount, mayEnd: table.accepts(state))
         var states = [PlaceTable.State](repeating: state, count: byteMax + 1)
         var node = 0
         while node < nodeBytes.count {
+            guard !table.isFull else { return nil }
             let depth = Int(nodeDepths[node])
             let next = try table.next(states[depth], nodeBytes[node])
             guard next != PlaceTable.dead else {

@@ -14,6 +14,9 @@ enum JSONText {
     /// Characters that stand in a string as they are.
     static let plain = ScalarSet([0x20...0x10FFFF]).subtracting(ScalarSet("\"\\"))
 
+    /// So many of them.
+    static let plainText = Pattern.any(plain.pattern)
+
     /// One character of a string: as it is, or escaped. Halves of surrogate pairs are not written.
     static let character = Pattern.choice([
         plain.pattern,
@@ -100,20 +103,15 @@ enum JSONText {
         }
     }
 
-    /// A key that is none of `names`, between its quotes, without escapes.
-    static func key(noneOf names: [String]) -> Pattern {
-        .sequence([quote, keyRest(names.map { ArraySlice($0.unicodeScalars) }), quote])
-    }
-
-    private static func keyRest(_ names: [ArraySlice<Unicode.Scalar>]) -> Pattern {
-        guard !names.isEmpty else { return .any(plain.pattern) }
+    /// Beginnings of names: which come by their first characters, with what follows in each, and all others.
+    static func branches(
+        _ names: [ArraySlice<Unicode.Scalar>]
+    ) -> (known: [(Unicode.Scalar, [ArraySlice<Unicode.Scalar>])], other: ScalarSet) {
         var rests: [Unicode.Scalar: [ArraySlice<Unicode.Scalar>]] = [:]
         for name in names { if let first = name.first { rests[first, default: []].append(name.dropFirst()) } }
-        let firsts = rests.keys.sorted().filter { plain.contains($0.value) }
-        let others = plain.subtracting(ScalarSet(firsts.map { $0.value...$0.value }))
-        var choices: [Pattern] = [.sequence([others.pattern, .any(plain.pattern)])]
-        for first in firsts { choices.append(.sequence([ScalarSet(first).pattern, keyRest(rests[first] ?? [])])) }
-        if !names.contains(where: \.isEmpty) { choices.append(.empty) }
-        return .choice(of: choices)
+        let known = rests.sorted { $0.key < $1.key }.filter { plain.contains($0.key.value) }
+        return (
+            known.map { ($0.key, $0.value) }, plain.subtracting(ScalarSet(known.map { $0.key.value...$0.key.value }))
+        )
     }
 }

@@ -50,7 +50,7 @@ extension SchemaCompiler {
             for member in object.members {
                 properties.append(
                     Property(
-                        name: member.name, schema: member.value, path: "\(path)/properties/\(member.name)",
+                        name: member.name, schema: member.value, path: "\(path)/properties/\(member.name.prefix(64))",
                         isRequired: isRequired.contains(member.name)))
             }
         }
@@ -75,7 +75,7 @@ extension SchemaCompiler {
         var tail = Pattern.empty
         var furtherEntry: Pattern?
         if let further {
-            let key = JSONText.key(noneOf: properties.map(\.name))
+            let key = try key(noneOf: properties.map(\.name), path)
             let entry = Pattern.rule(
                 try rules.add("\(path)/additionalProperties", .sequence([key, JSONText.colon, further])))
             furtherEntry = entry
@@ -110,6 +110,40 @@ extension SchemaCompiler {
     }
 }
 
+// Names of objects' members.
+extension SchemaCompiler {
+    /// A key that is none of `names`, between its quotes, without escapes.
+    private mutating func key(noneOf names: [String], _ path: String) throws(GrammarError) -> Pattern {
+        var waiting: [(rule: Int, rests: [ArraySlice<Unicode.Scalar>])] = []
+        var count = 0
+        /// What follows a beginning that some names share is a rule of its own: names may be long.
+        func rule(_ rests: [ArraySlice<Unicode.Scalar>]) throws(GrammarError) -> Int {
+            count += 1
+            guard count <= GrammarLimits.nameBeginningMax else {
+                throw GrammarError(
+                    "the names of properties beside additionalProperties have more than \(GrammarLimits.nameBeginningMax) "
+                        + "characters, shared beginnings counted once", path: "\(path)/properties")
+            }
+            try budget.spend(valueCount: SchemaBudget.nameBeginningCost, path)
+            let rule = try rules.reserve("\(path)/additionalProperties")
+            waiting.append((rule, rests))
+            return rule
+        }
+        let text = try rules.add("any name", JSONText.plainText)
+        let whole = try rule(names.map { ArraySlice($0.unicodeScalars) })
+        while let (open, rests) = waiting.popLast() {
+            let branches = JSONText.branches(rests)
+            var choices: [Pattern] = [.sequence([branches.other.pattern, .rule(text)])]
+            for (first, rests) in branches.known {
+                choices.append(.sequence([ScalarSet(first).pattern, .rule(try rule(rests))]))
+            }
+            if !rests.contains(where: \.isEmpty) { choices.append(.empty) }
+            rules.patterns[open] = .choice(of: choices)
+        }
+        return .sequence([JSONText.quote, .rule(whole), JSONText.quote])
+    }
+}
+
 // Lists.
 extension SchemaCompiler {
     mutating func array(_ schema: JSONObject, _ path: String) throws(GrammarError) -> Pattern {
@@ -129,7 +163,7 @@ extension SchemaCompiler {
             first.append(.rule(rule))
         }
         guard !first.isEmpty else { return least == 0 ? .text("[]") : .nothing }
-        return tuple(first, item, least, most)
+        return try tuple(first, item, least, most, path)
     }
 
     /// The schema of elements that have none of their own; nil where there are no such.
@@ -147,7 +181,9 @@ extension SchemaCompiler {
     }
 
     /// - Parameter first: at most as many as `most`.
-    private func tuple(_ first: [Pattern], _ item: Pattern?, _ least: Int, _ most: Int?) -> Pattern {
+    private mutating func tuple(
+        _ first: [Pattern], _ item: Pattern?, _ least: Int, _ most: Int?, _ path: String
+    ) throws(GrammarError) -> Pattern {
         var tail = Pattern.empty
         let othersMin = max(least - first.count, 0)
         if let item {
@@ -157,7 +193,9 @@ extension SchemaCompiler {
             return .nothing
         }
         for index in first.indices.dropFirst().reversed() {
-            let rest = Pattern.sequence([JSONText.comma, first[index], tail])
+            // A rule of its own, or the last element would be as deep as the list is long.
+            let after = try rules.add("\(path)/prefixItems/\(index)", tail)
+            let rest = Pattern.sequence([JSONText.comma, first[index], .rule(after)])
             tail = index < least ? rest : .optional(rest)
         }
         let list = Pattern.sequence([.text("["), JSONText.space, first[0], tail, JSONText.space, .text("]")])

@@ -2,6 +2,11 @@ import JSON
 
 // Strings.
 extension SchemaCompiler {
+    struct Content: Hashable {
+        var expression: String
+        var meaning: RegexParser.Meaning
+    }
+
     mutating func string(_ schema: JSONObject, _ path: String) throws(GrammarError) -> Pattern {
         let (least, most) = try schema.counts("minLength", "maxLength", path)
         let isBounded = least > 0 || most != nil
@@ -30,12 +35,15 @@ extension SchemaCompiler {
         ])
     }
 
-    private func content(
+    private mutating func content(
         matching expression: String, _ meaning: RegexParser.Meaning, path: String
     ) throws(GrammarError) -> Pattern {
+        let content = Content(expression: expression, meaning: meaning)
+        if let known = contents[content] { return .sequence([JSONText.quote, .rule(known), JSONText.quote]) }
         do {
-            let content = try RegexParser.pattern(expression, meaning) { JSONText.encoded($0) }
-            return .sequence([JSONText.quote, content, JSONText.quote])
+            let rule = try rules.add(path, try RegexParser.pattern(expression, meaning) { JSONText.encoded($0) })
+            contents[content] = rule
+            return .sequence([JSONText.quote, .rule(rule), JSONText.quote])
         } catch {
             throw GrammarError(error.reason, path: path)
         }
@@ -50,8 +58,9 @@ extension SchemaCompiler {
         }
         let low = try tighter(schema, "minimum", "exclusiveMinimum", path) { $0 > $1 }
         let high = try tighter(schema, "maximum", "exclusiveMaximum", path) { $0 < $1 }
+        guard isWhole || low != nil || high != nil else { return JSONText.number }
+        try budget.spend(valueCount: SchemaBudget.rangeCost, path)
         if isWhole { return try integers(low, high, path) }
-        guard low != nil || high != nil else { return JSONText.number }
         return try decimals(low, high, path)
     }
 

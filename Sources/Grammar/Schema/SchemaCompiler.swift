@@ -7,7 +7,7 @@ import JSON
 /// Keywords that restrict and are not supported are errors; annotations and what no validator knows are passed over.
 struct SchemaCompiler {
     private let root: JSONValue
-    private let budget = SchemaBudget()
+    let budget = SchemaBudget()
     private let merger: SchemaMerger
     var rules = RuleSet()
     /// The rules of what `$ref` names.
@@ -15,6 +15,8 @@ struct SchemaCompiler {
     /// The rules of values without a schema, by depth.
     var freeValues: [Int: Int] = [:]
     var stringRule: Int?
+    /// The rules of contents of strings, by meaning and expression.
+    var contents: [Content: Int] = [:]
     private var depth = 0
 
     static func rules(_ source: String) throws(GrammarError) -> RuleSet {
@@ -95,7 +97,7 @@ struct SchemaCompiler {
             schemas.append(alternative)
             choices.append(try pattern(alternative, "\(path)/\(keyword)/\(index)"))
         }
-        if keyword == "oneOf" { try Disjointness(merger).check(schemas, "\(path)/oneOf") }
+        if keyword == "oneOf" { try Disjointness(merger, budget).check(schemas, "\(path)/oneOf") }
         return .choice(of: choices)
     }
 
@@ -117,8 +119,15 @@ struct SchemaCompiler {
         guard values.count <= GrammarLimits.choiceMax else {
             throw GrammarError("it has more than \(GrammarLimits.choiceMax) values", path: "\(path)/enum")
         }
+        try budget.spend(valueCount: values.count, path)
         if let types { values = values.filter { value in types.contains { SchemaKeywords.isType($0, of: value) } } }
-        return .choice(of: values.map { .text(JSONText.text($0)) })
+        var texts: [Pattern] = []
+        for value in values {
+            let text = JSONText.text(value)
+            try budget.spend(valueCount: text.utf8.count, path)
+            texts.append(.text(text))
+        }
+        return .choice(of: texts)
     }
 
     private mutating func typed(_ schema: JSONObject, _ path: String) throws(GrammarError) -> Pattern {

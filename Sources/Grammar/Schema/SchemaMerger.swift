@@ -3,13 +3,28 @@ import JSON
 /// Schemas that may be looked at, those that references put in many places counted each time: what keeps a small source
 /// from growing without end.
 final class SchemaBudget {
+    /// As many values as a range of numbers, or a character of a name beside `additionalProperties`, takes time.
+    static let rangeCost = 1_200
+    static let nameBeginningCost = 128
+
     private var left = GrammarLimits.schemaMax
+    private var valuesLeft = GrammarLimits.schemaValueMax
 
     func spend(_ path: String) throws(GrammarError) {
         left -= 1
         guard left >= 0 else {
             throw GrammarError(
                 "it has more than \(GrammarLimits.schemaMax) schemas, references written out", path: path)
+        }
+    }
+
+    /// - Parameter valueCount: names and values that are gone through once.
+    func spend(valueCount: Int, _ path: String) throws(GrammarError) {
+        valuesLeft -= valueCount
+        guard valuesLeft >= 0 else {
+            throw GrammarError(
+                "it has more than \(GrammarLimits.schemaValueMax) names and values, those of each place where schemas are "
+                    + "combined counted anew", path: path)
         }
     }
 }
@@ -128,13 +143,14 @@ struct SchemaMerger {
 
     /// Where one closes its objects, properties that only the other has could not be.
     private func checkClosed(_ a: JSONObject, _ b: JSONObject, _ path: String) throws(GrammarError) {
-        func names(_ schema: JSONObject) -> Set<String> {
+        func names(_ schema: JSONObject) throws(GrammarError) -> Set<String> {
             guard case .object(let object)? = schema["properties"] else { return [] }
+            try budget.spend(valueCount: object.members.count, path)
             return Set(object.members.map(\.name))
         }
         for (closed, other) in [(a, b), (b, a)] {
             guard let further = closed["additionalProperties"], further != .bool(true) else { continue }
-            guard names(other).isSubset(of: names(closed)) else {
+            guard try names(other).isSubset(of: names(closed)) else {
                 throw GrammarError(
                     "additionalProperties cannot be combined with properties of another schema",
                     path: "\(path)/additionalProperties")
@@ -147,22 +163,26 @@ struct SchemaMerger {
     ) throws(GrammarError) -> JSONValue {
         switch (keyword, a, b) {
         case ("properties", .object(var object), .object(let other)):
+            try budget.spend(valueCount: object.members.count + other.members.count, path)
+            var places: [String: Int] = [:]
+            for (place, member) in object.members.enumerated() { places[member.name] = place }
             for member in other.members {
-                if let place = object.members.firstIndex(where: { $0.name == member.name }) {
+                if let place = places[member.name] {
                     guard object.members[place].value != member.value else { continue }
-                    object.members[place].value = .object(
-                        JSONObject(members: [
-                            .init(name: "allOf", value: .array([object.members[place].value, member.value]))
-                        ]))
+                    object.members[place].value = try all(object.members[place].value, member.value, path)
                 } else {
                     object.members.append(member)
                 }
             }
             return .object(object)
         case ("required", .array(let names), .array(let others)):
-            return .array(names + others.filter { !names.contains($0) })
+            try budget.spend(valueCount: names.count + others.count, path)
+            let known = Set(names)
+            return .array(names + others.filter { !known.contains($0) })
         case ("enum", .array(let values), .array(let others)):
-            return .array(values.filter { others.contains($0) })
+            try budget.spend(valueCount: values.count + others.count, path)
+            let known = Set(others)
+            return .array(values.filter { known.contains($0) })
         case ("additionalProperties", .bool(true), let other), ("additionalProperties", let other, .bool(true)):
             return other
         case ("type", _, _):
@@ -174,6 +194,17 @@ struct SchemaMerger {
         default: break
         }
         throw GrammarError("\(keyword) cannot be combined with that of another schema", path: "\(path)/\(keyword)")
+    }
+
+    /// What both schemas say, put off: one list however many come together, for lists in lists would nest as deep as they are
+    /// many.
+    private func all(_ a: JSONValue, _ b: JSONValue, _ path: String) throws(GrammarError) -> JSONValue {
+        var parts = [a]
+        if case .object(let object) = a, object.members.count == 1, case .array(let known)? = object["allOf"] {
+            parts = known
+        }
+        try budget.spend(valueCount: parts.count, path)
+        return .object(JSONObject(members: [.init(name: "allOf", value: .array(parts + [b]))]))
     }
 
     private func bothTypes(_ a: JSONValue, _ b: JSONValue, _ path: String) throws(GrammarError) -> JSONValue {

@@ -2,6 +2,7 @@
 /// and comments behind `#`. The text is what rule `root` makes.
 struct GrammarTextParser {
     private var cursor: TextCursor
+    private var sets = CharacterSets { $0.pattern }
     private var rules = RuleSet()
     private var ruleNumbers: [String: Int] = [:]
     private var defined: Set<String> = []
@@ -93,10 +94,10 @@ struct GrammarTextParser {
             return try literal()
         case "[":
             cursor.skip()
-            return try characterClass().pattern
+            return try sets.pattern(of: try characterClass(), cursor)
         case ".":
             cursor.skip()
-            return ScalarSet.all.pattern
+            return try sets.pattern(of: .all, cursor)
         case "(":
             cursor.skip()
             let group = try alternatives()
@@ -118,24 +119,23 @@ struct GrammarTextParser {
     }
 
     private mutating func repetition(_ part: Pattern) throws(GrammarError) -> Pattern {
-        var part = part
-        while true {
-            var bounds: (min: Int, max: Int?)
-            switch cursor.peek {
-            case "*": bounds = (0, nil)
-            case "+": bounds = (1, nil)
-            case "?": bounds = (0, 1)
-            case "{":
-                guard cursor.countAhead != nil else { throw cursor.error("{m}, {m,} or {m,n} was expected") }
-                bounds = try cursor.counts()
-                product = try cursor.product(product, bounds)
-                part = .repeated(part, min: bounds.min, max: bounds.max)
-                continue
-            default: return part
-            }
-            cursor.skip()
-            part = .repeated(part, min: bounds.min, max: bounds.max)
+        let start = cursor.place
+        let bounds: (min: Int, max: Int?)
+        switch cursor.peek {
+        case "*": bounds = (0, nil)
+        case "+": bounds = (1, nil)
+        case "?": bounds = (0, 1)
+        case "{":
+            guard cursor.countAhead != nil else { throw cursor.error("{m}, {m,} or {m,n} was expected") }
+            bounds = try cursor.counts()
+        default: return part
         }
+        if cursor.place == start { cursor.skip() }
+        product = try cursor.product(product, bounds)
+        if let scalar = cursor.peek, "*+?{".unicodeScalars.contains(scalar) {
+            throw cursor.error("\"\(scalar)\" repeats a repetition")
+        }
+        return .repeated(part, min: bounds.min, max: bounds.max)
     }
 
     // MARK: - Words

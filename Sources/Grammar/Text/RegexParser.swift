@@ -12,8 +12,7 @@ struct RegexParser {
     }
 
     private var cursor: TextCursor
-    /// How a character of the text is written: as UTF-8, or escaped as JSON asks.
-    private let encode: (ScalarSet) -> Pattern
+    private var sets: CharacterSets
     private let meaning: Meaning
     private var depth = 0
     /// How many times more the part that was read last may come, for loops within loops.
@@ -36,7 +35,7 @@ struct RegexParser {
 
     private init(cursor: TextCursor, encode: @escaping (ScalarSet) -> Pattern, meaning: Meaning) {
         self.cursor = cursor
-        self.encode = encode
+        sets = CharacterSets(encode: encode)
         self.meaning = meaning
     }
 
@@ -62,7 +61,7 @@ struct RegexParser {
         var parts: [Pattern] = []
         var isOpen = isTop && meaning == .somewhere
         if isTop, cursor.take("^") { isOpen = false }
-        if isOpen { parts.append(.any(encode(.all))) }
+        if isOpen { parts.append(.any(try characters(.all))) }
         isOpen = isTop && meaning == .somewhere
         var largest = 1
         while let scalar = cursor.peek, scalar != "|", scalar != ")" {
@@ -76,7 +75,7 @@ struct RegexParser {
             largest = max(largest, product)
         }
         product = largest
-        if isOpen { parts.append(.any(encode(.all))) }
+        if isOpen { parts.append(.any(try characters(.all))) }
         return .sequence(of: parts)
     }
 
@@ -84,14 +83,14 @@ struct RegexParser {
         guard let scalar = cursor.next() else { return .empty }
         switch scalar {
         case "(": return try group()
-        case "[": return encode(try characterClass())
-        case ".": return encode(ScalarSet("\n\r\u{2028}\u{2029}").complement)
-        case "\\": return encode(try escape().set)
+        case "[": return try characters(try characterClass())
+        case ".": return try characters(ScalarSet("\n\r\u{2028}\u{2029}").complement)
+        case "\\": return try characters(try escape().set)
         case "^", "$":
             throw cursor.error("\"\(scalar)\" is supported at the ends of the whole expression only", back: 1)
         case "*", "+", "?": throw cursor.error("\"\(scalar)\" repeats nothing", back: 1)
         case "{" where cursor.countAhead != nil: throw cursor.error("\"{\" repeats nothing", back: 1)
-        default: return encode(ScalarSet(scalar))
+        default: return try characters(ScalarSet(scalar))
         }
     }
 
@@ -137,6 +136,10 @@ struct RegexParser {
     }
 
     // MARK: - Characters
+
+    private mutating func characters(_ set: ScalarSet) throws(GrammarError) -> Pattern {
+        try sets.pattern(of: set, cursor)
+    }
 
     private mutating func characterClass() throws(GrammarError) -> ScalarSet {
         let isNegated = cursor.take("^")
