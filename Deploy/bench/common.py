@@ -8,6 +8,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 APUS = ROOT / ".build/release/apus"
+# As the image has it.
+IMAGE_APUS = ROOT / ".build-lto/release/apus"
 LLAMA = ROOT / ".bench/llama/bin"
 MODELS = ROOT / ".bench/models"
 RESULTS = ROOT / ".bench/results"

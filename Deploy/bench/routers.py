@@ -23,7 +23,7 @@ import urllib.request
 from pathlib import Path
 
 import router_profile
-from common import APUS, ROOT, Neighbours, save
+from common import IMAGE_APUS as APUS, ROOT, Neighbours, save
 from machine import processor
 
 MODEL = ROOT / ".models/SmolLM2-135M-Instruct.Q4_1.gguf"
