@@ -76,20 +76,23 @@ struct ModelCatalogue {
         guard let listed = byName[name], let one = numericsIDs.first else { return }
         let id = numericsIDs.count == 1 ? one : nil
         guard id != listed.numericsID else { return }
-        put(
-            ServedModel(
-                name: name, tokenizer: listed.tokenizer, chatTemplate: listed.chatTemplate,
-                contextLength: listed.contextLength, numericsID: id, created: listed.created,
-                pooledOutput: listed.pooledOutput))
+        put(listed, listed.tokenizer, listed.chatTemplate, numericsID: id)
     }
 
     /// Lists a model with the chat template of another tokenizer of the same tokens.
     mutating func takeTemplate(of tokenizer: Tokenizer, _ name: String, logger: Logger) {
         guard let listed = byName[name] else { return }
+        put(listed, tokenizer, Self.template(tokenizer, logger), numericsID: listed.numericsID)
+    }
+
+    /// Lists a model anew, with some of it changed.
+    private mutating func put(
+        _ listed: ServedModel, _ tokenizer: Tokenizer, _ template: ChatTemplate?, numericsID: String?
+    ) {
         put(
             ServedModel(
-                name: name, tokenizer: tokenizer, chatTemplate: Self.template(tokenizer, logger),
-                contextLength: listed.contextLength, numericsID: listed.numericsID, created: listed.created,
+                name: listed.name, tokenizer: tokenizer, chatTemplate: template,
+                contextLength: listed.contextLength, numericsID: numericsID, created: listed.created,
                 pooledOutput: listed.pooledOutput))
     }
 

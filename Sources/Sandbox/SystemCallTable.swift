@@ -27,7 +27,7 @@ struct RefusedCall: Equatable {
 /// It is a list of what is refused: what a C library, an allocator or a runtime asks for besides changes with its
 /// version, and a worker that dies of an update's new call serves nobody. What is newer than the list is refused too.
 enum SystemCallTable {
-    static let refused = [programs, processes, files, writing, kernel, machine, identity].flatMap(\.self)
+    static let refused = [programs, processes, files, writing, sockets, kernel, machine, identity].flatMap(\.self)
 
     /// Linux 6.18; later calls are as unknown to this process as they are to an older kernel.
     static let newest: Int32 = 469
@@ -70,29 +70,30 @@ enum SystemCallTable {
 
     /// Doors into the kernel that attacks on it have come through.
     private static let kernel =
-        connecting
-        + always([
+        always([
             SYS_bpf, SYS_perf_event_open, SYS_userfaultfd, SYS_keyctl, SYS_add_key, SYS_request_key, SYS_personality,
             SYS_init_module, SYS_finit_module, SYS_delete_module, SYS_kexec_load, SYS_kexec_file_load,
         ]) + oldKernel
         + [SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register].map {
             RefusedCall(number: $0, error: ENOSYS)
         }
-        + [
+        // TIOCSTI and TIOCLINUX type on the terminal of whoever started the process.
+        + [RefusedCall(number: SYS_ioctl, when: .value(in: [0x5412, 0x541C], argument: 1))]
+
+    /// Sockets of other kinds, and ways to connect that Landlock's rules for ports do not know.
+    private static let sockets =
+        [
             // Unix, IPv4, IPv6 and netlink, which lists addresses.
             RefusedCall(number: SYS_socket, when: .valueNot(in: [1, 2, 10, 16], argument: 0), error: EAFNOSUPPORT),
-            // TCP and UDP: Landlock's rules for ports do not know MPTCP, SMC and SCTP, which connect as TCP does.
+            // TCP and UDP: MPTCP, SMC and SCTP connect as TCP does.
             RefusedCall(
                 number: SYS_socket,
                 when: .pair(in: [2, 10], argument: 0, notIn: [0, 6, 17], otherArgument: 2), error: EPROTONOSUPPORT),
-            // TIOCSTI and TIOCLINUX type on the terminal of whoever started the process.
-            RefusedCall(number: SYS_ioctl, when: .value(in: [0x5412, 0x541C], argument: 1)),
         ]
-
-    /// MSG_FASTOPEN connects by sending, which Landlock does not look at.
-    private static let connecting = [(SYS_sendto, 3), (SYS_sendmsg, 2), (SYS_sendmmsg, 3)].map { number, flags in
-        RefusedCall(number: number, when: .anyBit(of: 0x2000_0000, argument: flags), error: EOPNOTSUPP)
-    }
+        // MSG_FASTOPEN connects by sending.
+        + [(SYS_sendto, 3), (SYS_sendmsg, 2), (SYS_sendmmsg, 3)].map { number, flags in
+            RefusedCall(number: number, when: .anyBit(of: 0x2000_0000, argument: flags), error: EOPNOTSUPP)
+        }
 
     /// The machine's state.
     private static let machine = always([

@@ -47,14 +47,13 @@ extension ClusterScheduler {
         }
     }
 
-    /// Admits a choice that has just come where nobody waits, without a place in line: what going in and out again would
-    /// change is changed.
-    /// - Returns: false where nothing has changed, since somebody waits or nobody has room.
+    /// Admits the only choice of a request that has just come where nobody waits, without a place in line: what going in
+    /// and out again would change is changed.
+    /// - Returns: false where nothing has changed, since nobody has room.
     mutating func admitAtOnce(
-        _ new: [ChoiceID], _ model: ModelID, now: Instant, into actions: inout [SchedulingAction]
+        _ id: ChoiceID, _ model: ModelID, now: Instant, into actions: inout [SchedulingAction]
     ) -> Bool {
-        guard new.count == 1, let id = new.first, hasRoom(model), models.with(model, { $0.waitingCount }) == 0,
-            requests.with(id.request, { $0.spec.numericsID == nil }) == true,
+        guard hasRoom(model), requests.with(id.request, { $0.spec.numericsID == nil }) == true,
             let place = place(id, including: nil, now: now)
         else { return false }
         admit(id, to: place.worker, cachedTokens: place.cachedTokens, isWaiting: false, now: now, into: &actions)

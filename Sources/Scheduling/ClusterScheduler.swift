@@ -75,7 +75,10 @@ package struct ClusterScheduler: Sendable {
         let refusal =
             queueRefusal(of: load, from: tenant, model, now: now)
             ?? (spec.isCopy ? copyRefusal(model) : waitRefusal(from: tenant, model, now: now))
-        if let refusal, !mayPass(spec, model) { throw refusal }
+        // One that finds nobody waiting may run at once, and then asks nothing of the queue.
+        let mayPass = spec.prompts.count == 1 && spec.choiceCount == 1 && models.with(model) { $0.waitingCount } == 0
+        let neverFits = spec.isCopy || QueueLoad().overfull(with: load, limit: queueLimit) != nil
+        if let refusal, !mayPass || neverFits { throw refusal }
 
         var choices: [ChoiceRecord] = []
         for prompt in spec.prompts.indices {
@@ -103,7 +106,7 @@ package struct ClusterScheduler: Sendable {
             }
         }
         var actions: [SchedulingAction] = []
-        if admitAtOnce(new, model, now: now, into: &actions) { return actions }
+        if mayPass, admitAtOnce(new[0], model, now: now, into: &actions) { return actions }
         if let refusal {
             forget(spec.id, now: now)
             throw refusal
@@ -113,13 +116,6 @@ package struct ClusterScheduler: Sendable {
         admitNew(new, model, now: now, into: &actions)
         giveWay(model, now: now, into: &actions)
         return actions
-    }
-
-    /// Whether a request may be one that asks nothing of the queue: it runs at once, or not at all.
-    private mutating func mayPass(_ spec: RequestSpec, _ model: ModelID) -> Bool {
-        !spec.isCopy && spec.prompts.count == 1 && spec.choiceCount == 1
-            && QueueLoad().overfull(with: spec.queueLoad, limit: queueLimit) == nil
-            && models.with(model) { $0.waitingCount } == 0
     }
 
     /// Tokens that fit the roomiest worker of a model, if a sequence has it for itself.

@@ -4,12 +4,9 @@ import JSON
 /// `anyOf`; where it might, the schema is refused.
 struct Disjointness {
     private let merger: SchemaMerger
-    private let budget: SchemaBudget
+    private var budget: SchemaBudget { merger.budget }
 
-    init(_ merger: SchemaMerger, _ budget: SchemaBudget) {
-        self.merger = merger
-        self.budget = budget
-    }
+    init(_ merger: SchemaMerger) { self.merger = merger }
 
     func check(_ alternatives: [JSONValue], _ path: String) throws(GrammarError) {
         guard alternatives.count <= 128 else { throw GrammarError("it has more than 128 alternatives", path: path) }

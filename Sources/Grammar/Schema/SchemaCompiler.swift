@@ -7,8 +7,8 @@ import JSON
 /// Keywords that restrict and are not supported are errors; annotations and what no validator knows are passed over.
 struct SchemaCompiler {
     private let root: JSONValue
-    let budget = SchemaBudget()
     private let merger: SchemaMerger
+    var budget: SchemaBudget { merger.budget }
     var rules = RuleSet()
     /// The rules of what `$ref` names.
     private var references: [String: Int] = [:]
@@ -29,7 +29,7 @@ struct SchemaCompiler {
 
     private init(root: JSONValue) {
         self.root = root
-        merger = SchemaMerger(root: root, budget: budget)
+        merger = SchemaMerger(root: root)
     }
 
     // MARK: - A schema
@@ -97,7 +97,7 @@ struct SchemaCompiler {
             schemas.append(alternative)
             choices.append(try pattern(alternative, "\(path)/\(keyword)/\(index)"))
         }
-        if keyword == "oneOf" { try Disjointness(merger, budget).check(schemas, "\(path)/oneOf") }
+        if keyword == "oneOf" { try Disjointness(merger).check(schemas, "\(path)/oneOf") }
         return .choice(of: choices)
     }
 

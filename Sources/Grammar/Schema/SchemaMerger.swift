@@ -32,12 +32,10 @@ final class SchemaBudget {
 /// Makes one schema of several that must all hold, where that is simple, and finds what references name.
 struct SchemaMerger {
     private let root: JSONValue
-    private let budget: SchemaBudget
+    /// Of all that is done for the schema.
+    let budget = SchemaBudget()
 
-    init(root: JSONValue, budget: SchemaBudget) {
-        self.root = root
-        self.budget = budget
-    }
+    init(root: JSONValue) { self.root = root }
 
     // MARK: - References
 

@@ -119,18 +119,10 @@ struct GrammarTextParser {
     }
 
     private mutating func repetition(_ part: Pattern) throws(GrammarError) -> Pattern {
-        let start = cursor.place
-        let bounds: (min: Int, max: Int?)
-        switch cursor.peek {
-        case "*": bounds = (0, nil)
-        case "+": bounds = (1, nil)
-        case "?": bounds = (0, 1)
-        case "{":
-            guard cursor.countAhead != nil else { throw cursor.error("{m}, {m,} or {m,n} was expected") }
-            bounds = try cursor.counts()
-        default: return part
+        guard let bounds = try cursor.takeBounds() else {
+            guard cursor.peek != "{" else { throw cursor.error("{m}, {m,} or {m,n} was expected") }
+            return part
         }
-        if cursor.place == start { cursor.skip() }
         product = try cursor.product(product, bounds)
         if let scalar = cursor.peek, "*+?{".unicodeScalars.contains(scalar) {
             throw cursor.error("\"\(scalar)\" repeats a repetition")

@@ -113,17 +113,7 @@ struct RegexParser {
     }
 
     private mutating func repetition(_ part: Pattern) throws(GrammarError) -> Pattern {
-        let start = cursor.place
-        var bounds: (min: Int, max: Int?)?
-        switch cursor.peek {
-        case "*": bounds = (0, nil)
-        case "+": bounds = (1, nil)
-        case "?": bounds = (0, 1)
-        case "{": if cursor.countAhead != nil { bounds = try cursor.counts() }
-        default: break
-        }
-        guard let bounds else { return part }
-        if cursor.place == start { cursor.skip() }
+        guard let bounds = try cursor.takeBounds() else { return part }
         product = try cursor.product(product, bounds)
         // A lazy repetition repeats the same texts. A possessive one does not.
         if !cursor.take("?") {

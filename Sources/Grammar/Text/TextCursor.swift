@@ -71,8 +71,22 @@ extension TextCursor {
         return peek(distance) == "}" && digits > 0 && commas <= 1 ? distance + 1 : nil
     }
 
+    /// A repetition that stands here; nil where something else does.
+    mutating func takeBounds() throws(GrammarError) -> (min: Int, max: Int?)? {
+        let bounds: (min: Int, max: Int?)
+        switch peek {
+        case "*": bounds = (0, nil)
+        case "+": bounds = (1, nil)
+        case "?": bounds = (0, 1)
+        case "{": return countAhead == nil ? nil : try counts()
+        default: return nil
+        }
+        skip()
+        return bounds
+    }
+
     /// At `{`, where ``countAhead`` is not nil.
-    mutating func counts() throws(GrammarError) -> (min: Int, max: Int?) {
+    private mutating func counts() throws(GrammarError) -> (min: Int, max: Int?) {
         skip()
         let least = try count() ?? 0
         let most = take(",") ? try count() : least
