@@ -39,6 +39,17 @@ package enum ModelFile: Sendable {
         }
     }
 
+    /// Looks, whenever it is called, whether the weights' files still hold what they hold now. May wait for the file
+    /// system.
+    package func watch() -> @Sendable () -> Bool {
+        let marks =
+            switch self {
+            case .decoder(let file): file.tensors.marks()
+            case .encoder(let file): file.tensors.marks()
+            }
+        return { marks.allSatisfy(\.isIntact) }
+    }
+
     /// What a worker will take, without loading anything.
     /// - Throws: `tooLittleMemory` when the machine has less.
     package func memoryUse(_ options: TransformerOptions, _ limits: MachineLimits) throws(ModelError) -> MemoryUse {

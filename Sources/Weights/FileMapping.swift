@@ -8,12 +8,13 @@ struct UnreadableFile: Error {
 /// A file's bytes, mapped read-only for as long as this lives. Nobody writes to them.
 ///
 /// A file that shrinks while it is mapped faults on access; Apus asks its operators to replace model files by
-/// renaming, never in place.
+/// renaming, never in place. ``FileMark`` notices who does.
 // SENDABLE: the only field is a constant and the memory behind it is read-only.
 final class FileMapping: @unchecked Sendable {
     let bytes: UnsafeRawBufferPointer
-    private let device: dev_t
-    private let inode: ino_t
+    private let path: String
+    /// As it was opened.
+    private let status: stat
 
     init(path: String) throws(UnreadableFile) {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
@@ -27,7 +28,7 @@ final class FileMapping: @unchecked Sendable {
         guard status.st_size > 0 else {
             throw UnreadableFile(reason: "it is empty")
         }
-        (device, inode) = (status.st_dev, status.st_ino)
+        (self.path, self.status) = (path, status)
         let byteCount = Int(status.st_size)
         let start = mmap(nil, byteCount, PROT_READ, MAP_PRIVATE, descriptor, 0)
         guard let start, start != MAP_FAILED else { throw Self.unreadable() }
@@ -53,9 +54,29 @@ final class FileMapping: @unchecked Sendable {
     }
 
     /// Whether `path` leads to these very bytes on the disk.
-    func isFile(at path: String) -> Bool {
-        var status = stat()
-        return stat(path, &status) == 0 && status.st_dev == device && status.st_ino == inode
+    func isFile(at path: String) -> Bool { found(at: path) != nil }
+
+    private func found(at path: String) -> stat? {
+        var found = stat()
+        guard stat(path, &found) == 0, found.st_dev == status.st_dev, found.st_ino == status.st_ino else { return nil }
+        return found
+    }
+
+    enum State: Equatable {
+        case asOpened
+        case written
+        /// Bytes past its end fault.
+        case resized
+        /// It is not there any more under its name.
+        case unknown
+    }
+
+    /// Of the file on the disk, since it was opened.
+    var state: State {
+        guard let now = found(at: path) else { return .unknown }
+        guard now.st_size == status.st_size else { return .resized }
+        let (before, after) = (status.st_mtim, now.st_mtim)
+        return before.tv_sec == after.tv_sec && before.tv_nsec == after.tv_nsec ? .asOpened : .written
     }
 
     private static func unreadable() -> UnreadableFile { UnreadableFile(reason: String(cString: strerror(errno))) }

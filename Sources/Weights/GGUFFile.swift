@@ -52,4 +52,6 @@ package final class GGUFFile: TensorFile {
         mapping.willReadAll()
         return ContentDigest(of: mapping.bytes)
     }
+
+    package func marks() -> [FileMark] { [FileMark(mapping)] }
 }

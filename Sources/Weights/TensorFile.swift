@@ -10,6 +10,8 @@ package protocol TensorFile: AnyObject, Sendable {
     func values(of tensor: GGUFTensor) -> [Float]
     /// A digest of every byte of the file. Reads it all: ask once.
     func contentDigest() -> ContentDigest
+    /// What the files hold now, to notice when they do no more.
+    func marks() -> [FileMark]
 }
 
 extension TensorFile {

@@ -5,10 +5,15 @@ package import Text
 package struct LoadedModel {
     package var runtime: any ModelRuntime
     package var tokenizer: TokenizerSpec
+    /// Whether what the runtime reads of the model's file is still what was loaded. May wait for the file system.
+    package var isIntact: @Sendable () -> Bool
 
-    package init(runtime: any ModelRuntime, tokenizer: TokenizerSpec) {
+    package init(
+        runtime: any ModelRuntime, tokenizer: TokenizerSpec, isIntact: @escaping @Sendable () -> Bool = { true }
+    ) {
         self.runtime = runtime
         self.tokenizer = tokenizer
+        self.isIntact = isIntact
     }
 }
 

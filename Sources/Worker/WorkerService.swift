@@ -30,11 +30,13 @@ package final class WorkerService: Sendable {
     private let metricsListener: HTTPListener
     let desk: NIOLoopBound<WorkerDesk>
     private let engine = Mutex<EngineThread?>(nil)
+    private let watch = Mutex<ModelWatch?>(nil)
     /// The last sequence has left, or the deadline has passed.
     private let drained: EventLoopPromise<Void>
     private let stopped: EventLoopPromise<Void>
     private let hasStopped = Atomic<Bool>(false)
     private let hasDrained = Atomic<Bool>(false)
+    private let hasLostModel = Atomic<Bool>(false)
 
     private init(
         options: WorkerOptions, logger: Logger, eventLoop: any EventLoop, health: WorkerHealth,
@@ -133,7 +135,7 @@ package final class WorkerService: Sendable {
     private func serve(
         registry: MetricRegistry, load: @escaping @Sendable () throws -> sending LoadedModel
     ) async throws(WorkerStartError) {
-        let loaded: (engine: EngineThread, tokenizer: [ByteBuffer])
+        let loaded: Loaded
         do {
             let pool = NIOThreadPool(numberOfThreads: 1)
             pool.start()
@@ -168,15 +170,24 @@ package final class WorkerService: Sendable {
         if let descriptor = options.announceDescriptor {
             ProcessTies.announce(port: port, metricsPort: metricsPort, to: descriptor)
         }
+        watch.withLock {
+            $0 = ModelWatch(on: eventLoop, isIntact: loaded.isIntact) { [weak self] in self?.modelLost() }
+        }
+    }
+
+    private struct Loaded {
+        var engine: EngineThread
+        var tokenizer: [ByteBuffer]
+        var isIntact: @Sendable () -> Bool
     }
 
     private func startEngine(
         _ registry: MetricRegistry, _ model: sending LoadedModel
-    ) throws(WorkerStartError) -> (engine: EngineThread, tokenizer: [ByteBuffer]) {
+    ) throws(WorkerStartError) -> Loaded {
         let chunks = TokenizerTransfer.chunks(model.tokenizer)
         let tokenizer = chunks.map { ByteBuffer(bytes: $0) }
         let vocabulary = TokenVocabulary(Tokenizer.textBytes(of: model.tokenizer))
-        let description = model.runtime.description
+        let (description, isIntact) = (model.runtime.description, model.isIntact)
         let engineOptions = EngineOptions(
             servedName: options.servedName, epoch: options.epoch,
             tokenizerDigest: SHA256Digest.word(of: Array(chunks.joined())), slotCount: options.slotCount,
@@ -200,7 +211,7 @@ package final class WorkerService: Sendable {
         do throws(EngineStartError) {
             let engine = try EngineThread(
                 runtime: model.runtime, options: engineOptions, vocabulary: vocabulary, observer: observer)
-            return (engine, tokenizer)
+            return Loaded(engine: engine, tokenizer: tokenizer, isIntact: isIntact)
         } catch {
             switch error {
             case .noThread(let errorCode): throw .engine(errorCode: errorCode)
@@ -239,10 +250,22 @@ package final class WorkerService: Sendable {
         }
     }
 
+    /// Whether the worker ended because its model's file was written over: what it would compute is anybody's guess.
+    package var modelWasLost: Bool { hasLostModel.load(ordering: .acquiring) }
+
+    private func modelLost() {
+        logger.critical(
+            "the model's file was written over while it was in use: the worker ends, so that it answers nothing wrong",
+            metadata: ["model": .string(options.servedName ?? "")])
+        hasLostModel.store(true, ordering: .releasing)
+        Task { await stop() }
+    }
+
     /// Ends links and sequences at once. Returns when all is closed; may be called more than once.
     package func stop() async {
         guard !hasStopped.exchange(true, ordering: .acquiringAndReleasing) else { return await waitUntilStopped() }
         health.drain()
+        watch.withLock { $0.take() }?.stop()
         let desk = desk
         try? await eventLoop.submit { desk.value.close() }.get()
         await listener.drain(within: .seconds(1))

@@ -12,7 +12,7 @@ enum Program {
     typealias Body = @Sendable (StopSignals) async throws -> Void
 
     /// Prepares on the main thread, then runs until the body returns. Errors end the process with status 1 and one line
-    /// on standard error.
+    /// on standard error; an `ExitCode` with its own and none.
     /// - Parameter failed: told the line.
     static func run(_ prepare: () throws -> Body, failed: (String) -> Void = { _ in }) throws {
         try run(alone: {}, { _ in try prepare() }, failed: failed)
@@ -28,14 +28,14 @@ enum Program {
             let start = try alone()
             let signals = StopSignals()
             let body = try prepare(start)
-            let outcome = Mutex<String?>(nil)
+            let outcome = Mutex<(any Error)?>(nil)
             let done = DispatchSemaphore(value: 0)
             let report = Report(outcome: outcome, done: done)
             Task {
                 await report.fill { try await body(signals) }
             }
             done.wait()
-            if let sentence = report.sentence { throw Sentence(description: sentence) }
+            if let error = report.error { throw error }
         } catch let exit as ExitCode {
             throw exit
         } catch {
@@ -87,18 +87,18 @@ struct Sentence: Error, CustomStringConvertible {
 
 /// How a body ended, told from its task to the main thread.
 private final class Report: Sendable {
-    private let outcome: Mutex<String?>
+    private let outcome: Mutex<(any Error)?>
     private let done: DispatchSemaphore
 
-    init(outcome: consuming Mutex<String?>, done: DispatchSemaphore) {
+    init(outcome: consuming Mutex<(any Error)?>, done: DispatchSemaphore) {
         self.outcome = outcome
         self.done = done
     }
 
-    var sentence: String? { outcome.withLock { $0 } }
+    var error: (any Error)? { outcome.withLock { $0 } }
 
     func fill(_ body: () async throws -> Void) async {
-        do { try await body() } catch { outcome.withLock { $0 = "\(error)" } }
+        do { try await body() } catch { outcome.withLock { $0 = error } }
         done.signal()
     }
 }

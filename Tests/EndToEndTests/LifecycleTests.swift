@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Processes begin, end and are killed as they should.
@@ -66,6 +67,30 @@ import Testing
         #expect(struck.isComplete)
         #expect(try said(struck) == said(calm))
         #expect(try cluster.metric("apus_sequence_moves_total", label: "worker_lost") >= 1)
+    }
+
+    @Test func `workers end when their model's file is written over, and serve again once it is whole`() throws {
+        let folder = try TemporaryFolder()
+        let file = URL(filePath: folder.path).appending(path: "model.gguf")
+        let whole = try Data(contentsOf: URL(filePath: ApusProcess.model))
+        try whole.write(to: file)
+        let cluster = try Cluster(workers: 1, model: file.path)
+        let body = #"{"model":"smollm2","prompt":"Once","max_tokens":8,"seed":1}"#
+        let before = try cluster.request("/v1/completions", body: body)
+        func overwrite(_ bytes: Data) throws {
+            let handle = try FileHandle(forWritingTo: file)
+            try handle.write(contentsOf: bytes)
+            try handle.close()
+        }
+
+        try overwrite(Data(count: whole.count))
+        try cluster.process.waitFor("was written over")
+        try overwrite(whole)
+        let after = try cluster.request("/v1/completions", body: body)
+
+        #expect(before.status == 200 && after.status == 200, "\(after.body)")
+        #expect(after.text() == before.text())
+        #expect(try cluster.metric("apus_worker_restarts_total") >= 1)
     }
 
     @Test func `SIGTERM finishes what runs, then everything is gone`() throws {

@@ -1,5 +1,6 @@
 import HTTP
 import Inference
+import Synchronization
 import Testing
 import WorkerProtocol
 
@@ -35,6 +36,21 @@ import WorkerProtocol
         #expect(try await router.end().code == .unavailable)
         await drained
         await rig.service.waitUntilStopped()
+    }
+
+    @Test func `a worker whose model is no longer what it loaded ends, and says nothing more`() async throws {
+        let file = ModelOnDisk()
+        let rig = try await WorkerRig.start(pageCount: 4096, file: file)
+        let (router, _) = try await RouterEnd.linked(rig)
+        try await HealthTests.hang(rig, router, maxTokens: 10_000)
+        #expect(!rig.service.modelWasLost)
+
+        file.isIntact.store(false, ordering: .relaxed)
+
+        #expect(try await router.end().code == .unavailable)
+        rig.gate.open()
+        await rig.service.waitUntilStopped()
+        #expect(rig.service.modelWasLost)
     }
 
     @Test func `what still runs at the deadline is given back`() async throws {

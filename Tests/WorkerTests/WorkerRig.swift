@@ -27,7 +27,7 @@ struct WorkerRig {
 
     static func start(
         pageCount: Int = 64, pulse: Pulse? = nil, chatTemplate: String? = nil,
-        _ change: (inout WorkerOptions) -> Void = { _ in }
+        file: ModelOnDisk = ModelOnDisk(), _ change: (inout WorkerOptions) -> Void = { _ in }
     ) async throws -> WorkerRig {
         let (registry, gate, clock) = (MetricRegistry(), Gate(), TestClock())
         var tokenizer = tokenizer
@@ -38,7 +38,8 @@ struct WorkerRig {
             logger: quiet, clock: { clock.now() }
         ) {
             LoadedModel(
-                runtime: ScriptedRuntime(gate: gate, pageCount: pageCount, pulse: pulse), tokenizer: spec)
+                runtime: ScriptedRuntime(gate: gate, pageCount: pageCount, pulse: pulse), tokenizer: spec,
+                isIntact: { file.isIntact.load(ordering: .relaxed) })
         }
         return WorkerRig(service: service, registry: registry, gate: gate, clock: clock)
     }
@@ -56,6 +57,11 @@ struct WorkerRig {
     }
 
     static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+}
+
+/// What a worker finds when it looks after its model's file.
+final class ModelOnDisk: Sendable {
+    let isIntact = Atomic<Bool>(true)
 }
 
 /// The engine's clock, moved forward by hand.

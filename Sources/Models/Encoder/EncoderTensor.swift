@@ -86,4 +86,5 @@ final class RenamedTensors: TensorFile {
     func tensor(named name: String) -> GGUFTensor? { file.tensor(named: stored(name)) }
     func bytes(of tensor: GGUFTensor) -> UnsafeRawBufferPointer { file.bytes(of: tensor) }
     func contentDigest() -> ContentDigest { file.contentDigest() }
+    func marks() -> [FileMark] { file.marks() }
 }

@@ -77,6 +77,7 @@ final class HuggingFaceTensors: TensorFile {
     func tensor(named name: String) -> GGUFTensor? { file.tensor(named: names.stored(name)) }
     func bytes(of tensor: GGUFTensor) -> UnsafeRawBufferPointer { file.bytes(of: tensor) }
     func contentDigest() -> ContentDigest { file.contentDigest() }
+    func marks() -> [FileMark] { file.marks() }
 
     func values(of tensor: GGUFTensor) -> [Float] {
         let stored = Dequantization.values(of: file.bytes(of: tensor), type: tensor.type)

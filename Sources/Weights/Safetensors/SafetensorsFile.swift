@@ -45,4 +45,6 @@ package final class SafetensorsFile: TensorFile {
         mapping.willReadAll()
         return ContentDigest(of: mapping.bytes)
     }
+
+    package func marks() -> [FileMark] { [FileMark(mapping)] }
 }

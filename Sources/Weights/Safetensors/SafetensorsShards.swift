@@ -99,4 +99,6 @@ package final class SafetensorsShards: TensorFile {
         let digests = files.map { $0.contentDigest().description }.joined(separator: " ")
         return Array(digests.utf8).withUnsafeBytes { ContentDigest(of: $0) }
     }
+
+    package func marks() -> [FileMark] { files.flatMap { $0.marks() } }
 }

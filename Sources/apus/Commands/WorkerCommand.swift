@@ -59,12 +59,13 @@ struct WorkerCommand: ParsableCommand {
                         makeTracer: { export?.tracer(metrics: registry, logger: logger) }
                     ) {
                         let file = try ModelFile(path: worker.model)
+                        let isIntact = file.watch()
                         var tokenizer = try file.tokenizer()
                         tokenizer.chatTemplate = template ?? tokenizer.chatTemplate
                         let limits = MachineLimits.current()
                         let (runtime, use) = try file.load(transformer, limits)
                         logger.info("model is loaded", metadata: Self.metadata(use, limits))
-                        return LoadedModel(runtime: runtime, tokenizer: tokenizer)
+                        return LoadedModel(runtime: runtime, tokenizer: tokenizer, isIntact: isIntact)
                     }
                 }
                 logger.info(
@@ -75,9 +76,10 @@ struct WorkerCommand: ParsableCommand {
                 }
                 await export?.close()
                 try? await group.shutdownGracefully()
+                if service.modelWasLost { throw ExitCode(1) }
             }
         } failed: { sentence in
-            // All that can fail is before the worker is ready.
+            // All that fails with a sentence does so before the worker is ready.
             if let announceDescriptor { ProcessTies.announceFailure(sentence, to: announceDescriptor) }
         }
     }
