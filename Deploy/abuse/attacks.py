@@ -75,7 +75,7 @@ HTTP1 = [
     Refused("path that climbs in code", get(b"GET /%2e%2e/etc HTTP/1.1")),
     Refused("encoded slash", get(b"GET /v1%2fmodels HTTP/1.1")),
     Refused("backslash", get(b"GET /v1\\models HTTP/1.1")),
-    Refused("whole address as target", get(b"GET http://elsewhere/ HTTP/1.1")),
+    Refused("a user before the host of the target", get(b"GET http://user@elsewhere/ HTTP/1.1")),
     Refused("CONNECT", get(b"CONNECT elsewhere:443 HTTP/1.1")),
     Refused("address of 100 KB", get(b"GET /" + b"a" * 100_000 + b" HTTP/1.1"), (431,)),
     Refused("header of 100 KB", get(headers=HOST + b"A: " + b"b" * 100_000 + b"\r\n"), (431,)),

@@ -27,6 +27,7 @@ final class APICall {
     /// The service has its request, and leaves a line of it.
     private var isAccepted = false
     private let abandonment = Abandonment()
+    private var reader = SlowReader()
 
     init(_ exchange: any HTTPExchange, core: APICore, route: String, id: String) {
         self.exchange = exchange
@@ -125,7 +126,8 @@ extension APICall {
     func write(_ events: ByteBuffer) -> Bool {
         guard !isOver else { return true }
         exchange.write(events)
-        guard exchange.unsentByteCount > core.options.unsentByteCountMax else { return true }
+        let unsent = exchange.unsentByteCount
+        guard reader.isTooSlow(unsentByteCount: unsent, core.options, on: exchange.eventLoop) else { return true }
         end()
         exchange.abort()
         return false

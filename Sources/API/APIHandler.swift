@@ -2,7 +2,7 @@ import Glibc
 package import HTTP
 import Inference
 package import Logging
-import NIOCore
+package import NIOCore
 package import Serving
 package import Telemetry
 
@@ -31,14 +31,17 @@ package final class APIHandler: HTTPHandler {
 
     package func handle(_ exchange: any HTTPExchange) { core.handle(exchange, among: routes) }
 
+    package func refused(status: Int, sentence: String, on eventLoop: any EventLoop) {
+        core.refusedAtTheDoor(status: status, sentence: sentence, on: eventLoop)
+    }
+
     /// How its listener should be: what is refused there has OpenAI's shape too, and models' names may have slashes.
     package static var listenerOptions: HTTPListenerOptions {
         var options = HTTPListenerOptions()
         options.head.encodedSlashesBelow = ["/v1/models/", "/v2/models/"]
         options.refusalBody = { status, sentence in
             var body = ByteBuffer()
-            APIError(status: status, message: sentence, type: "invalid_request_error", code: "bad_http").write(
-                into: &body)
+            ErrorTable.badHTTP(status: status, sentence).write(into: &body)
             return ("application/json", body)
         }
         return options
@@ -64,6 +67,10 @@ package final class AdminHandler: HTTPHandler {
     }
 
     package func handle(_ exchange: any HTTPExchange) { core.handle(exchange, among: routes) }
+
+    package func refused(status: Int, sentence: String, on eventLoop: any EventLoop) {
+        core.refusedAtTheDoor(status: status, sentence: sentence, on: eventLoop)
+    }
 }
 
 /// Runs work on a thread that may block: a pool's `submit`, as a rule. Every piece handed in must run, once.
@@ -185,6 +192,15 @@ final class APICore {
                 headers: [HTTPField("allow", methods.joined(separator: ", "))])
         case .none: failUnknown(exchange, .notFound(path: path))
         }
+    }
+
+    /// Of a request that the listener could not read, so that nobody knows who asked for what.
+    func refusedAtTheDoor(status: Int, sentence: String, on eventLoop: any EventLoop) {
+        let (route, code) = ("other", ErrorTable.badHTTP(status: status, sentence).code)
+        answered(route: route, status: status)
+        refused(code: code)
+        guard let refusalLog, let origin = origin(id: nil, route: route, trace: nil, []) else { return }
+        refusalLog.refused(origin, status: status, code: code, reason: sentence, tenant: "", on: eventLoop)
     }
 
     /// Who is not known is not told what there is.

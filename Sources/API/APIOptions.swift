@@ -34,8 +34,10 @@ package struct APIOptions: Sendable {
     package var stopTokenCountMax = 64
     /// Each is applied to the logits at every token.
     package var logitBiasCountMax = 1_024
-    /// Response bytes that may wait for a slow reader before its connection is given up.
+    /// Response bytes that may wait for a reader for longer than `unsentSeconds`; with more it is given up.
     package var unsentByteCountMax = 4 << 20
+    /// More than `unsentByteCountMax` may wait for so long: a large answer that is written at once needs its time.
+    package var unsentSeconds: Int64 = 10
     /// A comment goes down a silent stream this often, so that proxies in between keep it open.
     package var keepAliveSeconds: Int64 = 10
     /// When the client says nothing.

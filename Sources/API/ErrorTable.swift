@@ -55,7 +55,14 @@ enum ErrorTable {
             APIError(
                 status: 408, message: "The body did not arrive in full.", type: "invalid_request_error",
                 code: "incomplete_body")
+        case .malformed(let sentence):
+            badHTTP(status: 400, sentence)
         }
+    }
+
+    /// What no route has seen.
+    static func badHTTP(status: Int, _ sentence: String) -> APIError {
+        APIError(status: status, message: sentence, type: "invalid_request_error", code: "bad_http")
     }
 
     private static func subject(_ share: QueueShare) -> String {

@@ -1,3 +1,5 @@
+package import NIOCore
+
 /// Finds the method of a gRPC call and hands other requests on. One per event loop.
 package final class GRPCDispatcher: HTTPHandler {
     private struct Method {
@@ -56,6 +58,10 @@ package final class GRPCDispatcher: HTTPHandler {
                     "a connection may have \(limits.callCountMax) calls of \(call.path) open at once"))
         }
         method.serve(call)
+    }
+
+    package func refused(status: Int, sentence: String, on eventLoop: any EventLoop) {
+        fallback?.refused(status: status, sentence: sentence, on: eventLoop)
     }
 
     /// - Returns: false when the connection has as many calls of the method as it may.

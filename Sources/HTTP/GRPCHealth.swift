@@ -9,6 +9,7 @@ package final class GRPCHealth: Sendable {
         var isServing: [String: Bool] = ["": true]
         var watchers: [Int: Watcher] = [:]
         var watcherCount = 0
+        var isShutDown = false
     }
 
     private struct Watcher {
@@ -22,7 +23,9 @@ package final class GRPCHealth: Sendable {
 
     package func setServing(_ service: String, _ isServing: Bool) {
         let told = state.withLock { state -> [Watcher] in
-            guard state.isServing.updateValue(isServing, forKey: service) != isServing else { return [] }
+            guard !state.isShutDown, state.isServing.updateValue(isServing, forKey: service) != isServing else {
+                return []
+            }
             return state.watchers.values.filter { $0.service == service }
         }
         for watcher in told {
@@ -35,6 +38,7 @@ package final class GRPCHealth: Sendable {
     /// Nothing serves any more: watchers hear it and their calls end, so that they do not hold up a draining listener.
     package func shutDown() {
         let told = state.withLock { state -> [Watcher] in
+            state.isShutDown = true
             for service in state.isServing.keys { state.isServing[service] = false }
             defer { state.watchers = [:] }
             return Array(state.watchers.values)
@@ -42,10 +46,12 @@ package final class GRPCHealth: Sendable {
         for watcher in told {
             watcher.call.eventLoop.execute {
                 watcher.call.value.send(Self.response(.notServing))
-                watcher.call.value.finish(GRPCStatus(.unavailable, "the server is shutting down"))
+                watcher.call.value.finish(Self.shuttingDown)
             }
         }
     }
+
+    private static let shuttingDown = GRPCStatus(.unavailable, "the server is shutting down")
 
     /// Adds both methods to a dispatcher.
     package func register(in dispatcher: GRPCDispatcher) {
@@ -75,11 +81,13 @@ package final class GRPCHealth: Sendable {
                 return call.finish(GRPCStatus(.invalidArgument, "the request is not a HealthCheckRequest"))
             }
             let watcher = Watcher(service: service, call: NIOLoopBound(call, eventLoop: call.eventLoop))
-            let key = self.state.withLock { state in
+            let key = self.state.withLock { state -> Int? in
+                guard !state.isShutDown else { return nil }
                 state.watcherCount += 1
                 state.watchers[state.watcherCount] = watcher
                 return state.watcherCount
             }
+            guard let key else { return call.finish(Self.shuttingDown) }
             call.onCancelled = { _ in self.state.withLock { $0.watchers[key] = nil } }
             call.send(Self.response(self.status(service)))
         }

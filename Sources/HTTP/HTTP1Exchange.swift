@@ -103,17 +103,25 @@ final class HTTP1Exchange: HTTPExchange {
         guard response != .over else { return }
         response = .over
         let gone = onClientGone
-        let deliver = body.fail()
+        let deliver = body.fail(.incomplete)
         leave()
-        deliver?()
         gone?()
+        deliver?()
+    }
+
+    /// The rest of the body will not come, although the client is there.
+    /// - Returns: whether whoever waited for it has answered.
+    func bodyFailed(_ error: HTTPBodyError) -> Bool {
+        guard response == .none else { return false }
+        body.fail(error)?()
+        return response != .none
     }
 
     /// Lets go of every callback: they may hold this exchange in turn.
     private func leave() {
         session = nil
         onClientGone = nil
-        _ = body.fail()
+        _ = body.fail(.incomplete)
     }
 
     var unsentByteCount: Int { session?.unsentByteCount ?? 0 }

@@ -53,7 +53,7 @@ enum HTTP1HeadReader {
             throw .malformed("the method is not a name")
         }
         let minorVersion = try minorVersion(line[(start + second + 1)...])
-        guard let target = RequestTarget(path, encodedSlashesBelow: limits.encodedSlashesBelow) else {
+        guard let target = RequestTarget(pathOf: path, encodedSlashesBelow: limits.encodedSlashesBelow) else {
             throw .malformed("the path is not plain")
         }
         return (String(decoding: method, as: UTF8.self), target, minorVersion)

@@ -5,6 +5,8 @@ import NIOCore
 /// Strict where parsers disagree, for there request smuggling lives: no folded lines, bare CR or LF, space before a
 /// colon, doubled or joined lengths, transfer codings other than `chunked`, length together with coding. One parser
 /// reads the raw bytes, so nothing was normalised before it looked. After an error the connection must end.
+///
+/// One empty line before a request is passed over, as some clients end a body with it (section 2.2).
 struct HTTP1RequestParser {
     enum Event: Equatable {
         case needsMoreBytes
@@ -27,6 +29,7 @@ struct HTTP1RequestParser {
     private let limits: HTTPHeadLimits
     private var state = State.head(scanned: 0, lastByte: 0)
     private var trailerByteCount = 0
+    private var hasPassedLine = false
 
     init(limits: HTTPHeadLimits) {
         self.limits = limits
@@ -67,6 +70,7 @@ struct HTTP1RequestParser {
             case .end:
                 state = .head(scanned: 0, lastByte: 0)
                 trailerByteCount = 0
+                hasPassedLine = false
                 return .end
             }
         }
@@ -82,6 +86,12 @@ struct HTTP1RequestParser {
     ) throws(HTTP1Refusal) -> Event {
         var position = scanned
         var previous = lastByte
+        if scanned == 0, !hasPassedLine, input.getInteger(at: input.readerIndex, as: UInt8.self) == UInt8(ascii: "\r") {
+            guard let line = input.getInteger(at: input.readerIndex, as: UInt16.self) else { return .needsMoreBytes }
+            guard line == 0x0d0a else { throw .malformed("CR stands inside a line") }
+            input.moveReaderIndex(forwardBy: 2)
+            hasPassedLine = true
+        }
         let headEnd = try Self.findHeadEnd(input.readableBytesSpan, &position, &previous)
         guard position <= limits.byteCountMax else { throw .headTooLarge(limits) }
         guard let headEnd, let head = input.readBytes(length: headEnd) else {
@@ -189,6 +199,9 @@ enum HTTP1Refusal: Error, Equatable {
     case versionNotSupported
     case expectationFailed
     case timedOut
+
+    /// What it is to somebody who waits for the body.
+    var bodyError: HTTPBodyError { self == .timedOut ? .incomplete : .malformed(sentence) }
 
     var status: Int {
         switch self {

@@ -179,14 +179,16 @@ final class HTTP1Session: ChannelDuplexHandler, ConnectionStage {
         context?.read()
     }
 
-    /// Answers at the door. An exchange whose body turned out malformed is over for its handler as well.
+    /// Whoever waits for the body answers; where nobody does, the listener.
     private func refuse(_ refusal: HTTP1Refusal) {
+        input.clear()
         let exchange = current
+        if let exchange, exchange.bodyFailed(refusal.bodyError) { return }
         current = nil
         let hasBegun = exchange.map { !$0.isUnanswered } ?? false
         exchange?.clientGone()
         guard !hasBegun else { return close() }
-        let (type, body) = connection.loop.options.refusalBody(refusal.status, refusal.sentence)
+        let (type, body) = connection.loop.refusal(refusal)
         let headers = [
             HTTPField("content-type", type),
             HTTPField("content-length", String(body.readableBytes)),
@@ -252,6 +254,8 @@ final class HTTP1Session: ChannelDuplexHandler, ConnectionStage {
 
     var unsentByteCount: Int { output.unsentByteCount(context) }
 
+    var isSending: Bool { output.isSending(context) }
+
     private func write(_ write: (inout ByteBuffer) -> Void) {
         if output.write(write) { scheduleFlush() }
     }
@@ -267,7 +271,8 @@ final class HTTP1Session: ChannelDuplexHandler, ConnectionStage {
         output.isScheduled = false
         guard let context else { return }
         if let bytes = output.take(for: context) { context.writeAndFlush(wrapOutboundOut(bytes), promise: nil) }
-        if output.bytes.readableBytes > options.unsentByteCountMax { return close() }
+        // An answer that has ended grows no more, and its reader has all the time it needs.
+        if current != nil, output.bytes.readableBytes > options.unsentByteCountMax { return close() }
         // The channel is not writable until most of it is read, and that calls here.
         if pace.flushed(unsentByteCount: unsentByteCount) { setTurn() }
         if phase == .lingering, output.bytes.readableBytes == 0 { context.close(mode: .output, promise: nil) }
@@ -297,7 +302,9 @@ final class HTTP1Session: ChannelDuplexHandler, ConnectionStage {
         switch phase {
         case .closed: break
         case .lingering:
-            if output.bytes.readableBytes == 0, now - waitingSince > timeouts.linger { close() }
+            // A slow reader has all the time it needs for what was said.
+            if output.isSending(context) { waitingSince = now }
+            if now - waitingSince > timeouts.linger { close() }
         case .serving:
             if let current {
                 if current.body.isTooSlow(now: now, timeouts) { refuse(.timedOut) }

@@ -49,8 +49,7 @@ final class HTTP2Exchange: HTTP2Stream, HTTPExchange {
 
     private func refuse(_ refusal: HTTP1Refusal) {
         session?.invalidFrameArrived()
-        guard let options = server?.connection.loop.options else { return }
-        let (type, body) = options.refusalBody(refusal.status, refusal.sentence)
+        guard let (type, body) = server?.connection.loop.refusal(refusal) else { return }
         respond(status: refusal.status, headers: [HTTPField("content-type", type)], body: body)
     }
 
@@ -103,23 +102,25 @@ final class HTTP2Exchange: HTTP2Stream, HTTPExchange {
     private func tellGone() {
         let gone = onClientGone
         onClientGone = nil
-        let deliver = body.fail()
+        let deliver = body.fail(.incomplete)
         guard !isOver else { return }
         isOver = true
-        deliver?()
         gone?()
+        deliver?()
     }
 
     func sweep(now: NIODeadline, _ timeouts: HTTPTimeouts) {
         if let lingering, now - lingering.since > timeouts.linger { stopLingering() }
         if body.isTooSlow(now: now, timeouts) { bodyIsLate() }
         guard let options = server?.connection.loop.options else { return }
-        if isStuck(now: now, limit: timeouts.sendProgress) || unsentByteCount > options.unsentByteCountMax { giveUp() }
+        // An answer that has ended grows no more, and its reader has all the time it needs.
+        let isTooMuch = !isOver && unsentByteCount > options.unsentByteCountMax
+        if isTooMuch || isStuck(now: now, limit: timeouts.sendProgress) { giveUp() }
     }
 
     /// What is gathered of the request has taken its time.
     func bodyIsLate() {
-        if let deliver = body.fail() {
+        if let deliver = body.fail(.incomplete) {
             deliver()
         } else {
             session?.reset(self, code: NGHTTP2_ENHANCE_YOUR_CALM)

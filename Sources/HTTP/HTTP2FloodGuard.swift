@@ -5,7 +5,8 @@ import NIOCore
 ///
 /// - Provoked resets and invalid frames (CVE-2025-8671), PING, SETTINGS, PRIORITY, empty frames (CVE-2019-9511 to 9518),
 ///   heads of streams that are closed: a token each.
-/// - WINDOW_UPDATE: ten per DATA frame that we sent, and some to begin with. Envoy's rule.
+/// - WINDOW_UPDATE: ten per DATA frame that we sent, and some to begin with. Envoy's rule. Within it they are what an
+///   answer's reader has to say, so they count as payload below.
 /// - All bytes against those of heads and data, eight to one. nginx's rule; it also ends frames of unknown types and
 ///   DATA of closed streams, which nghttp2 skips without a word.
 struct HTTP2FloodGuard {
@@ -23,8 +24,8 @@ struct HTTP2FloodGuard {
         windowUpdatesAllowed = limits.controlFrames.burst
     }
 
-    /// A frame's head and 8 bytes.
-    private static let pingByteCount = 17
+    /// A frame's head and 8 bytes, or 4.
+    private static let (pingByteCount, windowUpdateByteCount) = (17, 13)
 
     mutating func received(byteCount: Int) {
         receivedByteCount += byteCount
@@ -48,6 +49,7 @@ struct HTTP2FloodGuard {
             return
         case NGHTTP2_WINDOW_UPDATE.rawValue:
             windowUpdateCount += 1
+            payloadByteCount += Self.windowUpdateByteCount
             if windowUpdateCount > windowUpdatesAllowed { isFlooded = true }
             return
         case NGHTTP2_RST_STREAM.rawValue, NGHTTP2_GOAWAY.rawValue:

@@ -62,7 +62,7 @@ final class HTTP2ServerSession: HTTP2Session, ConnectionStage {
     func drain() {
         guard case .no = draining, phase == .open else { return }
         if streams.isEmpty { return finishDraining() }
-        draining = .noticed(now)
+        draining = .noticed(.now())
         nghttp2_submit_shutdown_notice(session)
         flushSoon()
     }
@@ -79,7 +79,11 @@ final class HTTP2ServerSession: HTTP2Session, ConnectionStage {
         let timeouts = connection.loop.options.timeouts
         if let context, output.isStuck(context, now: now, limit: timeouts.sendProgress) { return close() }
         if case .ending(let since) = phase {
-            if now - since > timeouts.linger { close() }
+            if output.isSending(context) {
+                stillEnding(now)
+            } else if now - since > timeouts.linger {
+                close()
+            }
             return
         }
         if case .noticed(let at) = draining, now - at >= Self.noticeTime { finishDraining() }
@@ -102,6 +106,8 @@ final class HTTP2ServerSession: HTTP2Session, ConnectionStage {
     var unsentByteCount: Int {
         streams.values.reduce(output.unsentByteCount(context)) { $0 + $1.unsentByteCount }
     }
+
+    var isSending: Bool { output.isSending(context) || streams.values.contains { $0.unsentByteCount > 0 } }
 
     /// The fullest streams end, and the others go on: behind a proxy they are other clients'. When no stream holds anything
     /// the client does not even read what is written already, and the connection closes.

@@ -313,6 +313,11 @@ class HTTP2Session: ChannelDuplexHandler {
         flushSoon()
     }
 
+    /// What was said is still on its way.
+    func stillEnding(_ now: NIODeadline) {
+        if case .ending = phase { phase = .ending(since: now) }
+    }
+
     /// Says that streams above the last one seen were not processed, and closes when the rest is done.
     func goAway() {
         guard let session else { return }

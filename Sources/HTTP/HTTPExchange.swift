@@ -59,6 +59,14 @@ extension HTTPExchange {
 /// Serves exchanges. Called on the connection's event loop.
 package protocol HTTPHandler: AnyObject {
     func handle(_ exchange: any HTTPExchange)
+
+    /// The listener has answered something that is no request, of which `handle` does not hear. By default nobody minds.
+    /// - Parameter sentence: why; it has no word of the client's.
+    func refused(status: Int, sentence: String, on eventLoop: any EventLoop)
+}
+
+extension HTTPHandler {
+    package func refused(status: Int, sentence: String, on eventLoop: any EventLoop) {}
 }
 
 /// A header field; `name` is lower case.
@@ -113,4 +121,6 @@ package enum HTTPBodyError: Error, Equatable, Sendable {
     case tooLarge(limit: Int)
     /// The client went away or stalled in the middle of the body.
     case incomplete
+    /// Its framing is broken; a sentence about it.
+    case malformed(String)
 }

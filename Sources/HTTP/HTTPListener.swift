@@ -116,16 +116,22 @@ package final class HTTPListener: Sendable {
 
     /// Accepts whoever has connected and nobody else, tells the clients to go elsewhere (GOAWAY, `connection: close`),
     /// lets running exchanges finish, and closes what is left after `limit`.
-    package func drain(within limit: TimeAmount) async {
+    /// - Parameter sending: connections that are still being sent something have at least so long.
+    package func drain(within limit: TimeAmount, sending: TimeAmount = .zero) async {
         await AcceptQueue.drain(channel)
         try? await channel.close().get()
         let loops = self.loops
         let drained = loops.map { loop in loop.eventLoop.flatSubmit { loop.value.drain() } }
-        let timer = channel.eventLoop.scheduleTask(in: limit) {
-            for loop in loops { loop.eventLoop.execute { _ = loop.value.close() } }
-        }
+        let timers = [
+            channel.eventLoop.scheduleTask(in: limit) {
+                for loop in loops { loop.eventLoop.execute { loop.value.closeUnlessSending() } }
+            },
+            channel.eventLoop.scheduleTask(in: max(limit, sending)) {
+                for loop in loops { loop.eventLoop.execute { _ = loop.value.close() } }
+            },
+        ]
         for loop in drained { try? await loop.get() }
-        timer.cancel()
+        for timer in timers { timer.cancel() }
     }
 
     /// Stops accepting and closes every connection now.

@@ -82,11 +82,11 @@ struct RequestBody {
     }
 
     /// The rest will not come. A receiver learns of it by its exchange's `onClientGone`.
-    mutating func fail() -> Delivery? {
+    mutating func fail(_ error: HTTPBodyError) -> Delivery? {
         defer { reader = .finished }
         kept = ByteBuffer()
         guard case .collecting(_, let done) = reader else { return nil }
-        return { done(.failure(.incomplete)) }
+        return { done(.failure(error)) }
     }
 
     /// See ``HTTPExchange/gathering(_:)``.

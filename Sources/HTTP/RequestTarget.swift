@@ -23,6 +23,42 @@ struct RequestTarget: Equatable {
         query = end == bytes.endIndex ? nil : String(decoding: bytes[bytes.index(after: end)...], as: UTF8.self)
     }
 
+    /// Also of the absolute form, as clients send it that take the server for their proxy (RFC 9112 3.2.2). Whose name it
+    /// has there matters to nobody here, no more than that in `host`.
+    init?(pathOf target: ArraySlice<UInt8>, encodedSlashesBelow: [String]) {
+        guard target.first != UInt8(ascii: "/") else {
+            self.init(target, encodedSlashesBelow: encodedSlashesBelow)
+            return
+        }
+        let (scheme, authority, path) = Self.parts(target)
+        guard ["http", "https"].contains(String(decoding: scheme, as: UTF8.self).lowercased()), !authority.isEmpty,
+            authority.allSatisfy(Self.isAuthorityByte)
+        else { return nil }
+        self.init(path.isEmpty ? [UInt8(ascii: "/")] : path, encodedSlashesBelow: encodedSlashesBelow)
+    }
+
+    /// Of "scheme://authority/path"; all empty where it is nothing like that.
+    private static func parts(
+        _ target: ArraySlice<UInt8>
+    ) -> (scheme: ArraySlice<UInt8>, authority: ArraySlice<UInt8>, path: ArraySlice<UInt8>) {
+        let scheme = target.prefix { $0 != UInt8(ascii: ":") }
+        let rest = target[scheme.endIndex...]
+        guard rest.starts(with: "://".utf8) else { return ([], [], []) }
+        let authority = rest.dropFirst(3).prefix { $0 != UInt8(ascii: "/") }
+        return (scheme, authority, rest[authority.endIndex...])
+    }
+
+    /// Of a name or an address with a port; nobody's password stands before it.
+    private static func isAuthorityByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
+            UInt8(ascii: ":"), UInt8(ascii: "["), UInt8(ascii: "]"):
+            true
+        default: false
+        }
+    }
+
     /// Nearly all paths: of letters, digits, "-" and "_" between single slashes, there is nothing else to find out.
     private static func isSimple(_ bytes: some Collection<UInt8>) -> Bool {
         guard bytes.first == UInt8(ascii: "/") else { return false }

@@ -10,6 +10,8 @@ protocol ConnectionStage: AnyObject {
     func close()
     /// Bytes of answers that have not reached the socket.
     var unsentByteCount: Int { get }
+    /// Whether there are such bytes.
+    var isSending: Bool { get }
     /// Gives up answers that hold so many unsent bytes, and no more than it must.
     /// - Returns: how many they held.
     func giveUpUnsent(_ byteCount: Int) -> Int
@@ -21,6 +23,7 @@ protocol ConnectionStage: AnyObject {
 
 extension ConnectionStage {
     var unsentByteCount: Int { 0 }
+    var isSending: Bool { false }
     func giveUpUnsent(_ byteCount: Int) -> Int {
         let unsent = unsentByteCount
         close()
@@ -39,6 +42,8 @@ final class ServerLoop {
     private(set) var now = NIODeadline.now()
     private(set) var date = HTTPDate()
     private(set) var isDraining = false
+    /// Only connections that are being sent something are left.
+    private var closesUnlessSending = false
     private(set) var connections: [ObjectIdentifier: ServerConnection] = [:]
     private var sweeper: RepeatedTask?
     private var emptied: EventLoopPromise<Void>?
@@ -95,6 +100,13 @@ final class ServerLoop {
         date.update()
         for connection in connections.values { connection.stage?.sweep(now: now) }
         keepBudgets()
+        if closesUnlessSending { closeUnlessSending() }
+    }
+
+    /// What a session answers by itself, which the handler is told of.
+    func refusal(_ refusal: HTTP1Refusal) -> (contentType: String, body: ByteBuffer) {
+        handler.refused(status: refusal.status, sentence: refusal.sentence, on: eventLoop)
+        return options.refusalBody(refusal.status, refusal.sentence)
     }
 
     /// Completes when the last connection is gone.
@@ -103,6 +115,12 @@ final class ServerLoop {
         let done = whenEmpty()
         for connection in connections.values { connection.stage?.drain() }
         return done
+    }
+
+    /// From now on connections close as soon as nothing is left to be sent.
+    func closeUnlessSending() {
+        closesUnlessSending = true
+        for case let stage? in connections.values.map(\.stage) where !stage.isSending { stage.close() }
     }
 
     func close() -> EventLoopFuture<Void> {

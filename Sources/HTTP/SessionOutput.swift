@@ -51,12 +51,15 @@ struct SessionOutput {
         (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
     }
 
+    /// Bytes wait here or in the channel.
+    func isSending(_ context: ChannelHandlerContext?) -> Bool { bytes.readableBytes > 0 || Self.buffered(context) > 0 }
+
     /// Bytes wait and none has moved for `limit`.
     mutating func isStuck(_ context: ChannelHandlerContext, now: NIODeadline, limit: TimeAmount) -> Bool {
-        let buffered = Self.buffered(context)
-        let sent = handedByteCount - buffered
-        guard buffered > 0 || bytes.readableBytes > 0, sent <= sentByteCount, let since = stuckSince else {
-            stuckSince = buffered > 0 || bytes.readableBytes > 0 ? now : nil
+        let isSending = isSending(context)
+        let sent = handedByteCount - Self.buffered(context)
+        guard isSending, sent <= sentByteCount, let since = stuckSince else {
+            stuckSince = isSending ? now : nil
             sentByteCount = sent
             return false
         }

@@ -259,10 +259,12 @@ final class RouterProcess: Sendable {
         let once = Once(empty)
         eventLoop.execute { state.value.router.drain { once.complete() } }
         let limit = eventLoop.scheduleTask(in: .milliseconds(Int64(front.drainSeconds * 1000))) { once.complete() }
+        let deadline = NIODeadline.now() + .milliseconds(Int64(front.drainSeconds * 1000))
         try? await empty.futureResult.get()
         limit.cancel()
-        // Answers that have ended reach their clients before the sockets close.
-        for listener in listeners { await listener.drain(within: .seconds(2)) }
+        health.shutDown()
+        // Answers that have ended reach their clients before the sockets close. The admin port is the last.
+        for listener in listeners { await listener.drain(within: .seconds(2), sending: deadline - .now()) }
     }
 
     private func stop() async {

@@ -103,7 +103,16 @@ import Testing
         exchange.unsentByteCount = 1_000
         desk.service.produce(.delta(choice: 0, text: "a", tokens: [1], logprobs: []))
         #expect(!exchange.isAborted)
-        exchange.unsentByteCount = 1_001
+        // Much may be written at once. It counts when it stays.
+        for unsent in [1_001, 1_000, 5_000_000] {
+            exchange.unsentByteCount = unsent
+            desk.service.produce(.delta(choice: 0, text: "b", tokens: [1], logprobs: []))
+            #expect(!exchange.isAborted)
+            desk.loop.advanceTime(by: .seconds(9))
+        }
+        desk.service.produce(.delta(choice: 0, text: "b", tokens: [1], logprobs: []))
+        #expect(!exchange.isAborted)
+        desk.loop.advanceTime(by: .seconds(1))
         desk.service.produce(.delta(choice: 0, text: "b", tokens: [1], logprobs: []))
         #expect(exchange.isAborted && !exchange.isFinished)
         #expect(desk.service.cancelled == [RequestID(1)])
@@ -127,7 +136,10 @@ import Testing
                 case "failed": desk.service.produce(.failed(.internalFailure("x")))
                 case "slow" where streams:
                     call.unsentByteCount = 5 << 20
-                    desk.service.produce(.delta(choice: 0, text: "a", tokens: [1], logprobs: []))
+                    for _ in 0..<2 {
+                        desk.service.produce(.delta(choice: 0, text: "a", tokens: [1], logprobs: []))
+                        desk.loop.advanceTime(by: .seconds(10))
+                    }
                 case "gone", "slow": call.onClientGone?()
                 default: break
                 }

@@ -6,6 +6,7 @@ import NIOCore
 import NIOEmbedded
 import Serving
 import SwiftProtobuf
+import Telemetry
 import TestSupport
 import Testing
 
@@ -114,6 +115,18 @@ import Testing
 
         #expect(recorder.lines.map { $0.metadata["code"]?.description } == ["client_gone"])
         #expect(recorder.lines.map { $0.metadata["id"]?.description } == ["mine-1"])
+    }
+
+    @Test func `what the listener could not read is counted and has its line`() throws {
+        let recorder = LogRecorder()
+        let desk = Self.desk(recorder)
+        desk.handler.refused(status: 431, sentence: "The head is too large.", on: desk.loop)
+
+        let line = try #require(recorder.lines.first)
+        let said = ["status", "code", "reason"].map { line.metadata[$0]?.description }
+        #expect(said == ["431", "bad_http", "The head is too large."])
+        #expect(desk.metrics.counter(.httpRequests, labels: ["other", "431"]).value == 1)
+        #expect(desk.metrics.counter(.requestsRejected, labels: ["bad_http"]).value == 1)
     }
 
     @Test func `a hundred lines a second, and a count of the rest`() {

@@ -269,6 +269,10 @@ import Testing
             })
         #expect(watched.messages == ["\u{8}\u{3}", "\u{8}\u{1}", "\u{8}\u{2}"])
         #expect(watched.status?.code == .unavailable)
+        let late = try await call(client, "/grpc.health.v1.Health/Watch", [request("")])
+        #expect(late.messages == [] && late.status?.code == .unavailable)
+        health.setServing("", true)
+        #expect(try await call(client, check, [request("")]).messages == ["\u{8}\u{2}"])
         try await server.stop()
     }
 }

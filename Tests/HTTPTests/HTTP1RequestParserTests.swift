@@ -51,7 +51,7 @@ import Testing
         let text =
             "POST /a?b=c HTTP/1.1\r\nHost: h\r\nX-Long:  a b \t\r\nContent-Length: 5\r\n\r\nhello"
             + "POST /b HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n3;x=y\r\nabc\r\nA\r\n0123456789\r\n0\r\nT: v\r\n\r\n"
-            + "GET /c HTTP/1.0\r\n\r\n"
+            + "\r\nGET http://h/c HTTP/1.0\r\n\r\n"
 
         let (events, refusal) = parse(text, step: step)
 
@@ -105,14 +105,16 @@ import Testing
         Refused(400, head + "X: a\nY: b\r\n\r\n"), Refused(400, head + "X: a\rY: b\r\n\r\n"),
         Refused(400, head + "X: a\u{0}b\r\n\r\n"), Refused(400, head + "X: a\u{1}b\r\n\r\n"),
         Refused(400, head + ": a\r\n\r\n"), Refused(400, head + "X\r\n\r\n"), Refused(400, head + "X(: a\r\n\r\n"),
-        Refused(400, "POST / HTTP/1.1\nHost: h\n\n"), Refused(400, "\r\nPOST / HTTP/1.1\r\nHost: h\r\n\r\n"),
+        Refused(400, "POST / HTTP/1.1\nHost: h\n\n"), Refused(400, "\r\n\r\n" + head + "\r\n"),
+        Refused(400, "\rPOST / HTTP/1.1\r\nHost: h\r\n\r\n"), Refused(400, "\nPOST / HTTP/1.1\r\nHost: h\r\n\r\n"),
         Refused(400, "POST / HTTP/1.1\r\n\r\n"), Refused(400, head + "Host: i\r\n\r\n"),
         Refused(400, "POST  / HTTP/1.1\r\nHost: h\r\n\r\n"), Refused(400, "POST / HTTP/1.1 \r\nHost: h\r\n\r\n"),
         Refused(400, "POST /\r\nHost: h\r\n\r\n"), Refused(400, "POST / http/1.1\r\nHost: h\r\n\r\n"),
         Refused(505, "POST / HTTP/2.0\r\nHost: h\r\n\r\n"), Refused(505, "POST / HTTP/1.2\r\nHost: h\r\n\r\n"),
         Refused(400, "P(ST / HTTP/1.1\r\nHost: h\r\n\r\n"), Refused(400, "POST /../ HTTP/1.1\r\nHost: h\r\n\r\n"),
         Refused(400, "POST /%2f HTTP/1.1\r\nHost: h\r\n\r\n"),
-        Refused(400, "GET http://h/ HTTP/1.1\r\nHost: h\r\n\r\n"),
+        Refused(400, "GET http:/h/ HTTP/1.1\r\nHost: h\r\n\r\n"),
+        Refused(400, "GET http://h/../ HTTP/1.1\r\nHost: h\r\n\r\n"),
         Refused(400, "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"),
         Refused(417, head + "Expect: tea\r\n\r\n"),
         Refused(400, chunked + "-1\r\n"), Refused(400, chunked + "+1\r\na\r\n"), Refused(400, chunked + "1_0\r\n"),

@@ -1,5 +1,6 @@
 import Foundation
 import NIOCore
+import Synchronization
 import Testing
 
 @testable import HTTP
@@ -95,6 +96,61 @@ import Testing
 
         #expect(text.hasPrefix("HTTP/1.1 413 ") && text.hasSuffix("too large"))
         #expect(text.contains("connection: close\r\n"))
+        try await server.stop()
+    }
+
+    @Test func `whoever waits for a body answers for it when its framing breaks`() async throws {
+        let server = try await TestServer.echo()
+        let socket = try RawSocket(port: server.port)
+
+        socket.send("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n")
+        let text = socket.receiveAll()
+
+        #expect(text?.hasPrefix("HTTP/1.1 400 ") == true)
+        #expect(text?.hasSuffix("The request is malformed: a chunk is longer than its size says.") == true)
+        try await server.stop()
+    }
+
+    @Test(arguments: [1, 2])
+    func `a handler hears that its client is gone before it hears that the body is not whole`(
+        version: Int
+    ) async throws {
+        let heard = Mutex<[String]>([])
+        let server = try await TestServer.serving { exchange in
+            exchange.onClientGone = { heard.withLock { $0.append("gone") } }
+            exchange.collectBody(limit: 100) { body in
+                if case .failure(.incomplete) = body { heard.withLock { $0.append("incomplete") } }
+            }
+            heard.withLock { $0.append("begun") }
+        }
+        var socket: RawSocket? = try RawSocket(port: server.port)
+        socket?.send(
+            version == 1
+                ? Array("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nabc".utf8)
+                : HTTP2Frames.opening + HTTP2Frames.request(1, "POST", ends: false))
+        try await until { heard.withLock { $0.count } == 1 }
+        socket = nil
+
+        try await until { heard.withLock { $0.count } == 3 }
+        #expect(heard.withLock { $0 } == ["begun", "gone", "incomplete"])
+        try await server.stop()
+    }
+
+    @Test(arguments: [
+        ("GET /../ HTTP/1.1\r\nHost: h\r\n\r\n", 400), ("GET / HTTP/1.1\r\nHost: h\r\nExpect: x\r\n\r\n", 417),
+        ("GET / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: x\r\n\r\n", 501), ("GET / HTTP/3.0\r\n\r\n", 505),
+    ])
+    func `a handler is told what the listener refuses`(request: String, status: Int) async throws {
+        let refused = Mutex<[Int]>([])
+        let server = try await TestServer.start { _ in
+            ClosureHandler({ $0.echo() }, refused: { status in refused.withLock { $0.append(status) } })
+        }
+        let socket = try RawSocket(port: server.port)
+
+        socket.send(request)
+
+        #expect(socket.receiveAll()?.hasPrefix("HTTP/1.1 \(status) ") == true)
+        #expect(refused.withLock { $0 } == [status])
         try await server.stop()
     }
 

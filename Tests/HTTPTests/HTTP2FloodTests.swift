@@ -86,6 +86,19 @@ import Testing
         try await server.stop()
     }
 
+    @Test func `who gives back the window of each small frame is no flood`() {
+        var guards = HTTP2FloodGuard(HTTP2Limits(), now: .now())
+        let update = nghttp2_frame_hd(
+            length: 4, stream_id: 0, type: UInt8(NGHTTP2_WINDOW_UPDATE.rawValue), flags: 0, reserved: 0)
+        // Of a token each, for half a day.
+        for _ in 0..<1_000_000 {
+            guards.dataFrameSent()
+            guards.received(byteCount: 26)
+            for _ in 0..<2 { guards.frameBegan(update, now: .now()) }
+        }
+        #expect(!guards.isFlooded)
+    }
+
     @Test func `a peer that reads nothing cannot fill memory with answers`() async throws {
         var options = HTTPListenerOptions.test
         options.timeouts.sendProgress = .milliseconds(50)

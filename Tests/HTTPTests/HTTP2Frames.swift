@@ -47,6 +47,7 @@ enum HTTP2Frames {
         frame(1, flags: ends ? 5 : 4, stream: stream, fields(method, path, more))
     }
 
+    static let goAway = frame(7, bytes(0) + bytes(0))
     static func reset(_ stream: UInt32) -> [UInt8] { frame(3, stream: stream, bytes(8)) }
     static func windowUpdate(_ stream: UInt32, _ by: UInt32) -> [UInt8] { frame(8, stream: stream, bytes(by)) }
 

@@ -70,7 +70,8 @@ import Testing
 
         if version == 1 {
             socket.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nabc")
-            #expect(socket.receiveAll()?.hasPrefix("HTTP/1.1 408 ") == true)
+            let text = socket.receiveAll()
+            #expect(text?.hasPrefix("HTTP/1.1 408 ") == true && text?.hasSuffix("\r\n\r\ntoo slow") == true)
         } else {
             socket.send(HTTP2Frames.opening + HTTP2Frames.request(1, "POST", ends: false))
             let frames = socket.receive { $0.type == 0 && $0.payload == Array("too slow".utf8) }

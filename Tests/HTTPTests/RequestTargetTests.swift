@@ -24,6 +24,25 @@ import Testing
         #expect(RequestTarget(text.utf8) == nil)
     }
 
+    @Test(arguments: [
+        ("http://host/a", "/a", nil), ("HTTP://h:80/a/b?c", "/a/b", "c"), ("https://[::1]:8080", "/", nil),
+        ("/a?http://h/b", "/a", "http://h/b"),
+    ])
+    func `a proxy's client names the host as well`(text: String, path: String, query: String?) {
+        let target = RequestTarget(pathOf: Array(text.utf8)[...], encodedSlashesBelow: [])
+
+        #expect(target?.path == path)
+        #expect(target?.query == query)
+    }
+
+    @Test(arguments: [
+        "", "a", "*", "h:443", "http:", "http:/h/a", "http://", "http:///a", "ftp://h/a", "http://u@h/a", "http://h?a",
+        "http://h/../a", "http://h//a", "http://h/http://h/a", "://h/a",
+    ])
+    func `what names a host in no plain way is refused`(text: String) {
+        #expect(RequestTarget(pathOf: Array(text.utf8)[...], encodedSlashesBelow: []) == nil)
+    }
+
     @Test func `names with slashes may be encoded where names stand, and nowhere else`() {
         func path(_ text: String) -> String? { RequestTarget(text.utf8, encodedSlashesBelow: ["/models/"])?.path }
 

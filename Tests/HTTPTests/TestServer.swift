@@ -73,8 +73,14 @@ extension HTTPListenerOptions {
 
 final class ClosureHandler: HTTPHandler {
     private let serve: (any HTTPExchange) -> Void
-    init(_ serve: @escaping (any HTTPExchange) -> Void) { self.serve = serve }
+    /// Of what the listener refused: statuses.
+    private let refused: (Int) -> Void
+    init(_ serve: @escaping (any HTTPExchange) -> Void, refused: @escaping (Int) -> Void = { _ in }) {
+        self.serve = serve
+        self.refused = refused
+    }
     func handle(_ exchange: any HTTPExchange) { serve(exchange) }
+    func refused(status: Int, sentence: String, on eventLoop: any EventLoop) { refused(status) }
 }
 
 extension HTTPExchange {
@@ -85,6 +91,7 @@ extension HTTPExchange {
                 self.respond(status: 200, headers: [HTTPField("content-type", "text/plain")], body: bytes)
             case .failure(.tooLarge): self.respond(status: 413, headers: [], body: ByteBuffer(string: "too large"))
             case .failure(.incomplete): self.respond(status: 408, headers: [], body: ByteBuffer(string: "too slow"))
+            case .failure(.malformed(let why)): self.respond(status: 400, headers: [], body: ByteBuffer(string: why))
             }
         }
     }
@@ -201,13 +208,13 @@ final class RawSocket {
     }
 
     /// All until the peer closes or resets; `nil` when it does neither in time.
-    func receiveAll() -> String? {
+    func receiveAll() -> String? { receiveAllBytes().map { String(decoding: $0, as: UTF8.self) } }
+
+    func receiveAllBytes() -> [UInt8]? {
         var all: [UInt8] = []
         while true {
-            guard let more = receive() else {
-                return errno == EAGAIN ? nil : String(decoding: all, as: UTF8.self)
-            }
-            if more.isEmpty { return String(decoding: all, as: UTF8.self) }
+            guard let more = receive() else { return errno == EAGAIN ? nil : all }
+            if more.isEmpty { return all }
             all += more
         }
     }

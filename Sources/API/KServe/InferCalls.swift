@@ -157,6 +157,7 @@ final class InferStream {
     private var openCount = 0
     private var hasEnded = false
     private var isOver = false
+    private var reader = SlowReader()
 
     init(
         _ call: GRPCServerCall, _ caller: Caller, _ core: APICore, _ ended: @escaping GRPCInferenceService.CallEnd
@@ -234,7 +235,7 @@ final class InferStream {
     /// A reader that is too slow is given up, and with it its requests.
     private func send(_ response: WireModelStreamInferResponse) {
         call.send(GRPCMessages.encode(response))
-        if call.unsentByteCount > core.options.unsentByteCountMax {
+        if reader.isTooSlow(unsentByteCount: call.unsentByteCount, core.options, on: call.eventLoop) {
             finish(GRPCStatus(.resourceExhausted, "Responses are read too slowly."))
         }
     }

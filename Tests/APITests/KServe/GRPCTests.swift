@@ -316,6 +316,9 @@ import Testing
         reader.send(Self.request())
         reader.exchange.unsentByteCount = 11
         slow.service.produce(.delta(choice: 0, text: "x", tokens: [1], logprobs: []))
+        #expect(reader.status == nil)
+        slow.loop.advanceTime(by: .seconds(10))
+        slow.service.produce(.delta(choice: 0, text: "x", tokens: [1], logprobs: []))
         #expect(reader.status?.code == .resourceExhausted && slow.service.cancelled == [RequestID(1)])
     }
 

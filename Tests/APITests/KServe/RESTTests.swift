@@ -273,6 +273,8 @@ import Testing
         let exchange = desk.post("/v2/models/tiny/generate_stream", #"{"text_input":"Hi"}"#)
         exchange.unsentByteCount = 101
         desk.service.produce(.delta(choice: 0, text: "a", tokens: [1], logprobs: []))
+        desk.loop.advanceTime(by: .seconds(10))
+        desk.service.produce(.delta(choice: 0, text: "b", tokens: [1], logprobs: []))
         #expect(exchange.isAborted && desk.service.cancelled == [RequestID(1)])
     }
 }
