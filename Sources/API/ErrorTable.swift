@@ -55,8 +55,7 @@ enum ErrorTable {
             APIError(
                 status: 408, message: "The body did not arrive in full.", type: "invalid_request_error",
                 code: "incomplete_body")
-        case .malformed(let sentence):
-            badHTTP(status: 400, sentence)
+        case .refused(let status, let sentence): badHTTP(status: status, sentence)
         }
     }
 

@@ -201,7 +201,9 @@ enum HTTP1Refusal: Error, Equatable {
     case timedOut
 
     /// What it is to somebody who waits for the body.
-    var bodyError: HTTPBodyError { self == .timedOut ? .incomplete : .malformed(sentence) }
+    var bodyError: HTTPBodyError {
+        self == .timedOut ? .incomplete : .refused(status: status, sentence: sentence)
+    }
 
     var status: Int {
         switch self {

@@ -121,6 +121,6 @@ package enum HTTPBodyError: Error, Equatable, Sendable {
     case tooLarge(limit: Int)
     /// The client went away or stalled in the middle of the body.
     case incomplete
-    /// Its framing is broken; a sentence about it.
-    case malformed(String)
+    /// It cannot be read: what to answer.
+    case refused(status: Int, sentence: String)
 }

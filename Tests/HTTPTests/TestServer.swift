@@ -91,7 +91,8 @@ extension HTTPExchange {
                 self.respond(status: 200, headers: [HTTPField("content-type", "text/plain")], body: bytes)
             case .failure(.tooLarge): self.respond(status: 413, headers: [], body: ByteBuffer(string: "too large"))
             case .failure(.incomplete): self.respond(status: 408, headers: [], body: ByteBuffer(string: "too slow"))
-            case .failure(.malformed(let why)): self.respond(status: 400, headers: [], body: ByteBuffer(string: why))
+            case .failure(.refused(let status, let why)):
+                self.respond(status: status, headers: [], body: ByteBuffer(string: why))
             }
         }
     }
