@@ -69,7 +69,7 @@ extension APICall {
             HTTPField("content-type", contentType), HTTPField("x-request-id", requestID),
             HTTPField("content-length", String(body.readableBytes)),
         ]
-        if let traceField { fields.append(traceField) }
+        addShared(to: &fields)
         fields += headers
         exchange.sendHead(status: status, headers: fields)
         if body.readableBytes > 0, exchange.request.method != "HEAD" { exchange.write(body) }
@@ -118,8 +118,14 @@ extension APICall {
             // Asks nginx not to hold events back.
             HTTPField("x-accel-buffering", "no"), HTTPField("x-request-id", requestID),
         ]
-        if let traceField { fields.append(traceField) }
+        addShared(to: &fields)
         exchange.sendHead(status: 200, headers: fields)
+    }
+
+    /// What answers of all kinds say where it applies. Source: W3C Trace Context level 2, section on the response header.
+    private func addShared(to fields: inout [HTTPField]) {
+        if let trace { fields.append(HTTPField("traceresponse", trace.context.parent)) }
+        if let crossOrigin = core.crossOrigin { fields += crossOrigin.fields(for: exchange.request) }
     }
 
     /// - Returns: false when the client reads too slowly and was given up.
@@ -207,9 +213,6 @@ extension APICall {
         trace = core.trace(exchange.request.headers, operation)
         return trace
     }
-
-    /// Source: W3C Trace Context level 2, section on the response header.
-    private var traceField: HTTPField? { trace.map { HTTPField("traceresponse", $0.context.parent) } }
 }
 
 // Bodies.

@@ -118,6 +118,8 @@ final class APICore {
     /// nil: nothing can be loaded here.
     let repository: (any ModelRepository)?
     let isAdminPort: Bool
+    /// No page has business with the admin port.
+    let crossOrigin: CrossOrigin?
     let offload: Offload
     let surroundings: APISurroundings
     private let aliases: AliasTable
@@ -151,6 +153,7 @@ final class APICore {
         self.access = access
         self.repository = repository
         self.isAdminPort = isAdminPort
+        crossOrigin = isAdminPort ? nil : options.crossOrigin
         self.service = service
         self.metrics = metrics
         self.inference = inference
@@ -187,6 +190,11 @@ final class APICore {
             }
             route.handle(call)
         case .otherMethods(let methods):
+            if let fields = crossOrigin?.preflight(request, methods: methods) {
+                // A browser shows no key here.
+                let call = APICall(exchange, core: self, route: "other", id: "")
+                return call.respond(contentType: "text/plain", headers: fields, body: ByteBuffer())
+            }
             failUnknown(
                 exchange, .methodNotAllowed(method, path: path, allowed: methods),
                 headers: [HTTPField("allow", methods.joined(separator: ", "))])

@@ -55,6 +55,8 @@ package struct APIOptions: Sendable {
     /// Request header, in lower case, whose value is the tenant; nil where nobody tells tenants apart. What clients
     /// may write themselves is no tenant: a proxy in front has to set it.
     package var tenantHeader: String?
+    /// Web pages that may ask; nil: those of the API's own origin alone.
+    package var crossOrigin: CrossOrigin?
     /// Bytes of a tenant's name.
     package var tenantByteCountMax = 128
     /// Names that stand for models.

@@ -55,6 +55,10 @@ package enum RouterKeys {
         "tenant-header",
         "Request header that names the tenant, among whom workers are shared fairly. Set it only where a proxy you trust "
             + "writes that header: clients could call themselves anything. Without it all requests are one tenant's.")
+    package static let allowedOrigins = Key<[String]>.list(
+        "allowed-origins",
+        "Origins of web pages whose scripts may ask and read answers, separated by commas; * for any. Without it browsers "
+            + "let no page but one of the API's own host and port.", "SCHEME://HOST[:PORT],…")
     package static let publicMetrics = Key<Bool>.boolean(
         "public-metrics", "/metrics is on the HTTP port, too, and not on the admin port alone.", default: false)
     package static let queueTimeout = Key<Double>.seconds(
@@ -85,9 +89,9 @@ package enum RouterKeys {
     package static let serving =
         [
             modelAlias.name, modelShadow.name, queueLimit.name, queueWait.name, queueTokenLimit.name,
-            queueByteLimit.name, accessKeys.name, tenantHeader.name, publicMetrics.name, queueTimeout.name,
-            requestTimeout.name,
-            firstTokenObjective.name, tokenObjective.name, maxBodyBytes.name, resumeKeyFile.name, resumeWindow.name,
+            queueByteLimit.name, accessKeys.name, tenantHeader.name, allowedOrigins.name, publicMetrics.name,
+            queueTimeout.name, requestTimeout.name, firstTokenObjective.name, tokenObjective.name, maxBodyBytes.name,
+            resumeKeyFile.name, resumeWindow.name,
             tlsCertificate.name, tlsKey.name,
         ] + TraceKeys.names
     package static let finding = [

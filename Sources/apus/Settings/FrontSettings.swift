@@ -52,6 +52,8 @@ struct FrontSettings: Sendable {
         router.objective.tokenSeconds = try settings.value(RouterKeys.tokenObjective, flag: serving.tokenObjective)
         api.bodyByteCountMax = try settings.value(RouterKeys.maxBodyBytes, flag: serving.maxBodyBytes)
         api.tenantHeader = try settings.optional(RouterKeys.tenantHeader, flag: serving.tenantHeader)
+        api.crossOrigin = CrossOrigin(
+            try AllowedOriginList.read(settings.value(RouterKeys.allowedOrigins, flag: serving.allowedOrigins)))
         api.servesMetricsPublicly = try settings.value(RouterKeys.publicMetrics, flag: serving.publicMetrics)
         api.aliases = try ModelAliases.read(settings, serving)
         api.shadows = try ModelShadows.read(settings, serving)

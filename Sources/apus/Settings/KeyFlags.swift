@@ -78,6 +78,7 @@ struct ServingFlags: ParsableArguments {
     @Option(RouterKeys.queueByteLimit) var queueByteLimit: String?
     @Option(RouterKeys.accessKeys) var accessKeys: String?
     @Option(RouterKeys.tenantHeader) var tenantHeader: String?
+    @Option(RouterKeys.allowedOrigins) var allowedOrigins: String?
     @Option(RouterKeys.publicMetrics) var publicMetrics: String?
     @Option(RouterKeys.queueTimeout) var queueTimeout: String?
     @Option(RouterKeys.requestTimeout) var requestTimeout: String?
