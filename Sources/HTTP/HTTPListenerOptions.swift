@@ -26,9 +26,10 @@ package struct HTTPListenerOptions: Sendable {
     package var pipelinedByteCountMax = 1 << 20
     /// HTTP/1.1: of requests that a connection sends all at once, so many are begun before others have their turn.
     package var requestsPerTurnMax = 16
-    /// After a response that leaves request bytes unread, these many are discarded before the connection closes, so that
-    /// the client reads its answer instead of a reset.
-    package var lingerByteCountMax = 1 << 20
+    /// After a response that leaves request bytes unread, these many are discarded before the connection closes, as far as
+    /// they come in `linger`, so that the client reads its answer instead of a reset. Some read nothing before they have
+    /// sent all.
+    package var lingerByteCountMax = 32 << 20
     /// How the listener says what it refuses before a handler hears of it: content type and body.
     package var refusalBody: @Sendable (_ status: Int, _ sentence: String) -> (contentType: String, body: ByteBuffer) =
         {

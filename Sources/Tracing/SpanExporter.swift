@@ -131,13 +131,17 @@ package final class SpanExporter: SpanReceiver {
         let head = HTTPRequestHead(
             method: "POST", path: collector.path, query: nil, headers: fields + collector.headers, majorVersion: 1)
         let stream = connection.openStream(head, hasBody: true)
-        var status: Int?
-        stream.onHead = { code, _ in status = code }
+        var (status, askedSeconds) = (Int?.none, 0)
+        stream.onHead = { code, headers in
+            status = code
+            // The form with a date is nobody's here: it would count on two clocks that agree.
+            askedSeconds = headers.first { $0.name == "retry-after" }.flatMap { Int($0.value) } ?? 0
+        }
         let limit = eventLoop.assumeIsolated().scheduleTask(in: Self.requestTimeout) { stream.cancel() }
         stream.onClosed = { end in
             limit.cancel()
             guard end == .complete, let status else { return self.ended(.mayPass, "the connection was lost (\(end))") }
-            self.ended(Self.outcome(status), "the collector answered \(status)")
+            self.ended(Self.outcome(status), askedSeconds: askedSeconds, "the collector answered \(status)")
         }
         stream.write(ByteBuffer(bytes: body))
         stream.finish()
@@ -152,8 +156,8 @@ package final class SpanExporter: SpanReceiver {
         }
     }
 
-    private func ended(_ outcome: SpanQueue.Outcome, _ why: String) {
-        let count = queue.ended(outcome, at: now)
+    private func ended(_ outcome: SpanQueue.Outcome, askedSeconds: Int = 0, _ why: String) {
+        let count = queue.ended(outcome, askedSeconds: askedSeconds, at: now)
         switch outcome {
         case .taken:
             exported.add(count)

@@ -12,6 +12,8 @@ struct SpanQueue {
         var batch = 256
         /// Pauses between attempts, in seconds: doubled from the first to the last.
         var pauseSeconds = 1.0...32.0
+        /// A collector may ask for a longer pause, up to this.
+        var askedSecondsMax = 300
     }
 
     /// What became of a batch.
@@ -51,8 +53,9 @@ struct SpanQueue {
         return batch
     }
 
+    /// - Parameter askedSeconds: what the collector asks to be left alone for.
     /// - Returns: how many spans are gone with it: sent, or dropped.
-    mutating func ended(_ outcome: Outcome, at now: Instant) -> Int {
+    mutating func ended(_ outcome: Outcome, askedSeconds: Int = 0, at now: Instant) -> Int {
         guard let batch = sending else { return 0 }
         sending = nil
         switch outcome {
@@ -64,7 +67,7 @@ struct SpanQueue {
             waiting.insert(contentsOf: batch, at: 0)
             let pause = min((pauseSeconds ?? limits.pauseSeconds.lowerBound / 2) * 2, limits.pauseSeconds.upperBound)
             pauseSeconds = pause
-            pausesUntil = now.advanced(bySeconds: pause)
+            pausesUntil = now.advanced(bySeconds: max(pause, Double(min(askedSeconds, limits.askedSecondsMax))))
             return 0
         }
     }

@@ -38,7 +38,8 @@ import Testing
                             byteCount: body.readableBytes, status: status))
                     return status
                 }
-                exchange.respond(status: status, headers: [], body: ByteBuffer())
+                let pause = status == 503 ? [HTTPField("retry-after", "1")] : []
+                exchange.respond(status: status, headers: pause, body: ByteBuffer())
             }
         }
     }

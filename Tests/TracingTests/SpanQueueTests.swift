@@ -26,7 +26,9 @@ import Testing
         }
 
         func append(_ number: UInt64) -> Bool { queue.append(span(number)) }
-        func ended(_ outcome: SpanQueue.Outcome, at now: Instant = start) -> Int { queue.ended(outcome, at: now) }
+        func ended(_ outcome: SpanQueue.Outcome, askedSeconds: Int = 0, at now: Instant = start) -> Int {
+            queue.ended(outcome, askedSeconds: askedSeconds, at: now)
+        }
         func take(at now: Instant = start, ignoringPause: Bool = false) -> [UInt64]? {
             queue.takeBatch(at: now, ignoringPause: ignoringPause)?.map { $0.context.spanID.rawValue }
         }
@@ -74,6 +76,16 @@ import Testing
         #expect(bench.take(at: now) == [5, 6])
         #expect(bench.ended(.mayPass, at: now) == 0)
         #expect(bench.take(at: now.advanced(bySeconds: 1)) == [5, 6], "the pauses begin anew")
+    }
+
+    @Test func `a collector may ask for a longer pause, within a limit`() {
+        for (asked, pause) in [(0, 1.0), (1, 1), (20, 20), (300, 300), (.max, 300), (-5, 1)] {
+            let bench = Bench(1)
+            #expect(bench.take() == [1])
+            #expect(bench.ended(.mayPass, askedSeconds: asked) == 0)
+            #expect(bench.take(at: Self.start.advanced(bySeconds: pause - 0.01)) == nil, "\(asked)")
+            #expect(bench.take(at: Self.start.advanced(bySeconds: pause)) == [1], "\(asked)")
+        }
     }
 
     @Test func `at the end nobody waits for a pause`() {
