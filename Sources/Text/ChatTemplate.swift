@@ -40,6 +40,12 @@ package enum ChatTemplateError: Error, Equatable, Sendable {
     case refused(String)
     /// Depth, steps or output passed the limit that the text names.
     case limitExceeded(String)
+
+    package var sentence: String {
+        switch self {
+        case .unsupported(let text), .refused(let text), .limitExceeded(let text): text
+        }
+    }
 }
 
 /// A chat template of the Jinja subset that model files use. Immutable; bounded in depth, steps and output

@@ -748,6 +748,9 @@ s.split('o', 1)
 s.split('o')[-1]
 'a,b,,c'.split(',')
 'a\nb\n'.splitlines()
+'\n\r\na\r\n\rb\r\r\nc'.splitlines()
+''.splitlines()
+'\n'.splitlines()
 e.split()
 e.split(',')
 s.startswith('Hell')
@@ -789,6 +792,8 @@ range(0) | list
 range(3) | join(',')
 dict(a=1)
 dict({'a': 1}, b=2)
+dict(h=1, g=2, f=3, e=4, d=5, c=6, b=7, a=8)
+dict({'z': 0}, y=1, x=2, w=3, v=4, u=5)
 namespace(a=1).a
 s.nosuchmethod()
 s()

@@ -1,9 +1,12 @@
+import OrderedCollections
+
 /// Arguments of a filter, test, method, function or macro, evaluated.
 struct ArgumentValues {
     private(set) var positional: [RuntimeValue]
-    private(set) var named: [String: RuntimeValue]
+    /// In the order of the call, which a mapping made of them has.
+    private(set) var named: OrderedDictionary<String, RuntimeValue>
 
-    init(_ positional: [RuntimeValue] = [], named: [String: RuntimeValue] = [:]) {
+    init(_ positional: [RuntimeValue] = [], named: OrderedDictionary<String, RuntimeValue> = [:]) {
         self.positional = positional
         self.named = named
     }
@@ -21,7 +24,7 @@ struct ArgumentValues {
         return positional
     }
 
-    mutating func takeNamed() -> [String: RuntimeValue] {
+    mutating func takeNamed() -> OrderedDictionary<String, RuntimeValue> {
         defer { named = [:] }
         return named
     }

@@ -56,7 +56,7 @@ extension TemplateEvaluation {
         return result
     }
 
-    /// The mapping given first, if there is one, and then named arguments in the order of their names.
+    /// The mapping given first, if there is one, and then named arguments in their order.
     private func entries(_ arguments: inout ArgumentValues) throws(ChatTemplateError) -> [(String, RuntimeValue)] {
         var entries: [(String, RuntimeValue)] = []
         if case .mapping(let mapping)? = arguments.positional.first {

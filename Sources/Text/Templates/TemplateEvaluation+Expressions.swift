@@ -41,7 +41,7 @@ extension TemplateEvaluation {
     }
 
     func values(_ arguments: Arguments) throws(ChatTemplateError) -> ArgumentValues {
-        var named: [String: RuntimeValue] = [:]
+        var named: OrderedDictionary<String, RuntimeValue> = [:]
         for argument in arguments.named {
             guard named.updateValue(try evaluate(argument.value), forKey: argument.name) == nil else {
                 throw fail("the argument '\(argument.name)' is given twice")

@@ -92,9 +92,21 @@ enum TemplateText {
         return parts + [Array(bytes[start...])]
     }
 
+    /// A line ends with LF, CR or CR LF.
     static func lines(_ bytes: [UInt8]) -> [[UInt8]] {
-        var text = bytes
-        if text.last == 0x0A { text.removeLast() }
-        return bytes.isEmpty ? [] : split(text, at: [0x0A], limit: .max)
+        var lines: [[UInt8]] = []
+        var start = 0
+        var last: UInt8 = 0
+        for (place, byte) in bytes.enumerated() {
+            defer { last = byte }
+            guard byte == 0x0A || byte == 0x0D else { continue }
+            if byte == 0x0A, last == 0x0D {
+                start = place + 1
+                continue
+            }
+            lines.append(Array(bytes[start..<place]))
+            start = place + 1
+        }
+        return start < bytes.count ? lines + [Array(bytes[start...])] : lines
     }
 }

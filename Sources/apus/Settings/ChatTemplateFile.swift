@@ -18,7 +18,7 @@ enum ChatTemplateFile {
         do throws(ChatTemplateError) {
             _ = try ChatTemplate(source: source, bosToken: "", eosToken: "")
         } catch {
-            throw ConfigurationError.unreadable(path: path, reason: "this is no chat template: \(error)")
+            throw ConfigurationError.unreadable(path: path, reason: "this is no chat template: \(error.sentence)")
         }
         return source
     }
