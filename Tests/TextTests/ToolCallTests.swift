@@ -85,6 +85,23 @@ import Text
             "\n<|python_tag|>{\"type\": \"function\", \"name\": \"a\", \"parameters\": {}}; "
                 + "{\"name\": \"b\", \"parameters\": {\"x\":\"y\"}}",
             [.call(name: "a"), .arguments("{}"), .call(name: "b"), .arguments("{\"x\":\"y\"}")]),
+        Case(
+            .hermes, "<tool_call>{\"name\": \"a\", \"arguments\": {]</tool_call> so",
+            [.call(name: "a"), .arguments("{]"), .text(" so")]),
+        // A brace too few.
+        Case(
+            .hermes, "<tool_call>{\"name\":\"f\",\"arguments\":{\"a\":1}</tool_call>",
+            [.call(name: "f"), .arguments("{\"a\":1}")]),
+        Case(
+            .hermes,
+            "<tool_call>{\"name\":\"f\",\"arguments\":{\"a\":1}\n<tool_call>{\"name\":\"g\",\"arguments\":{}}</tool_call>",
+            [.call(name: "f"), .arguments("{\"a\":1}"), .call(name: "g"), .arguments("{}")]),
+        Case(
+            .hermes, "<tool_call>{\"name\":\"f\",\"arguments\":{}x<tool>y",
+            [.call(name: "f"), .arguments("{}"), .text("x<tool>y")]),
+        Case(
+            .mistral, "[TOOL_CALLS][{\"name\":\"f\",\"arguments\":{\"a\":1}] so",
+            [.call(name: "f"), .arguments("{\"a\":1}"), .text(" so")]),
         Case(.llama3, "{\"answer\": 42}", [.text("{\"answer\": 42}")]),
         Case(.llama3, "  {not JSON}", [.text("  {not JSON}")]),
         Case(

@@ -40,6 +40,9 @@ struct ToolCallReader: Sendable {
         member = .arguments
     }
 
+    /// The last byte is in the arguments.
+    var isInArguments: Bool { place == .inValue && member == .arguments }
+
     mutating func takeArguments() -> String {
         defer { arguments.removeAll(keepingCapacity: true) }
         return String(decoding: arguments, as: UTF8.self)

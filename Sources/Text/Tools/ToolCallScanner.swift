@@ -124,7 +124,12 @@ package struct ToolCallScanner: Sendable {
             held = []
             state = .text
         } else if !Self.closing.starts(with: held) {
-            giveUp()
+            // Perhaps the next opening, where a closing mark is missing.
+            let read = held
+            held = []
+            heldSpaceCount = 0
+            state = .text
+            for byte in read { readText(byte) }
         }
     }
 
@@ -152,8 +157,11 @@ package struct ToolCallScanner: Sendable {
         let outcome = reader.read(byte)
         if !isCallTold { held.append(byte) }
         guard outcome != .malformed else {
-            if isCallTold { tell(arguments: reader.takeArguments()) }
-            return giveUp()
+            guard isCallTold else { return giveUp() }
+            tell(arguments: reader.takeArguments())
+            state = .betweenCalls
+            if !reader.isInArguments { readBetween(byte) }
+            return
         }
         if !isCallTold, reader.hasArguments, let name = reader.name {
             isCallTold = true
