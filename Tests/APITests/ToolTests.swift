@@ -1,7 +1,9 @@
 import Foundation
 import Inference
+import JSON
 import Serving
 import Testing
+import Text
 
 @testable import API
 
@@ -141,6 +143,47 @@ import Testing
             .choiceFinished(choice: 0, .stop(nil)), .finished(StreamTests.usage))
         #expect(exchange.text.contains(#""content":null,"tool_calls":[{"id":"call_"#))
         #expect(exchange.text.contains(#""arguments":"{\"city\": \"Zug\"}""#))
+    }
+
+    /// Parameters, and the schema of the call's arguments.
+    static let forced: [(String, String)] = [
+        (##"{"type":"object","properties":{}}"##, ##"{"type":"object","properties":{}}"##),
+        ("{}", ##"{"allOf":[{"type":"object"},{}]}"##),
+        (##"{"type":["object","null"]}"##, ##"{"allOf":[{"type":"object"},{"type":["object","null"]}]}"##),
+        (
+            ##"{"type":"object","properties":{"a":{"$ref":"#"},"$ref":{"const":{"$ref":"#/x"}}}}"##,
+            ##"{"type":"object","properties":{"a":{"$ref":"#/anyOf/0/properties/arguments"},"$ref":{"const":{"$ref":"#/x"}}}}"##
+        ),
+        (
+            ##"{"properties":{"const":{"items":[{"$ref":"#/properties/b"}]},"b":{"$ref":"http://x#"}}}"##,
+            ##"{"allOf":[{"type":"object"},{"properties":{"const":{"items":[{"$ref":"#/anyOf/0/properties/arguments/allOf/1/properties/b"}]},"b":{"$ref":"http://x#"}}}]}"##
+        ),
+    ]
+
+    @Test(arguments: forced)
+    func `arguments that have to come are an object, and their schema's references are to itself`(
+        parameters: String, schema: String
+    ) throws {
+        guard case .object(let object) = try JSONParser.parse(Array(parameters.utf8)) else {
+            Issue.record("no object: \(parameters)")
+            return
+        }
+        let function = ToolFields.Function(name: "f", definition: .mapping([]), parameters: object)
+        let fields = try ToolFields([function], .required, isParallel: true, model: .tiny(hasTools: true))
+
+        #expect(try fields.constraint()?.source.contains(#""arguments":\#(schema)"#) == true)
+    }
+
+    @Test func `tools that define different things under one name can be chosen from`() {
+        let desk = Self.desk()
+        func tool(_ name: String, _ type: String) -> String {
+            #"{"type":"function","function":{"name":"\#(name)","parameters":{"type":"object","#
+                + ##""properties":{"x":{"$ref":"#/$defs/X"}},"$defs":{"X":{"type":"\##(type)"}}}}}"##
+        }
+        let exchange = desk.chat(
+            #","tools":[\#(tool("a", "string")),\#(tool("b", "integer"))],"tool_choice":"required""#)
+        let source = desk.service.submitted.first?.sampling.constraint?.source ?? exchange.text
+        for place in 0...1 { #expect(source.contains("#/anyOf/\(place)/properties/arguments/$defs/X"), "\(source)") }
     }
 
     struct Bad: Sendable {

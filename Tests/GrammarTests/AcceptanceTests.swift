@@ -34,6 +34,7 @@ import Testing
 
     static let grammars: [Row] = [
         ("root ::= \"a\" | \"b\"", ["a", "b"], ["ab", ""]),
+        ("root ::= \"a\" * (\n\"b\" | \"c\"\n) +\n", ["aab", "cb"], ["a", ""]),
         ("root ::= item (\",\" item)*\nitem ::= [0-9]+", ["1", "12,3"], ["", "1,", ",1"]),
         ("# a comment\nroot ::= (\n  \"x\" # another\n  | \"y\"\n)\n", ["x", "y"], ["xy"]),
         ("root ::= \"a\"\n  | \"b\"", ["a", "b"], []),

@@ -40,6 +40,11 @@ import Testing
             #"{"prefixItems":[{"const":"a"},{"type":"boolean"}],"minItems":1,"items":{"type":"null"}}"#,
             [#"["a"]"#, #"["a",true]"#, #"["a",true,null,null]"#], ["[]", "[true]", #"["a",null]"#]
         ),
+        (#"{"prefixItems":[{"const":1}],"minItems":3}"#, [#"[1,2,"x"]"#, "[1,1,1,1]"], ["[1,2]", "[2,2,2]"]),
+        (
+            #"{"allOf":[{"prefixItems":[{"const":1}],"items":{"const":2}},{"minItems":2},{"items":true}]}"#,
+            ["[1,2]", "[1,2,2]"], ["[1]", "[1,1]"]
+        ),
         (#"{"type":"array","maxItems":0}"#, ["[]"], ["[1]"]),
         (
             #"{"type":"string","minLength":2,"maxLength":3}"#, [#""ab""#, #""日本語""#, #""a\u00e9""#, #""\"\\""#],
@@ -80,6 +85,26 @@ import Testing
             ["-0.4", "-2.26", "0", "1", "-3"]
         ),
         (#"{"type":"number","minimum":12.5}"#, ["12.5", "13", "100.1", "12.51"], ["12.4", "12", "1"]),
+        (
+            #"{"type":"number","minimum":99,"exclusiveMaximum":100}"#, ["99", "99.999999999999", "99.0"],
+            ["99.9999999999999", "99.9999999999999999", "100"]
+        ),
+        (
+            #"{"type":"number","minimum":7,"exclusiveMaximum":100}"#, ["99.999999999999", "98.9999999999999999", "7"],
+            ["99.9999999999999999", "6.9"]
+        ),
+        (
+            #"{"type":"number","exclusiveMinimum":100,"maximum":100.5}"#, ["100.000000000001", "100.5"],
+            ["100.0000000000000001", "100", "100.51"]
+        ),
+        (
+            #"{"type":"number","exclusiveMinimum":0}"#, ["0.000000000000001", "9.99", "123456.7890123456"],
+            ["0", "0.0", "-1"]
+        ),
+        (
+            #"{"type":"number","minimum":0.00001,"maximum":1e-3}"#, ["0.00001", "0.00099", "0.001"],
+            ["0.000009", "0.01"]
+        ),
         (#"{"type":"number"}"#, ["0", "-1.5", "1e5", "2.5E-10"], ["01", ".5", "1.", "+1", "1e"]),
         (
             #"{"enum":["a\"b",1,null,true,{"x":[1]}]}"#, [#""a\"b""#, "1", "null", "true", #"{"x":[1]}"#],
@@ -88,6 +113,12 @@ import Testing
         (#"{"type":["string","null"],"enum":["a",null,3]}"#, [#""a""#, "null"], ["3"]),
         (#"{"type":["integer","null"]}"#, ["1", "null"], ["true"]),
         (#"{"type":"string","nullable":true}"#, ["null", #""""#], ["1"]),
+        (#"{"allOf":[{"type":"boolean","nullable":true},{"type":"boolean"}]}"#, ["true"], ["null"]),
+        (#"{"allOf":[{"type":"boolean","nullable":true},{"type":["boolean","null"]}]}"#, ["true", "null"], ["1"]),
+        (
+            #"{"type":"object","properties":{"a":{"items":{},"unevaluatedItems":false}},"unevaluatedProperties":false}"#,
+            ["{}", #"{"a":[1]}"#], [#"{"b":1}"#]
+        ),
         (#"{"anyOf":[{"type":"integer"},{"type":"string","maxLength":1}]}"#, ["12", #""a""#], [#""ab""#, "null"]),
         (
             #"{"type":"object","properties":{"k":{"type":"integer"}},"anyOf":[{"required":["k"]}]}"#, [#"{"k":1}"#],
@@ -120,6 +151,10 @@ import Testing
             ##"{"properties":{"a":{"$ref":"#/$defs/a~1b%20c","description":"x"}},"required":["a"],"$defs":{"a/b c":{"type":"integer"}}}"##,
             [#"{"a":1}"#], [#"{"a":"1"}"#]
         ),
+        (
+            ##"{"anyOf":[{"properties":{"x":{"allOf":[{"type":"object"},{"properties":{"n":{"const":1},"more":{"$ref":"#/anyOf/0/properties/x/allOf/1"}},"required":["n"]}]}},"required":["x"]}]}"##,
+            [#"{"x":{"n":1,"more":{"n":1}}}"#], [#"{"x":{"n":1,"more":{"x":{"n":1}}}}"#, #"{"x":{"more":{"n":1}}}"#]
+        ),
         (##"{"$ref":"#/$defs/n","maximum":5,"$defs":{"n":{"type":"integer","minimum":3}}}"##, ["3", "5"], ["2", "6"]),
         ("true", ["1", #"{"a":[{}]}"#, "null"], ["", "nul"]), ("{}", ["[]"], []),
         (#"{"type":"object"}"#, ["{}", #"{"a":{"b":[1,"x",null]}}"#], ["1", "[]"]),
@@ -148,7 +183,29 @@ import Testing
         (#"{"oneOf":[{"type":"integer"},{"type":"number"}]}"#, "#/oneOf", "0 and 1"),
         (#"{"oneOf":[{"properties":{"a":{}}},{"properties":{"a":{}}}]}"#, "#/oneOf", "0 and 1"),
         (#"{"type":"integer","minimum":5,"maximum":4}"#, "#", "no whole number"),
-        (#"{"type":"number","minimum":1e-9}"#, "#/minimum", "too many digits"),
+        (#"{"type":"number","minimum":1e-16}"#, "#/minimum", "too many digits"),
+        (#"{"oneOf":[{"const":1},{"const":1.0}]}"#, "#/oneOf", "0 and 1"),
+        (#"{"oneOf":[{"enum":[1,[2]]},{"enum":[[2.0],3]}]}"#, "#/oneOf", "0 and 1"),
+        (#"{"oneOf":[{"const":{"a":1,"b":2}},{"const":{"b":2,"a":1}}]}"#, "#/oneOf", "0 and 1"),
+        (
+            #"{"oneOf":[{"type":"object","properties":{"a":{}},"required":["a"],"anyOf":[{"properties":{"b":{}},"required":["b"]}]},{"type":"object","properties":{"b":{}},"required":["b"]}]}"#,
+            "#/oneOf", "0 and 1"
+        ),
+        (
+            #"{"allOf":[{"items":{"type":"string"}},{"prefixItems":[{"const":1}],"minItems":1}]}"#, "#/allOf/1/items",
+            "prefixItems of another"
+        ),
+        (
+            #"{"allOf":[{"prefixItems":[{"const":1}],"items":false,"minItems":1},{"items":false}]}"#,
+            "#/allOf/1/items", "prefixItems of another"
+        ),
+        (#"{"type":"object","unevaluatedProperties":false}"#, "#/unevaluatedProperties", "not supported"),
+        (
+            #"{"properties":{},"additionalProperties":true,"unevaluatedProperties":false}"#, "#/unevaluatedProperties",
+            "not supported"
+        ),
+        (#"{"properties":{},"unevaluatedProperties":{"type":"null"}}"#, "#/unevaluatedProperties", "not supported"),
+        (#"{"type":"array","unevaluatedItems":false}"#, "#/unevaluatedItems", "not supported"),
         (#"{"type":"string","minLength":5,"maxLength":4}"#, "#/maxLength", "less than minLength"),
         (
             #"{"type":"object","properties":{},"required":["a"],"additionalProperties":false}"#, "#/required",

@@ -49,7 +49,7 @@ struct Disjointness {
         guard case .object(let property)? = kind.properties?[name] else { return nil }
         guard let schema = try? merger.merged(property, path), let values = Kind.values(schema) else { return nil }
         try budget.spend(valueCount: values.count, path)
-        return Set(values)
+        return Set(values.map(Kind.plain))
     }
 }
 
@@ -66,7 +66,7 @@ private struct Kind {
 
     init(_ schema: JSONObject) {
         let values = Self.values(schema)
-        self.values = values.map { Set($0) }
+        self.values = values.map { Set($0.map(Self.plain)) }
         types = Self.types(schema, values)
         required =
             if case .array(let names)? = schema["required"] {
@@ -79,11 +79,27 @@ private struct Kind {
         } else {
             properties = nil
         }
-        isClosed = schema["additionalProperties"] ?? .bool(false) == .bool(false)
+        isClosed =
+            schema["additionalProperties"] ?? .bool(false) == .bool(false) && schema["anyOf"] == nil
+            && schema["oneOf"] == nil
     }
 
     /// Names and values in it.
     var count: Int { 1 + (values?.count ?? 0) + required.count + (properties?.count ?? 0) }
+
+    /// The value in the one way to write it: 1.0 is 1, and members have no order.
+    static func plain(_ value: JSONValue) -> JSONValue {
+        switch value {
+        case .double(let number): Int64(exactly: number).map { .integer($0) } ?? value
+        case .array(let values): .array(values.map(plain))
+        case .object(let object):
+            .object(
+                JSONObject(
+                    members: object.members.map { .init(name: $0.name, value: plain($0.value)) }
+                        .sorted { $0.name < $1.name }))
+        case .null, .bool, .integer, .unsigned, .string: value
+        }
+    }
 
     static func values(_ schema: JSONObject) -> [JSONValue]? {
         if let const = schema["const"] { return [const] }

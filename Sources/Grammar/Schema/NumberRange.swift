@@ -11,6 +11,8 @@ enum NumberRange {
 
     static let wholeMax: UInt64 = 999_999_999_999_999
     private static let fractionDigitMax = 16
+    /// Two numbers of so many digits that differ are different as `Double`s too.
+    private static let exactDigitMax = 15
 
     // MARK: - Whole numbers
 
@@ -65,17 +67,31 @@ enum NumberRange {
     /// Numbers without exponents whose magnitude lies between the bounds.
     static func decimals(_ low: Bound, _ high: Bound) -> Pattern {
         guard low.whole <= high.whole else { return .nothing }
-        func with(_ whole: Pattern, _ low: Bound?, _ high: Bound?) -> Pattern {
-            .sequence([whole, fraction(low, high)])
+        func with(_ whole: Pattern, _ low: Bound?, _ high: Bound?, exactlyBelow limit: Bound? = nil) -> Pattern {
+            let digitMax = [low, high, limit].compactMap { $0 }.map(fractionDigitMax).min() ?? fractionDigitMax
+            return .sequence([whole, fraction(low, high, digitMax)])
         }
         if low.whole == high.whole { return with(.text(String(low.whole)), low, high) }
+        // Where the next whole number is left out, nothing may be rounded to it.
+        func limit(below whole: UInt64) -> Bound? { whole == high.whole && high.fraction.isEmpty ? high : nil }
         var choices = [
-            with(.text(String(low.whole)), low, nil), with(.text(String(high.whole)), nil, high),
+            with(.text(String(low.whole)), low, nil, exactlyBelow: limit(below: low.whole + 1)),
+            with(.text(String(high.whole)), nil, high),
         ]
+        if high.whole - low.whole > 2 {
+            choices.append(with(magnitudes(low.whole + 1, high.whole - 2), nil, nil))
+        }
         if high.whole - low.whole > 1 {
-            choices.append(with(magnitudes(low.whole + 1, high.whole - 1), nil, nil))
+            let last = high.whole - 1
+            choices.append(with(.text(String(last)), nil, nil, exactlyBelow: limit(below: high.whole)))
         }
         return .choice(of: choices)
+    }
+
+    /// Digits behind the point of numbers that must not be taken for a bound that is left out.
+    private static func fractionDigitMax(_ bound: Bound) -> Int {
+        guard !bound.isIncluded else { return fractionDigitMax }
+        return max(1, exactDigitMax - (bound.whole == 0 ? 0 : digits(bound.whole).count))
     }
 
     private struct Tight {
@@ -83,10 +99,10 @@ enum NumberRange {
         var isIncluded: Bool
     }
 
-    private static func fraction(_ low: Bound?, _ high: Bound?) -> Pattern {
+    private static func fraction(_ low: Bound?, _ high: Bound?, _ digitMax: Int) -> Pattern {
         let low = low.map { Tight(digits: $0.fraction[...], isIncluded: $0.isIncluded) }
         let high = high.map { Tight(digits: $0.fraction[...], isIncluded: $0.isIncluded) }
-        let digits = Pattern.sequence([.text("."), fraction(low, high, place: 0)])
+        let digits = Pattern.sequence([.text("."), fraction(low, high, left: digitMax)])
         return mayEnd(low, high) ? .optional(digits) : digits
     }
 
@@ -97,16 +113,15 @@ enum NumberRange {
         return isHighEnough && isLowEnough
     }
 
-    /// Digits from `place` on: at least one.
-    private static func fraction(_ low: Tight?, _ high: Tight?, place: Int) -> Pattern {
-        let left = fractionDigitMax - place
+    /// One to `left` more digits.
+    private static func fraction(_ low: Tight?, _ high: Tight?, left: Int) -> Pattern {
         guard left > 0 else { return .nothing }
         if low == nil && high == nil { return .repeated(.digit, min: 1, max: left) }
         if let low, high == nil, low.digits.isEmpty, low.isIncluded { return .repeated(.digit, min: 1, max: left) }
         let (l, h) = (low.map { $0.digits.first ?? 0 } ?? 0, high.map { $0.digits.first ?? 0 } ?? 9)
         guard l <= h else { return .nothing }
         func then(_ low: Tight?, _ high: Tight?) -> Pattern {
-            let rest = fraction(low, high, place: place + 1)
+            let rest = fraction(low, high, left: left - 1)
             return mayEnd(low, high) ? .optional(rest) : rest
         }
         func next(_ tight: Tight?) -> Tight? {

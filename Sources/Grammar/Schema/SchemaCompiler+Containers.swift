@@ -148,7 +148,7 @@ extension SchemaCompiler {
 extension SchemaCompiler {
     mutating func array(_ schema: JSONObject, _ path: String) throws(GrammarError) -> Pattern {
         let (least, most) = try schema.counts("minItems", "maxItems", path)
-        let item = try item(schema, path)
+        let item = try item(schema, path, least)
         guard let prefix = schema["prefixItems"] else {
             guard let item else { return least == 0 ? .text("[]") : .nothing }
             return list(of: item, min: least, max: most)
@@ -167,10 +167,15 @@ extension SchemaCompiler {
     }
 
     /// The schema of elements that have none of their own; nil where there are no such.
-    private mutating func item(_ schema: JSONObject, _ path: String) throws(GrammarError) -> Pattern? {
+    private mutating func item(_ schema: JSONObject, _ path: String, _ least: Int) throws(GrammarError) -> Pattern? {
         switch schema["items"] {
-        case nil where schema["prefixItems"] == nil: return try freeValue(depth: 1)
-        case nil, .bool(false)?: return nil
+        case nil:
+            // More may be demanded than are described.
+            guard case .array(let first)? = schema["prefixItems"], least <= first.count else {
+                return try freeValue(depth: 1)
+            }
+            return nil
+        case .bool(false)?: return nil
         case .array?:
             throw GrammarError("a list of schemas is not supported: use prefixItems", path: "\(path)/items")
         case let value?:

@@ -153,7 +153,7 @@ extension SchemaCompiler {
 
     /// The digits of a bound, which must be few enough that no rounding comes into play.
     private func bound(_ limit: Limit) throws(GrammarError) -> NumberRange.Bound {
-        let text = limit.number.magnitude.description
+        let text = Self.withoutExponent(limit.number.magnitude.description)
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
         guard parts.count == 2, let whole = UInt64(parts[0]), whole < NumberRange.wholeMax,
             parts[1].utf8.count <= 15,
@@ -164,5 +164,14 @@ extension SchemaCompiler {
         var fraction = parts[1].utf8.map { $0 - UInt8(ascii: "0") }
         while fraction.last == 0 { fraction.removeLast() }
         return NumberRange.Bound(whole: whole, fraction: fraction, isIncluded: limit.isIncluded)
+    }
+
+    /// A small number as it is written with zeros behind the point; others as they are.
+    private static func withoutExponent(_ text: String) -> String {
+        guard let mark = text.firstRange(of: "e-"), let exponent = Int(text[mark.upperBound...]), exponent <= 15 else {
+            return text
+        }
+        let digits = text[..<mark.lowerBound].filter { $0 != "." }
+        return "0." + String(repeating: "0", count: exponent - 1) + digits
     }
 }

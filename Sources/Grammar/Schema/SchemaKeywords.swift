@@ -17,14 +17,28 @@ enum SchemaKeywords {
         "minProperties": .integer(0), "maxProperties": nil, "uniqueItems": .bool(false), "contains": nil,
         "minContains": nil, "maxContains": nil, "additionalItems": .bool(true), "$dynamicRef": nil,
         "$recursiveRef": nil, "extends": nil, "disallow": nil, "divisibleBy": nil,
+        "unevaluatedProperties": .bool(true), "unevaluatedItems": .bool(true),
     ]
 
     static let types: Set<String> = ["object", "array", "string", "integer", "number", "boolean", "null"]
 
     static func check(_ schema: JSONObject, _ path: String) throws(GrammarError) {
         for member in schema.members {
-            guard let harmless = refused[member.name], member.value != harmless else { continue }
+            guard let harmless = refused[member.name], member.value != harmless, !isAsWritten(member, schema) else {
+                continue
+            }
             throw GrammarError("\(member.name) is not supported", path: "\(path)/\(member.name)")
+        }
+    }
+
+    /// Forbids what is never written: an object has no members but its `properties` anyway, nor a list further elements.
+    private static func isAsWritten(_ member: JSONObject.Member, _ schema: JSONObject) -> Bool {
+        guard member.value == .bool(false) else { return false }
+        return switch member.name {
+        case "unevaluatedProperties":
+            schema["properties"] != nil && schema["additionalProperties"] ?? .bool(false) == .bool(false)
+        case "unevaluatedItems": schema["items"] != nil
+        default: false
         }
     }
 

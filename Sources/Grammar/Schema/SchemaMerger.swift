@@ -104,6 +104,7 @@ struct SchemaMerger {
         try SchemaKeywords.check(schema, path)
         var result = JSONObject(
             members: SchemaKeywords.restricting(schema).members.filter { $0.name != "$ref" && $0.name != "allOf" })
+        try settleNull(&result, path)
         var parts: [(JSONValue, String)] = []
         if let reference = schema["$ref"] { parts.append(try resolve(reference, path)) }
         if let list = schema["allOf"] {
@@ -124,8 +125,19 @@ struct SchemaMerger {
         return result
     }
 
+    /// `nullable` is of the `type` beside it, and of no other schema's.
+    private func settleNull(_ schema: inout JSONObject, _ path: String) throws(GrammarError) {
+        guard schema["nullable"] == .bool(true) else { return }
+        let types = try SchemaKeywords.types(schema, path)
+        schema.members.removeAll { $0.name == "nullable" }
+        guard let types, let place = schema.members.firstIndex(where: { $0.name == "type" }) else { return }
+        let all = types.contains("null") ? types : types + ["null"]
+        schema.members[place].value = .array(all.map { .string($0) })
+    }
+
     private func both(_ a: JSONObject, _ b: JSONObject, _ path: String) throws(GrammarError) -> JSONObject {
         try checkClosed(a, b, path)
+        try checkItems(a, b, path)
         var result = a
         for member in b.members {
             guard let place = result.members.firstIndex(where: { $0.name == member.name }) else {
@@ -156,6 +168,19 @@ struct SchemaMerger {
         }
     }
 
+    /// `items` is of the elements behind the `prefixItems` beside it, which in the merged schema are others' too.
+    private func checkItems(_ a: JSONObject, _ b: JSONObject, _ path: String) throws(GrammarError) {
+        func prefixCount(_ schema: JSONObject) -> Int {
+            if case .array(let schemas)? = schema["prefixItems"] { schemas.count } else { 0 }
+        }
+        for (one, other) in [(a, b), (b, a)] where prefixCount(one) < prefixCount(other) {
+            guard one["items"] ?? .bool(true) == .bool(true) else {
+                throw GrammarError(
+                    "items cannot be combined with prefixItems of another schema", path: "\(path)/items")
+            }
+        }
+    }
+
     private func both(
         _ a: JSONValue, _ b: JSONValue, of keyword: String, _ path: String
     ) throws(GrammarError) -> JSONValue {
@@ -181,7 +206,8 @@ struct SchemaMerger {
             try budget.spend(valueCount: values.count + others.count, path)
             let known = Set(others)
             return .array(values.filter { known.contains($0) })
-        case ("additionalProperties", .bool(true), let other), ("additionalProperties", let other, .bool(true)):
+        case ("additionalProperties", .bool(true), let other), ("additionalProperties", let other, .bool(true)),
+            ("items", .bool(true), let other), ("items", let other, .bool(true)):
             return other
         case ("type", _, _):
             return try bothTypes(a, b, path)

@@ -119,6 +119,7 @@ struct GrammarTextParser {
     }
 
     private mutating func repetition(_ part: Pattern) throws(GrammarError) -> Pattern {
+        skipSpace(lines: depth > 1)
         guard let bounds = try cursor.takeBounds() else {
             guard cursor.peek != "{" else { throw cursor.error("{m}, {m,} or {m,n} was expected") }
             return part

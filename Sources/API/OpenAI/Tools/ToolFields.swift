@@ -78,32 +78,35 @@ struct ToolFields {
     func constraint() throws(APIError) -> OutputConstraint? {
         guard let calls, calls.isForced else { return nil }
         var alternatives: [JSONValue] = []
-        var definitions: [JSONObject.Member] = []
-        for (index, function) in functions.enumerated() {
+        for function in functions {
             if case .function(let name) = choice, name != function.name { continue }
-            var parameters = function.parameters ?? JSONObject(members: [.init(name: "type", value: .string("object"))])
-            // References are to the root of the schema, which is the call's from now on.
-            for member in parameters.members where member.name == "$defs" || member.name == "definitions" {
-                if let other = definitions.first(where: { $0.name == member.name }), other != member {
-                    throw .unsupported(
-                        "tools[\(index)].function.parameters.\(member.name)",
-                        "two tools to choose from define different things there")
-                }
-                if !definitions.contains(where: { $0.name == member.name }) { definitions.append(member) }
-            }
-            parameters.members.removeAll { $0.name == "$defs" || $0.name == "definitions" || $0.name == "$schema" }
-            alternatives.append(Self.schema(function.name, .object(parameters), calls.dialect.argumentsName))
+            let place = "#/anyOf/\(alternatives.count)/properties/\(calls.dialect.argumentsName)"
+            alternatives.append(
+                Self.schema(function.name, Self.arguments(function, at: place), calls.dialect.argumentsName))
         }
-        let root = JSONObject(members: definitions + [.init(name: "anyOf", value: .array(alternatives))])
-        return .jsonSchema(.object(root))
+        return .jsonSchema(Self.object([("anyOf", .array(alternatives))]))
+    }
+
+    private static func object(_ members: [(String, JSONValue)]) -> JSONValue {
+        .object(JSONObject(members: members.map { .init(name: $0.0, value: $0.1) }))
+    }
+
+    /// The schema of a function's arguments, which are an object whatever else it says.
+    /// - Parameter place: where it will stand.
+    private static func arguments(_ function: Function, at place: String) -> JSONValue {
+        let anyObject = object([("type", .string("object"))])
+        guard let parameters = function.parameters else { return anyObject }
+        guard parameters["type"] != .string("object") else {
+            return SchemaReferences.moved(.object(parameters), to: place)
+        }
+        return object([
+            ("allOf", .array([anyObject, SchemaReferences.moved(.object(parameters), to: "\(place)/allOf/1")]))
+        ])
     }
 
     /// Of one function's call.
     private static func schema(_ name: String, _ parameters: JSONValue, _ argumentsName: String) -> JSONValue {
-        func object(_ members: [(String, JSONValue)]) -> JSONValue {
-            .object(JSONObject(members: members.map { .init(name: $0.0, value: $0.1) }))
-        }
-        return object([
+        object([
             ("type", .string("object")),
             ("properties", object([("name", object([("const", .string(name))])), (argumentsName, parameters)])),
             ("required", .array([.string("name"), .string(argumentsName)])), ("additionalProperties", .bool(false)),
