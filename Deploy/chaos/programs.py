@@ -71,9 +71,15 @@ class Program:
         except Failure:
             pass
         at = self.said(pattern, since)
+        if at is None and self.process.poll() is not None:
+            # What it said last may not be read yet.
+            self.reader.join(1)
+            at = self.said(pattern, since)
         if at is None:
             last = "\n".join(line for _, line in self.lines[-10:])
-            raise Failure(f"'{pattern}' was not said by process {self.pid}; its last lines:\n{last}")
+            status = self.process.poll()
+            state = "which runs" if status is None else f"which ended with {status}"
+            raise Failure(f"'{pattern}' was not said by process {self.pid}, {state}; its last lines:\n{last}")
         return at
 
     def signal(self, number):

@@ -17,10 +17,11 @@ def expect(holds: bool, complaint: str) -> None:
 
 
 def free_port() -> int:
-    """One that nobody listens on now, and that no connection gets: the system gives those from 32768 on to clients."""
+    """One that nobody listens on now, at any address, and that no connection gets: the system gives those from 32768 on
+    to clients."""
     while True:
         with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", random.randrange(12000, 32000)))
+            probe.bind(("", random.randrange(12000, 32000)))
             return probe.getsockname()[1]
 
 

@@ -25,7 +25,10 @@ MUTATIONS = [
         "load.freePages - unseenPages - pages(", "load.freePages - pages("),
     Mutation(
         "what kills every worker is never taken out", "ClusterScheduler+Deaths.swift",
-        "if deaths >= deathsMax {", "if deaths >= deathsMax + 40 {"),
+        "deaths >= deathsMax {", "deaths >= deathsMax + 40 {"),
+    Mutation(
+        "a worker died of what never came to it", "ClusterScheduler+Deaths.swift",
+        "!worker.hasTaken(running.command)", "false"),
     Mutation(
         "workers that die together speak for nobody", "ClusterScheduler+Deaths.swift",
         "accusation.deathsMax + (choice.isDoubtful ? 1 : 0)", "accusation.deathsMax"),

@@ -198,4 +198,6 @@ package enum WorkerEvent: Equatable, Sendable {
     case draining
     /// A long step is underway and moves.
     case working
+    /// Commands up to this number have come, the last of them an admission that resumes; nothing was done about it yet.
+    case taken(commands: UInt64)
 }

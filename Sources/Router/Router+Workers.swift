@@ -197,6 +197,7 @@ extension Router: WorkerLinkDelegate {
             logger.info("worker draining", metadata: ["worker": "\(id)", "address": "\(link.address)"])
             perform(scheduler.workerDraining(id, now: now))
         case .working: perform(scheduler.workerWorks(id, now: now))
+        case .taken(let commands): scheduler.workerTook(id, commands: commands)
         }
         tell()
     }

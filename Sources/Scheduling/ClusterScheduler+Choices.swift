@@ -121,7 +121,7 @@ extension ClusterScheduler {
             sequences.insert(
                 RunningSequence(
                     choice: id, worker: worker, model: model, tenant: choice.isCopy ? nil : choice.tenant,
-                    command: place.command, admittedAt: now, tokenCount: choice.tokenCount,
+                    command: place.command, tokenCount: choice.tokenCount,
                     cachedTokenCount: choice.hasRun ? 0 : cachedTokens, targetTokens: place.target,
                     growth: place.growth, reviewTokenCount: place.reviewTokenCount)))
         workers.with(worker) { host in

@@ -34,17 +34,17 @@ extension ClusterScheduler {
         for sequence in had {
             settle(sequence)
             guard let running = sequences[sequence.rawValue] else { continue }
-            let deaths = countDeath(running, of: worker, isExplained: isExplained, now: now)
+            let isHeld = countDeath(running, of: worker, isExplained: isExplained, now: now)
             if recentDeaths.contains(where: { !$0.requests.contains(running.choice.request) }) {
                 diedInCompany(running.choice)
             } else {
                 death.alone.append(running.choice)
             }
-            let own = record(of: running.choice)?.unexplainedDeaths ?? 0
+            let (deaths, own) = record(of: running.choice).map { ($0.deaths, $0.unexplainedDeaths) } ?? (0, 0)
             let others = min(max(0, deathTimes.count - own), limits.otherDeathsMax)
             let deathsMax = (suspects > 1 ? limits.deathsInCompanyMax : limits.deathsMax) + others
             requeue(sequence, .workerLost, now: now, into: &actions)
-            if deaths >= deathsMax { accuse(running.choice, deathsMax: deathsMax, now: now) }
+            if isHeld, deaths >= deathsMax { accuse(running.choice, deathsMax: deathsMax, now: now) }
         }
         if !isExpected { recentDeaths.append(death) }
     }
@@ -65,26 +65,25 @@ extension ClusterScheduler {
     }
 
     /// Counts a worker's death against a choice that was there.
-    /// - Returns: how many died under it with no token in between.
+    /// - Returns: false where it is none of its doing.
     private mutating func countDeath(
         _ running: RunningSequence, of worker: WorkerRecord, isExplained: Bool, now: Instant
-    ) -> Int {
+    ) -> Bool {
         let id = running.choice
-        guard var choice = record(of: id) else { return 0 }
+        guard var choice = record(of: id) else { return false }
         choice.noteFault()
-        let isTooSoon =
-            choice.deaths > 0 && !choice.isSuspect && !choice.isForgiven && !worker.hasSeen(running.command)
-            && now.seconds(since: running.admittedAt) < limits.innocentSeconds
-        if isTooSoon { choice.isForgiven = true } else { choice.deaths += 1 }
+        let isForgiven =
+            choice.deaths > 0 && choice.forgivenDeaths < limits.innocentDeathsMax && !worker.hasTaken(running.command)
+        if isForgiven { choice.forgivenDeaths += 1 } else { choice.deaths += 1 }
         if !isExplained { choice.unexplainedDeaths += 1 }
-        if running.isUnproven, !isTooSoon {
+        if running.isUnproven, !isForgiven {
             choice.becomesSuspect(triableFrom: now.advanced(bySeconds: limits.trialPauseSeconds))
         }
         if choice.deaths > 1, running.isUnproven, running.stepCount >= limits.survivedStepsMin {
             choice.isDoubtful = true
         }
         requests[id.request]?.choices[id.index] = choice
-        return choice.deaths
+        return !isForgiven
     }
 
     private mutating func accuse(_ id: ChoiceID, deathsMax: Int, now: Instant) {

@@ -104,6 +104,9 @@ extension ClusterScheduler {
         return actions
     }
 
+    /// So many commands have come to the worker, as a process: no sign that its steps move.
+    package mutating func workerTook(_ id: WorkerID, commands: UInt64) { workers[id]?.took(commands) }
+
     package mutating func workerPrefixChanged(
         _ id: WorkerID, added: [UInt64], removed: [UInt64], isSnapshot: Bool
     ) {

@@ -31,7 +31,8 @@ struct ChoiceRecord: Sendable {
     var faultPosition = -1
     var deaths = 0
     var stalls = 0
-    var isForgiven = false
+    /// Deaths of workers that it had not come to.
+    var forgivenDeaths = 0
     /// Of `deaths`, those that nobody there can have been the cause of before it.
     var unexplainedDeaths = 0
     /// In the moment of one of `deaths` another worker died, that had nothing of its request; or the one that died had
@@ -72,7 +73,7 @@ struct ChoiceRecord: Sendable {
     mutating func noteFault() {
         guard faultPosition != outputCount else { return }
         faultPosition = outputCount
-        (deaths, stalls, isForgiven, unexplainedDeaths, isDoubtful) = (0, 0, false, 0, false)
+        (deaths, stalls, forgivenDeaths, unexplainedDeaths, isDoubtful) = (0, 0, 0, 0, false)
         (isSuspect, triableFrom) = (false, nil)
     }
 }

@@ -21,7 +21,6 @@ struct RunningSequence: Sendable {
     /// Who is charged for it; nil: nobody.
     let tenant: TenantID?
     let command: UInt64
-    let admittedAt: Instant
     let admittedTokenCount: Int
     /// What its tenant was not charged for in full.
     let cachedTokenCount: Int
@@ -34,8 +33,8 @@ struct RunningSequence: Sendable {
     var isAskedBack = false
 
     init(
-        choice: ChoiceID, worker: WorkerID, model: ModelID, tenant: TenantID?, command: UInt64, admittedAt: Instant,
-        tokenCount: Int, cachedTokenCount: Int, targetTokens: Int, growth: Int, reviewTokenCount: Int
+        choice: ChoiceID, worker: WorkerID, model: ModelID, tenant: TenantID?, command: UInt64, tokenCount: Int,
+        cachedTokenCount: Int, targetTokens: Int, growth: Int, reviewTokenCount: Int
     ) {
         self.worker = worker
         self.choice = choice
@@ -44,7 +43,6 @@ struct RunningSequence: Sendable {
         self.model = model
         self.tenant = tenant
         self.command = command
-        self.admittedAt = admittedAt
         admittedTokenCount = tokenCount
         self.cachedTokenCount = cachedTokenCount
         chargedTokenCount = tokenCount

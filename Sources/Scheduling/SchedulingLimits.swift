@@ -110,9 +110,9 @@ package struct SchedulingLimits: Equatable, Sendable {
     /// something else, it may be there by chance, again and again. Each allows one death more, up to so many.
     package var otherDeathsMax = 6
     package var deathMemorySeconds: Double = 60
-    /// A worker that dies so soon after a repeated admission, without a step, did not die of it. Forgiven once, and not
-    /// to suspects.
-    package var innocentSeconds = 0.01
+    /// A worker that dies without having said that a repeated admission came to it did not die of that: it was gone, and
+    /// its system had not said so. So many deaths are forgiven a choice.
+    package var innocentDeathsMax = 3
     /// Times a choice may be taken from a stalled worker with no token in between.
     package var stallsMax = 4
     /// A worker that refuses gets nothing for this long, doubling with each refusal in a row up to the maximum.

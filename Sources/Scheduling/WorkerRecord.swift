@@ -13,6 +13,7 @@ struct WorkerRecord: Sendable {
     let model: ModelID
     private var load: WorkerLoad
     private var commandsSeen: UInt64 = 0
+    private var commandsTaken: UInt64 = 0
     private var unseen: Deque<Admission> = []
     private var unseenPages = 0
     private var unseenPrefillTokens = 0
@@ -158,8 +159,9 @@ struct WorkerRecord: Sendable {
         return (new, reviewTokenCount(after: count, target: target))
     }
 
-    /// Whether a report has come that knows of the command.
-    func hasSeen(_ command: UInt64) -> Bool { command <= commandsSeen }
+    /// Whether the worker was there when the command came; where it was not asked to say so at once, when a step knew of
+    /// the command.
+    func hasTaken(_ command: UInt64) -> Bool { command <= max(commandsTaken, commandsSeen) }
 
     /// Where a new sequence would stand here: see ``WorkerRank``.
     func rank(_ id: WorkerID, _ limits: SchedulingLimits, uncachedTokens: Int) -> WorkerRank {
@@ -175,6 +177,8 @@ struct WorkerRecord: Sendable {
         description.slotCount = Self.bounded(slotCount)
         description.pageCount = Self.bounded(pageCount)
     }
+
+    mutating func took(_ commands: UInt64) { commandsTaken = max(commandsTaken, min(commands, commandsSent)) }
 
     mutating func apply(_ news: WorkerLoad, commandsSeen seen: UInt64) {
         load = WorkerLoad(

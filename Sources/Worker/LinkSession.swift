@@ -18,6 +18,8 @@ final class LinkSession {
     private let write: (ByteBuffer) -> Void
     private let finish: (GRPCStatus) -> Void
     private var helloTimer: Scheduled<Void>?
+    /// Commands that came, counted from the hello on.
+    private var commandCount: UInt64 = 0
 
     /// - Parameters:
     ///   - write: sends one message.
@@ -40,6 +42,8 @@ final class LinkSession {
             switch (state, try RouterMessage(bytes: message.readableBytesSpan)) {
             case (.waiting, .hello(let hello)): greet(hello)
             case (.linked(let number, _), .command(let command)):
+                commandCount &+= 1
+                if case .admit(let sequence) = command, sequence.resumes { send(.taken(commands: commandCount)) }
                 guard table.post(command, from: number) else {
                     return end(GRPCStatus(.resourceExhausted, "Too many commands wait for the engine."))
                 }

@@ -47,7 +47,7 @@ final class SequenceSpans {
             for entry in report.entries { stepped(entry, Name(router: router, sequence: entry.sequence)) }
         case .preempted(let sequence): end(Name(router: router, sequence: sequence), outcome: "preempted")
         case .refused(let sequence): end(Name(router: router, sequence: sequence), outcome: "refused")
-        case .welcome, .credit, .prefix, .draining, .working: break
+        case .welcome, .credit, .prefix, .draining, .working, .taken: break
         }
     }
 

@@ -39,6 +39,7 @@ package enum WorkerMessage: Equatable, Sendable {
         case .refused(let refused): self = .event(.refused(SequenceID(refused.sequence)))
         case .draining: self = .event(.draining)
         case .working: self = .event(.working)
+        case .taken(let taken): self = .event(.taken(commands: taken.commands))
         case nil: self = .unknown
         }
     }
@@ -65,6 +66,7 @@ package enum WorkerMessage: Equatable, Sendable {
         case .refused(let id): wire.refused.sequence = id.rawValue
         case .draining: wire.draining = WireDraining()
         case .working: wire.working = WireWorking()
+        case .taken(let commands): wire.taken.commands = commands
         }
         return wire.encoded()
     }

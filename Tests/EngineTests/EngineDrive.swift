@@ -76,7 +76,7 @@ final class EngineDrive<Runtime: ModelRuntime> {
             preemptionCount += 1
             readmit(id)
         case .refused(let id): readmit(id)
-        case .welcome, .credit, .prefix, .draining, .working: break
+        case .welcome, .credit, .prefix, .draining, .working, .taken: break
         }
     }
 

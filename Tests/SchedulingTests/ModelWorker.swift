@@ -22,6 +22,8 @@ struct ModelWorker {
 
     mutating func receive(_ command: WorkerCommand) { mailbox.append(command) }
 
+    var commandsTaken: UInt64 { commandsSeen + UInt64(mailbox.count) }
+
     var usedPages: Int { running.reduce(0) { $0 + pages($1.tokenCount - $1.pendingPrefill) } }
     var hasWork: Bool { !running.isEmpty || !mailbox.isEmpty }
 

@@ -173,6 +173,7 @@ struct RandomCluster {
         case .refused(let id): perform(scheduler.sequenceRefused(id, by: worker, now: .at(now)))
         case .draining: perform(scheduler.workerDraining(worker, now: .at(now)))
         case .working: perform(scheduler.workerWorks(worker, now: .at(now)))
+        case .taken(let commands): scheduler.workerTook(worker, commands: commands)
         case .welcome, .credit, .prefix: break
         }
     }
@@ -195,6 +196,9 @@ struct RandomCluster {
                         AdmittedSequence(
                             id: sequence, tokens: prompt + journal, promptTokenCount: prompt.count,
                             sampling: SamplingParameters())))
+                if !journal.isEmpty, let taken = workers[worker]?.commandsTaken {
+                    flying.append((worker, .taken(commands: taken)))
+                }
             case .cancel(let sequence, let worker): workers[worker]?.receive(.cancel(sequence))
             case .preempt(let sequence, let worker): workers[worker]?.receive(.preempt(sequence))
             case .fail(let id, let error): end(id, "\(error)")

@@ -22,9 +22,10 @@ import Testing
         return seen
     }
 
-    /// A worker's death, and what is thought of it a moment later.
+    /// A worker's death that had taken all that was sent to it, and what is thought of it a moment later.
     static func die(_ worker: UInt64, at seconds: Double, _ scheduler: inout ClusterScheduler) -> [SchedulingAction] {
-        scheduler.workerLost(WorkerID(worker), now: .at(seconds))
+        scheduler.workerTook(WorkerID(worker), commands: .max)
+        return scheduler.workerLost(WorkerID(worker), now: .at(seconds))
             + scheduler.timePassed(.at(seconds + scheduler.limits.trialPauseSeconds + 0.01))
     }
 
@@ -111,6 +112,7 @@ import Testing
         _ = try scheduler.requestSubmitted(.plain(1), now: .at(0))
         #expect(scheduler.workerLost(WorkerID(1), now: .at(1)).admissions.isEmpty)
         #expect(scheduler.timePassed(.at(1.1)).admissions.map(\.worker) == [2])
+        scheduler.workerTook(WorkerID(2), commands: 1)
 
         #expect(scheduler.workerLost(WorkerID(2), now: .at(2)) == [.moved(ChoiceID(RequestID(1), 0), .workerLost)])
         let second = scheduler.timePassed(.at(2.05))
@@ -183,7 +185,7 @@ import Testing
         _ = scheduler.report(2, [StepEntry(sequence: moved, tokens: [6])], at: 1.1)
         #expect(scheduler.workerLost(WorkerID(2), now: .at(2)).failures.isEmpty)
         #expect(scheduler.workerWelcomed(WorkerID(3), .small(), now: .at(2)).admissions.map(\.request) == [1, 2])
-        #expect(scheduler.workerLost(WorkerID(3), now: .at(3)).failures.isEmpty)
+        #expect(Self.die(3, at: 3, &scheduler).failures.isEmpty)
 
         #expect(scheduler.workerWelcomed(WorkerID(4), .small(), now: .at(3.1)).admissions.map(\.request) == [1])
         #expect(scheduler.invariantViolation() == nil)
@@ -225,19 +227,40 @@ import Testing
         #expect(scheduler.timePassed(.at(1.1)).admissions.map(\.worker) == [3])
     }
 
-    @Test func `a death that a request was forgiven does not speak for it as another's would`() throws {
-        var scheduler = ClusterScheduler.with((0..<4).map { _ in .small(slots: 1) })
+    @Test(arguments: [(tokens: 1, gone: 1), (1, 3), (0, 1), (0, 3)])
+    func `a worker that never took what moved to it did not die of it, whenever its end is heard of`(
+        tokens: Int, gone: UInt64
+    ) throws {
+        var scheduler = ClusterScheduler.with((0..<6).map { _ in .small(slots: 1) })
         let first = try Self.running(try scheduler.requestSubmitted(.plain(1), now: .at(0)))
-        _ = scheduler.report(1, [StepEntry(sequence: first, tokens: [5])], at: 0.5)
-        var failures: [Int] = []
-        // The second follows too soon after the first to be held against it.
-        for (worker, seconds) in [(1, 1), (2, 1.002), (3, 2)] as [(UInt64, Double)] {
-            failures.append(scheduler.workerLost(WorkerID(worker), now: .at(seconds)).failures.count)
-        }
-        failures.append(scheduler.timePassed(.at(2.06)).failures.count)
+        _ = scheduler.report(
+            1, [StepEntry(sequence: first, tokens: Array(repeating: 5, count: tokens))], at: 0.5)
+        #expect(Self.die(1, at: 1, &scheduler).failures.isEmpty)
 
-        #expect(failures == [0, 0, 0, 1])
+        // They were killed with the first, and took so long to close what they held.
+        for worker in 2...(1 + gone) {
+            #expect(scheduler.placement(of: ChoiceID(RequestID(1), 0))?.worker == WorkerID(worker))
+            #expect(scheduler.workerLost(WorkerID(worker), now: .at(Double(worker))).failures.isEmpty)
+            #expect(scheduler.timePassed(.at(Double(worker) + 0.1)).failures.isEmpty)
+        }
+
+        // The next one did take it; that the others are gone does not speak for it.
+        #expect(Self.die(2 + gone, at: 9, &scheduler).failures.count == 1)
         #expect(scheduler.invariantViolation() == nil)
+    }
+
+    @Test func `a request that kills before it can be taken is taken out all the same`() throws {
+        var scheduler = ClusterScheduler.with((0..<8).map { _ in .small(slots: 1) })
+        _ = try scheduler.requestSubmitted(.plain(1), now: .at(0))
+        var deaths = 0
+        while let place = scheduler.placement(of: ChoiceID(RequestID(1), 0)), deaths < 8 {
+            deaths += 1
+            _ = scheduler.workerLost(place.worker, now: .at(Double(deaths)))
+            _ = scheduler.timePassed(.at(Double(deaths) + 0.1))
+        }
+
+        #expect(deaths == scheduler.limits.deathsMax + scheduler.limits.innocentDeathsMax)
+        #expect(scheduler.openRequests == 0 && scheduler.invariantViolation() == nil)
     }
 
     @Test(arguments: [(together: [], survived: 1), ([1], 2), ([2], 2), ([1, 2], 2)])
@@ -251,6 +274,7 @@ import Testing
             let workers = try (1...2 as ClosedRange<UInt64>).map { id in
                 try #require(scheduler.placement(of: ChoiceID(RequestID(id), 0))?.worker)
             }
+            for worker in workers { scheduler.workerTook(worker, commands: .max) }
             _ = scheduler.workerLost(workers[0], now: .at(seconds))
             _ = scheduler.workerLost(workers[1], now: .at(seconds + (together.contains(death) ? 0.04 : 0.06)))
             let judged = scheduler.timePassed(.at(seconds + 0.2))

@@ -2,8 +2,8 @@ import Glibc
 
 package struct NoFreePort: Error {}
 
-/// A TCP port of 127.0.0.1 that nobody listens on now, and that no connection gets before somebody does: the system gives
-/// those from 32768 on to clients.
+/// A TCP port that nobody listens on now, at any address, and that no connection gets before somebody does: the system
+/// gives those from 32768 on to clients.
 package func freePort() throws -> Int {
     for _ in 0..<100 {
         let port = UInt16.random(in: 12_000..<32_000)
@@ -18,7 +18,7 @@ private func isFree(_ port: UInt16) throws -> Bool {
     defer { close(descriptor) }
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = inet_addr("127.0.0.1")
+    address.sin_addr.s_addr = INADDR_ANY
     address.sin_port = port.bigEndian
     return withUnsafePointer(to: &address) {
         $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {

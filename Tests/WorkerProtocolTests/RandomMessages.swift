@@ -91,7 +91,7 @@ extension SeededRandom {
     }
 
     mutating func workerEvent() -> WorkerEvent {
-        switch int(0...7) {
+        switch int(0...8) {
         case 0:
             return .credit(slotCount: int(0...64), pageCount: int(0...9999), load: load(), commandsSeen: next())
         case 1:
@@ -100,6 +100,7 @@ extension SeededRandom {
         case 3: return .refused(sequenceID())
         case 4: return .draining
         case 5: return .working
+        case 6: return .taken(commands: next())
         default: return .step(stepReport())
         }
     }

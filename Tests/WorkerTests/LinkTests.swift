@@ -72,6 +72,30 @@ import WorkerProtocol
         await rig.service.stop()
     }
 
+    @Test func `what resumes is said to have come before a step has seen it, and nothing else is`() async throws {
+        let rig = try await WorkerRig.start()
+        let (router, _) = try await RouterEnd.linked(rig)
+        try await HealthTests.hang(rig, router)
+
+        for (id, resumes) in [(2, false), (3, true), (4, false), (5, true)] as [(UInt64, Bool)] {
+            try await router.admit(id, [3, 4], maxTokens: 2, resumes: resumes)
+        }
+
+        // Command 1 is what hangs.
+        for commands in [3, 5] as [UInt64] {
+            let event = try await router.next { event -> WorkerEvent? in
+                switch event {
+                case .prefix, .credit: nil
+                default: event
+                }
+            }
+            #expect(event == .taken(commands: commands))
+        }
+        rig.gate.open()
+        #expect(try await router.tokens(of: 5).finish == .length)
+        await rig.service.stop()
+    }
+
     @Test func `reports count the commands they have seen, anew on each link`() async throws {
         let rig = try await WorkerRig.start()
         for epoch in 1...3 as ClosedRange<UInt64> {

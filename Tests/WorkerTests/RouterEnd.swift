@@ -93,7 +93,7 @@ final class RouterEnd {
         throw Unexpected()
     }
 
-    func admit(_ id: UInt64, _ tokens: [TokenID], maxTokens: Int) async throws {
+    func admit(_ id: UInt64, _ tokens: [TokenID], maxTokens: Int, resumes: Bool = false) async throws {
         var sampling = SamplingParameters()
         sampling.temperature = 0
         sampling.maxTokens = maxTokens
@@ -101,7 +101,8 @@ final class RouterEnd {
             .command(
                 .admit(
                     AdmittedSequence(
-                        id: SequenceID(id), tokens: tokens, promptTokenCount: tokens.count, sampling: sampling))))
+                        id: SequenceID(id), tokens: tokens, promptTokenCount: tokens.count, sampling: sampling,
+                        resumes: resumes))))
     }
 
     /// All tokens of a sequence, up to its end.

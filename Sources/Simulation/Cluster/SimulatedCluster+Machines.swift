@@ -15,7 +15,13 @@ extension SimulatedCluster {
         case .disconnected(let place, let process, let link):
             tell(.unregister(.init(router: place.router, number: link)), place.machine, process, event)
         case .commanded(let place, let process, let link, let command):
-            tell(.command(command, .init(router: place.router, number: link)), place.machine, process, event)
+            guard tell(.command(command, .init(router: place.router, number: link)), place.machine, process, event),
+                self[place].number == link
+            else { return }
+            self[place].commandsTaken += 1
+            if case .admit(let sequence) = command, sequence.resumes {
+                say([(place.router, .taken(commands: self[place].commandsTaken))], from: place.machine)
+            }
         case .stepEnded(let machine, let process): endStep(machine, process, event)
         case .lookedAtStep(let machine, let process, let step): lookAtStep(machine, process, step)
         case .died(let machine, let process, let poison):
@@ -69,16 +75,18 @@ extension SimulatedCluster {
         for event in held { handleMachine(event) }
     }
 
-    private mutating func tell(
+    /// - Returns: whether the process has it now.
+    @discardableResult private mutating func tell(
         _ message: SimulatedWorker.Message, _ index: Int, _ process: Int, _ event: ClusterEvent
-    ) {
-        guard machines[index].process == process, machines[index].worker != nil else { return }
+    ) -> Bool {
+        guard machines[index].process == process, machines[index].worker != nil else { return false }
         guard !machines[index].isFrozen(at: now) else {
             machines[index].held.append(event)
-            return
+            return false
         }
         machines[index].worker?.receive(message)
         beginStep(index)
+        return true
     }
 
     mutating func beginStep(_ index: Int) {
@@ -184,6 +192,7 @@ extension SimulatedCluster {
             return
         }
         self[place].isConnected = true
+        self[place].commandsTaken = 0
         self[place].lastToWorker = now
         self[place].lastToRouter = now
         queue.schedule(.connected(place, process: machine.process, link: link), at: arrival(atWorker: place))
@@ -205,7 +214,7 @@ extension SimulatedCluster {
             let times =
                 switch event {
                 case .draining, .credit: networkRandom.happens(0.1) ? 2 : 1
-                case .welcome, .step, .prefix, .preempted, .refused, .working: 1
+                case .welcome, .step, .prefix, .preempted, .refused, .working, .taken: 1
                 }
             for _ in 0..<times { queue.schedule(.said(place, link: link, event), at: arrival(atRouter: place)) }
         }

@@ -54,6 +54,7 @@ extension SimulatedCluster {
             self[place].saysDraining = true
             perform(routers[place.router].scheduler.workerDraining(worker, now: now))
         case .working: perform(routers[place.router].scheduler.workerWorks(worker, now: now))
+        case .taken(let commands): routers[place.router].scheduler.workerTook(worker, commands: commands)
         }
     }
 

@@ -38,6 +38,8 @@ struct SimulatedLink: Sendable {
     var dialPauseSeconds = 0.05
     var partitionedUntil: Instant?
     var delayedUntil: Instant?
+    /// Commands that came to the worker over this connection.
+    var commandsTaken: UInt64 = 0
     /// Messages keep their order: none arrives before the last one on its way.
     var lastToWorker = Instant(nanoseconds: 0)
     var lastToRouter = Instant(nanoseconds: 0)

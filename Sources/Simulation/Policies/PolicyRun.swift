@@ -164,6 +164,7 @@ package struct PolicyRun: Sendable {
         case .refused(let sequence) where balancer == nil:
             perform(scheduler.sequenceRefused(sequence, by: worker, now: now))
         case .working: perform(scheduler.workerWorks(worker, now: now))
+        case .taken(let commands): scheduler.workerTook(worker, commands: commands)
         case .welcome, .draining, .credit, .prefix, .preempted, .refused: break
         }
     }

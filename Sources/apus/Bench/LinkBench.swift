@@ -74,7 +74,7 @@ final class LinkBench: WorkerLinkDelegate {
                 if entry.finish != nil { answered() }
             }
         case .refused, .preempted, .draining: fail("\(link.address) takes nothing more: others ask it, too.")
-        case .welcome, .credit, .prefix, .working: break
+        case .welcome, .credit, .prefix, .working, .taken: break
         }
     }
 
