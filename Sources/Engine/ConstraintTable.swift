@@ -51,7 +51,7 @@ final class ConstraintTable {
             let state = try entry.matcher.follow(sequence.tokens[sequence.promptTokenCount...], from: known)
             return ConstraintPlace(matcher: entry.number, state: state)
         } catch {
-            throw .constraint(Self.sentence(error))
+            throw Self.samplingError(error)
         }
     }
 
@@ -69,7 +69,7 @@ final class ConstraintTable {
         do throws(GrammarFailure) {
             return try entry.matcher.mask(place.state)
         } catch {
-            throw .constraint(Self.sentence(error))
+            throw Self.samplingError(error)
         }
     }
 
@@ -106,11 +106,13 @@ final class ConstraintTable {
         return entry
     }
 
-    private static func sentence(_ failure: GrammarFailure) -> String {
+    private static func samplingError(_ failure: GrammarFailure) -> SamplingError {
         switch failure {
-        case .tooAmbiguous: "The output's constraint can be read in too many ways at once to be followed."
-        case .noToken: "No token of the model can continue the constrained output."
-        case .notAllowed(let position): "Output token \(position) is none that the output's constraint allows."
+        case .tooAmbiguous:
+            .unfollowable("The output's constraint can be read in too many ways at once to be followed.")
+        case .noToken: .unfollowable("No token of the model can continue the constrained output.")
+        case .notAllowed(let position):
+            .constraint("Output token \(position) is none that the output's constraint allows.")
         }
     }
 }

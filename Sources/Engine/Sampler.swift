@@ -5,16 +5,25 @@ package import Inference
 package enum SamplingError: Error, Equatable, Sendable {
     /// The row holds a NaN or positive infinity, or nothing but negative infinities.
     case unsoundLogits
-    /// The output's constraint gives none; a sentence says why.
+    /// This worker cannot hold the output to its constraint; a sentence says why.
     case constraint(String)
+    /// Nobody can, with what was asked for; a sentence says why.
+    case unfollowable(String)
 
     /// For the client.
     /// - Parameter position: of the token that was to be chosen.
     func sentence(position: Int) -> String {
         switch self {
         case .unsoundLogits: "The model's logits for position \(position) are not finite numbers."
-        case .constraint(let sentence): sentence
+        case .constraint(let sentence), .unfollowable(let sentence): sentence
         }
+    }
+
+    /// How a sequence ends with it.
+    /// - Parameter position: of the token that was to be chosen.
+    func finish(position: Int) -> SequenceFinish {
+        let sentence = sentence(position: position)
+        return if case .unfollowable = self { .unservable(sentence) } else { .failed(sentence) }
     }
 }
 
@@ -82,7 +91,7 @@ package struct Sampler {
         do throws(SamplingError) {
             return try chooseAdjusted(sampling, position)
         } catch {
-            throw .constraint("The tokens that the output's constraint allows here are all impossible.")
+            throw .unfollowable("The tokens that the output's constraint allows here are all impossible.")
         }
     }
 

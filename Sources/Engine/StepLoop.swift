@@ -275,7 +275,7 @@ package struct StepLoop: ~Copyable {
         var entry = readings[index].takeEntry()
         entry.cachedTokenCount = composer.takeCachedCount(place)
         if let failure = readings[index].failure {
-            entry.finish = .failed(failure.sentence(position: composer.sequences[place].tokens.count))
+            entry.finish = failure.finish(position: composer.sequences[place].tokens.count)
         } else {
             note(readings[index].draftedCount, readings[index].acceptedCount, place)
             composer.advance(place, by: readings[index].computedCount)

@@ -110,6 +110,8 @@ package enum SequenceFinish: Equatable, Sendable {
     case length
     /// The worker cannot run this sequence, and no other would: the text says why.
     case failed(String)
+    /// The same where the reason is what was asked for: the client's mistake.
+    case unservable(String)
 }
 
 /// What one step did for one sequence.

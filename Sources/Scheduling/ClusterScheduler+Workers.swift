@@ -66,9 +66,9 @@ extension ClusterScheduler {
                 answer.choices[place] = nil
                 requeue(sequence, .preempted, now: now, into: &answer.actions)
             case .failed(let why):
-                end(choice, learns: false, now: now)
-                drop(choice.request, now: now, into: &answer.actions)
-                answer.actions.append(.fail(choice.request, .internalFailure(why)))
+                end(choice, failing: .internalFailure(why), now: now, into: &answer.actions)
+            case .unservable(let why):
+                end(choice, failing: .invalidRequest(message: why, parameter: nil), now: now, into: &answer.actions)
             }
         }
         if hasTokens { workers.with(id) { $0.refusalsInARow = 0 } }
@@ -76,6 +76,15 @@ extension ClusterScheduler {
         rearm(id, now: now)
         admitWaiting(model, reporter: id, now: now, into: &answer.actions)
         return answer
+    }
+
+    /// Ends a choice that a worker could not run, and its request with it.
+    private mutating func end(
+        _ choice: ChoiceID, failing error: ServeError, now: Instant, into actions: inout [SchedulingAction]
+    ) {
+        end(choice, learns: false, now: now)
+        drop(choice.request, now: now, into: &actions)
+        actions.append(.fail(choice.request, error))
     }
 
     /// The worker's share changed, or its load without a step.

@@ -70,6 +70,7 @@ final class SequenceSpans {
         case .stop: end(name, outcome: "stop")
         case .length: end(name, outcome: "length")
         case .failed: end(name, outcome: "failed", failed: true)
+        case .unservable: end(name, outcome: "unservable", failed: true)
         }
     }
 

@@ -16,7 +16,8 @@ extension StepReport {
         try FieldChecks.finite("step.pooled", wire.pooled)
         var tokens = ColumnReader("step.tokens", wire.tokens)
         var pooled = ColumnReader("step.pooled", wire.pooled)
-        var failures = wire.failures[...]
+        try optionalColumn("step.failures_asked_for", wire.failuresAskedFor.count, wire.failures.count)
+        var failures = wire.failures.indices
         // Most steps have neither.
         var logprobs = wire.hasLogprobs ? try LogprobReader("step.logprobs", wire.logprobs, rowCount) : nil
         var promptLogprobs =
@@ -37,14 +38,14 @@ extension StepReport {
                 entry.cachedTokenCount = Int(wire.cachedPlusOne[row]) - 1
             }
             if !wire.pooledCounts.isEmpty { entry.pooled = Array(try pooled.take(wire.pooledCounts[row])) }
-            if !wire.finishes.isEmpty { entry.finish = try finish(wire.finishes[row], &failures) }
+            if !wire.finishes.isEmpty { entry.finish = try finish(wire.finishes[row], wire, &failures) }
             entries.append(entry)
         }
         try tokens.finish()
         try pooled.finish()
         try logprobs?.finish()
         try promptLogprobs?.finish()
-        try FieldChecks.count("step.failures", failures.endIndex, equals: failures.startIndex)
+        try FieldChecks.count("step.failures", wire.failures.count, equals: wire.failures.count - failures.count)
         return entries
     }
 
@@ -53,15 +54,16 @@ extension StepReport {
     }
 
     private static func finish(
-        _ wire: WireFinish, _ failures: inout ArraySlice<String>
+        _ finish: WireFinish, _ wire: WireStep, _ failures: inout Range<Int>
     ) throws(WireError) -> SequenceFinish? {
-        switch wire {
+        switch finish {
         case .none: return nil
         case .stop: return .stop
         case .length: return .length
         case .failed:
-            guard let reason = failures.popFirst() else { throw .missing(field: "step.failures") }
-            return .failed(reason)
+            guard let place = failures.popFirst() else { throw .missing(field: "step.failures") }
+            let isAskedFor = !wire.failuresAskedFor.isEmpty && wire.failuresAskedFor[place]
+            return isAskedFor ? .unservable(wire.failures[place]) : .failed(wire.failures[place])
         case .UNRECOGNIZED(let value): throw .unknownValue(field: "step.finishes", value: value)
         }
     }
@@ -102,10 +104,23 @@ extension StepReport {
             case nil: wire.finishes.append(.none)
             case .stop: wire.finishes.append(.stop)
             case .length: wire.finishes.append(.length)
-            case .failed(let reason):
+            case .failed(let reason), .unservable(let reason):
                 wire.finishes.append(.failed)
                 wire.failures.append(reason)
             }
+        }
+        let isAskedFor = entries.compactMap(\.finish?.isAskedFor)
+        if isAskedFor.contains(true) { wire.failuresAskedFor = isAskedFor }
+    }
+}
+
+extension SequenceFinish {
+    /// Of failures: whether what was asked for is their reason. nil for all else.
+    fileprivate var isAskedFor: Bool? {
+        switch self {
+        case .stop, .length: nil
+        case .failed: false
+        case .unservable: true
         }
     }
 }

@@ -82,7 +82,7 @@ import Testing
             case .length:
                 #expect(outcome.tokens.count == sequence.sampling.maxTokens)
                 _ = try GrammarMatcher(grammar, Self.vocabulary).follow(outcome.tokens[...])
-            case .failed(let reason): Issue.record("\(constraint.source): \(reason)")
+            case .failed(let reason), .unservable(let reason): Issue.record("\(constraint.source): \(reason)")
             case nil: Issue.record("sequence \(sequence.id) did not end")
             }
         }
@@ -155,9 +155,12 @@ import Testing
         func reason(_ id: UInt64) -> String {
             if case .failed(let reason)? = outcomes[SequenceID(id)]?.finish { reason } else { "" }
         }
+        func mistake(_ id: UInt64) -> String {
+            if case .unservable(let reason)? = outcomes[SequenceID(id)]?.finish { reason } else { "" }
+        }
         #expect(reason(1).contains("a group is not closed"))
         #expect(reason(2).contains("Output token 0"))
-        #expect(reason(3).contains("No token"))
+        #expect(mistake(3).contains("No token"))
         #expect(outcomes[SequenceID(4)]?.finish == .length)
 
         let drive = EngineDrive(ScriptedRuntime())

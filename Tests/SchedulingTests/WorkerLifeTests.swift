@@ -490,15 +490,22 @@ import Testing
         #expect(scheduler.invariantViolation() == nil)
     }
 
-    @Test func `a failure in a worker ends the request and frees its other choices`() throws {
+    @Test(
+        arguments: [
+            (.failed("why"), .internalFailure("why")),
+            (.unservable("why"), .invalidRequest(message: "why", parameter: nil)),
+        ] as [(SequenceFinish, ServeError)])
+    func `a failure in a worker ends the request and frees its other choices`(
+        finish: SequenceFinish, error: ServeError
+    ) throws {
         var scheduler = ClusterScheduler.with([.small()])
         let sequences = try scheduler.requestSubmitted(.plain(1, choices: 2), now: .at(0)).admissions.map(\.sequence)
 
-        let answer = scheduler.report(1, [StepEntry(sequence: sequences[0], finish: .failed("why"))], at: 0.1)
+        let answer = scheduler.report(1, [StepEntry(sequence: sequences[0], finish: finish)], at: 0.1)
 
         #expect(
             answer.actions == [
-                .cancel(sequences[1], on: WorkerID(1)), .fail(RequestID(1), .internalFailure("why")),
+                .cancel(sequences[1], on: WorkerID(1)), .fail(RequestID(1), error),
             ])
         #expect(scheduler.openRequests == 0)
         #expect(scheduler.invariantViolation() == nil)

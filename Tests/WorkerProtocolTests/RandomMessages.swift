@@ -81,7 +81,7 @@ extension SeededRandom {
             if random.int(0...5) == 0 { entry.pooled = random.list(0...20) { $0.float(-1...1) } }
             if random.int(0...5) == 0 { entry.cachedTokenCount = random.int(0...1000) }
             if wantsFinishes && random.bool() {
-                entry.finish = random.pick([.stop, .length, .failed(random.word())])
+                entry.finish = random.pick([.stop, .length, .failed(random.word()), .unservable(random.word())])
             }
             return entry
         }

@@ -84,7 +84,7 @@ struct ChoiceJournal {
         switch end {
         case .stop: text.finish().map { .stop($0) } ?? .stop(nil)
         case .length: text.finish().map { .stop($0) } ?? .length
-        case .failed: nil
+        case .failed, .unservable: nil
         }
     }
 

@@ -137,7 +137,7 @@ extension SimulatedCluster {
             if count != journal.sampling.maxTokens && journal.prompt.count + count < context {
                 violate("\(id) ended after \(count) of \(journal.sampling.maxTokens) tokens.")
             }
-        case .failed(let why): violate("\(id) failed and its request did not: \(why)")
+        case .failed(let why), .unservable(let why): violate("\(id) failed and its request did not: \(why)")
         }
     }
 

@@ -842,6 +842,12 @@ package nonisolated struct WireStep: @unchecked Sendable {
     set {_uniqueStorage()._pooled = newValue}
   }
 
+  /// Whether each of `failures` lies in what was asked for; empty: none does.
+  package var failuresAskedFor: [Bool] {
+    get {_storage._failuresAskedFor}
+    set {_uniqueStorage()._failuresAskedFor = newValue}
+  }
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -2227,7 +2233,7 @@ nonisolated extension WireLoad: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
 
 nonisolated extension WireStep: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Step"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}number\0\u{3}duration_us\0\u{3}token_count\0\u{1}load\0\u{3}commands_seen\0\u{1}sequences\0\u{3}token_counts\0\u{1}tokens\0\u{1}finishes\0\u{1}failures\0\u{3}cached_plus_one\0\u{1}logprobs\0\u{3}prompt_logprobs\0\u{3}pooled_counts\0\u{1}pooled\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}number\0\u{3}duration_us\0\u{3}token_count\0\u{1}load\0\u{3}commands_seen\0\u{1}sequences\0\u{3}token_counts\0\u{1}tokens\0\u{1}finishes\0\u{1}failures\0\u{3}cached_plus_one\0\u{1}logprobs\0\u{3}prompt_logprobs\0\u{3}pooled_counts\0\u{1}pooled\0\u{3}failures_asked_for\0")
 
   fileprivate class _StorageClass {
     var _number: UInt64 = 0
@@ -2245,6 +2251,7 @@ nonisolated extension WireStep: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
     var _promptLogprobs: WireLogprobColumns? = nil
     var _pooledCounts: [UInt32] = []
     var _pooled: [Float] = []
+    var _failuresAskedFor: [Bool] = []
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -2270,6 +2277,7 @@ nonisolated extension WireStep: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
       _promptLogprobs = source._promptLogprobs
       _pooledCounts = source._pooledCounts
       _pooled = source._pooled
+      _failuresAskedFor = source._failuresAskedFor
     }
   }
 
@@ -2303,6 +2311,7 @@ nonisolated extension WireStep: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
         case 13: try { try decoder.decodeSingularMessageField(value: &_storage._promptLogprobs) }()
         case 14: try { try decoder.decodeRepeatedUInt32Field(value: &_storage._pooledCounts) }()
         case 15: try { try decoder.decodeRepeatedFloatField(value: &_storage._pooled) }()
+        case 16: try { try decoder.decodeRepeatedBoolField(value: &_storage._failuresAskedFor) }()
         default: break
         }
       }
@@ -2360,6 +2369,9 @@ nonisolated extension WireStep: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
       if !_storage._pooled.isEmpty {
         try visitor.visitPackedFloatField(value: _storage._pooled, fieldNumber: 15)
       }
+      if !_storage._failuresAskedFor.isEmpty {
+        try visitor.visitPackedBoolField(value: _storage._failuresAskedFor, fieldNumber: 16)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -2384,6 +2396,7 @@ nonisolated extension WireStep: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
         if _storage._promptLogprobs != rhs_storage._promptLogprobs {return false}
         if _storage._pooledCounts != rhs_storage._pooledCounts {return false}
         if _storage._pooled != rhs_storage._pooled {return false}
+        if _storage._failuresAskedFor != rhs_storage._failuresAskedFor {return false}
         return true
       }
       if !storagesAreEqual {return false}

@@ -70,7 +70,10 @@ final class LinkBench: WorkerLinkDelegate {
         switch event {
         case .step(let report):
             for entry in report.entries where entry.sequence.rawValue == sentCount {
-                if case .failed(let why) = entry.finish { return fail(why) }
+                switch entry.finish {
+                case .failed(let why), .unservable(let why): return fail(why)
+                case nil, .stop, .length: break
+                }
                 if entry.finish != nil { answered() }
             }
         case .refused, .preempted, .draining: fail("\(link.address) takes nothing more: others ask it, too.")
