@@ -34,6 +34,8 @@ PAGE = ROOT / "Docs/security.md"
 STEP_MILLISECONDS = 10
 # Others may wait so many times as long for a token, at the 99th percentile; the router may grow by so many bytes.
 RATIO_MAX, GROWTH_MAX = 1.2, 64 << 20
+# The turns without attackers, which say how much the machine itself varies.
+NOBODY = "nobody"
 COMPLETION = b'{"model":"m","prompt":"a","max_tokens":8000,"n":8,"logprobs":20,"ignore_eos":true,"stream":true}'
 
 
@@ -218,7 +220,7 @@ def latencies(router, worker, seconds, rounds):
     confine(router.program, first)
     confine(worker.program, second)
     confine(decoy.program, second, leftover=True)
-    crowds = {"nobody": [], **{each.name: [each] * 2 for each in FLOODS if each.name in (
+    crowds = {NOBODY: [], **{each.name: [each] * 2 for each in FLOODS if each.name in (
         "rapid reset", "CONTINUATION", "PING", "headers that unpack to megabytes")}, "one of each": FLOODS}
     waits = {name: [] for name in crowds}
     try:
@@ -298,12 +300,15 @@ def main():
             waits = latencies(plain, worker, options.seconds, options.rounds)
             for name, turns in waits.items():
                 ratio, ended = statistics.median(turn.ratio for turn in turns), sum(turn.ended for turn in turns)
-                if ratio > RATIO_MAX or ended:
+                if name == NOBODY and ratio > RATIO_MAX and not ended:
+                    findings.wrong.append(
+                        f"nobody attacked, and others waited {ratio:.2f} times as long: the machine is too busy to tell")
+                elif ratio > RATIO_MAX or ended:
                     findings.wrong.append(f"under {name} others wait {ratio:.2f} times as long, {ended} were cut off")
             write(findings, waits, growth)
     for wrong in findings.wrong:
         print(wrong, file=sys.stderr)
-    print(f"{len(findings.rows)} attacks, {len(findings.wrong)} of them not met as they should be")
+    print(f"{len(findings.rows)} attacks, {len(findings.wrong)} findings")
     sys.exit(bool(findings.wrong))
 
 
