@@ -78,7 +78,7 @@ extension ClusterScheduler {
         return answer
     }
 
-    /// Ends a choice that a worker could not run, and its request with it.
+    /// Ends a choice that a worker could not run, and its request with it. Unlike `fail`, it has that worker cancel nothing.
     private mutating func end(
         _ choice: ChoiceID, failing error: ServeError, now: Instant, into actions: inout [SchedulingAction]
     ) {

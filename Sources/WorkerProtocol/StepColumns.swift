@@ -107,21 +107,10 @@ extension StepReport {
             case .failed(let reason), .unservable(let reason):
                 wire.finishes.append(.failed)
                 wire.failures.append(reason)
+                wire.failuresAskedFor.append(entry.finish == .unservable(reason))
             }
         }
-        let isAskedFor = entries.compactMap(\.finish?.isAskedFor)
-        if isAskedFor.contains(true) { wire.failuresAskedFor = isAskedFor }
-    }
-}
-
-extension SequenceFinish {
-    /// Of failures: whether what was asked for is their reason. nil for all else.
-    fileprivate var isAskedFor: Bool? {
-        switch self {
-        case .stop, .length: nil
-        case .failed: false
-        case .unservable: true
-        }
+        if !wire.failuresAskedFor.contains(true) { wire.failuresAskedFor = [] }
     }
 }
 
