@@ -52,8 +52,9 @@ package struct BatchComposer: Sendable {
         var sequence = RunningSequence(admitted, router: router)
         let tokenMax = sequence.tokenMax(contextLength: model.contextLength)
         sequence.reserve(tokenCount: tokenMax, pageCount: pool.pagesNeeded(forTokens: tokenMax))
-        if model.pooledOutput == nil, let finish = sequence.finish(contextLength: model.contextLength) {
-            return .finished(finish)
+        if model.pooledOutput == nil {
+            if let finish = sequence.finish { return .finished(finish) }
+            if sequence.isFull(contextLength: model.contextLength) { return .finished(.length) }
         }
         guard sequences.count < options.slotCount else { return .refused }
         guard model.pooledOutput == nil else {
@@ -114,6 +115,7 @@ package struct BatchComposer: Sendable {
     ) {
         plan.clear()
         guard model.pooledOutput == nil else { return planTexts(into: &plan) }
+        removeFull(in: &plan)
         var place = 0
         while place < sequences.count {
             if sequences[place].pendingCount == 1 { schedule(place, tokenCount: 1, in: &plan) }
@@ -132,6 +134,13 @@ package struct BatchComposer: Sendable {
         if options.speculationEnabled { addDrafts(to: &plan) }
     }
 
+    private mutating func removeFull(in plan: inout StepPlan) {
+        for place in sequences.indices.reversed() where sequences[place].isFull(contextLength: model.contextLength) {
+            plan.full.append(sequences[place].key)
+            remove(at: place)
+        }
+    }
+
     private func promptCount(thatResume resume: Bool) -> Int {
         var count = 0
         // By place: a sequence is not copied so.
@@ -146,7 +155,7 @@ package struct BatchComposer: Sendable {
         var (place, budget, used) = (0, budget, 0)
         while place < sequences.count && budget > 0 {
             if sequences[place].isPrefill(thatResumes: resumes) {
-                Self.reusePrefix(of: &sequences[place], from: &pool)
+                reusePrefix(place)
                 // Equal prompts that come together, as the choices of one request do, are computed once: the second
                 // finds the pages in the next step.
                 if let hash = nextReusableHash(sequences[place]), arriving.contains(hash) {
@@ -296,6 +305,17 @@ package struct BatchComposer: Sendable {
             sequence.computedCount + pool.pageTokenCount < sequence.tokens.count
         else { return nil }
         return pool.hashes(arrivingWith: pool.pageTokenCount, of: sequence).first
+    }
+
+    /// The same of a sequence that has come already. What it finds before its first entry counts as found when it came.
+    private mutating func reusePrefix(_ place: Int) {
+        let before = sequences[place].computedCount
+        Self.reusePrefix(of: &sequences[place], from: &pool)
+        let count = sequences[place].computedCount
+        guard count > before else { return }
+        hitTokenCount += count - before
+        guard sequences[place].unreportedCachedCount != nil else { return }
+        sequences[place].unreportedCachedCount = min(count, sequences[place].promptTokenCount)
     }
 
     /// Skips what another sequence has computed by now. The last token is always computed: its logits are needed.

@@ -74,12 +74,14 @@ package struct RunningSequence: Sendable {
         if pooling == nil { pages.pages.reserveCapacity(pageCount) }
     }
 
-    /// How the sequence ends with the tokens it has; nil while it goes on.
-    package func finish(contextLength: Int) -> SequenceFinish? {
+    /// How the sequence ends with the tokens it has, by what was asked for; nil while it goes on.
+    package var finish: SequenceFinish? {
         if outputCount > 0, let last = tokens.last, sampling.stopTokens.contains(last) { return .stop }
-        if wantsToken ? outputCount >= sampling.maxTokens : pendingCount == 0 { return .length }
-        return wantsToken && tokens.count >= contextLength ? .length : nil
+        return (wantsToken ? outputCount >= sampling.maxTokens : pendingCount == 0) ? .length : nil
     }
+
+    /// Whether it has no place for another token that it wants. Another worker may have one.
+    func isFull(contextLength: Int) -> Bool { wantsToken && tokens.count >= contextLength }
 
     /// Tokens that may be guessed behind the last one: all would be wanted, and the pages have room for them.
     func draftRoom(_ model: ModelDescription, _ pool: KVPagePool) -> Int {

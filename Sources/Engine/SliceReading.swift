@@ -79,17 +79,25 @@ struct SliceReading {
         while true {
             // A draft's slice has a row of logits for each token, another only for its last.
             let row = rows[firstRow + slice.rowCount - 1 - drafted + accepted].span
-            let mask = try mask(&sequence)
-            let token = try sampler.choose(
-                row, sequence.sampling, counts: sequence.counts, outputCount: sequence.outputCount,
-                position: sequence.tokens.count, mask: mask)
-            if let topCount = sequence.sampling.logprobs {
-                entry.logprobs.append(try sampler.logprobs(row, of: token, topCount: topCount))
+            let token: TokenID
+            do throws(SamplingError) {
+                let mask = try mask(&sequence)
+                token = try sampler.choose(
+                    row, sequence.sampling, counts: sequence.counts, outputCount: sequence.outputCount,
+                    position: sequence.tokens.count, mask: mask)
+                if let topCount = sequence.sampling.logprobs {
+                    entry.logprobs.append(try sampler.logprobs(row, of: token, topCount: topCount))
+                }
+            } catch {
+                // Behind a draft: the tokens before it go out as without one, and the next step fails by itself.
+                guard accepted > 0 else { throw error }
+                accepted -= 1
+                break
             }
             entry.tokens.append(token)
             sequence.append(token)
             guard accepted < drafted, token == slice.tokens[known + accepted],
-                sequence.finish(contextLength: contextLength) == nil
+                sequence.finish == nil, !sequence.isFull(contextLength: contextLength)
             else { break }
             accepted += 1
         }

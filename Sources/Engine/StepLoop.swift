@@ -31,6 +31,8 @@ package struct StepLoop: ~Copyable {
     private var drafts = (count: 0, tokens: 0, accepted: 0)
     private var prefillPace: PrefillPace
     private var lastTokenCounts = (all: 0, prefill: 0)
+    /// Of these, what ``PrefillPace`` has a say in: a prompt's last token is computed as the rows of decode are.
+    private var pacedTokenCount = 0
 
     /// - Parameter vocabulary: what constrained output is made of; without it constrained sequences fail.
     package init(runtime: any ModelRuntime, options: EngineOptions, vocabulary: TokenVocabulary? = nil) {
@@ -188,12 +190,13 @@ package struct StepLoop: ~Copyable {
                 let room = model.pageCount * model.pageTokenCount
                 end(key, .failed("The sequence outgrew this worker, whose KV pages hold \(room) tokens in all."))
             }
+            for key in plan.full { end(key, .length) }
             compute()
             stepNumber += 1
             tellPrefixChanges()
             let end = clock()
             prefillPace.record(
-                end.seconds(since: start), tokenCount: plan.tokenCount, promptTokenCount: lastTokenCounts.prefill)
+                end.seconds(since: start), tokenCount: plan.tokenCount, promptTokenCount: pacedTokenCount)
             report(plan.tokenCount, since: start, until: end)
         } else {
             lastTokenCounts = (0, 0)
@@ -204,7 +207,7 @@ package struct StepLoop: ~Copyable {
     }
 
     private mutating func compute() {
-        lastTokenCounts = (plan.tokenCount, 0)
+        (lastTokenCounts, pacedTokenCount) = ((plan.tokenCount, 0), 0)
         guard !plan.slices.isEmpty else { return }
         guard model.pooledOutput == nil else { return endTexts() }
         var rowCount = 0
@@ -269,9 +272,9 @@ package struct StepLoop: ~Copyable {
     /// - Returns: whether the sequence has ended.
     private mutating func finish(_ index: Int) -> Bool {
         let place = plan.places[index]
-        if composer.sequences[place].waitingPrefillCount > 0 {
-            lastTokenCounts.prefill += plan.slices[index].tokens.count
-        }
+        let (waiting, count) = (composer.sequences[place].waitingPrefillCount, plan.slices[index].tokens.count)
+        if waiting > 0 { lastTokenCounts.prefill += count }
+        if waiting > 1 { pacedTokenCount += count }
         var entry = readings[index].takeEntry()
         entry.cachedTokenCount = composer.takeCachedCount(place)
         if let failure = readings[index].failure {
@@ -280,7 +283,7 @@ package struct StepLoop: ~Copyable {
             note(readings[index].draftedCount, readings[index].acceptedCount, place)
             composer.advance(place, by: readings[index].computedCount)
             composer.publish(place)
-            entry.finish = composer.sequences[place].finish(contextLength: model.contextLength)
+            entry.finish = composer.sequences[place].finish
         }
         let hasEnded = entry.finish != nil
         report(entry, of: composer.sequences[place].key)

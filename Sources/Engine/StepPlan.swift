@@ -11,6 +11,8 @@ package struct StepPlan: Sendable {
     package internal(set) var preempted: [SequenceKey] = []
     /// Sequences that hold every page there is and need another.
     package internal(set) var outgrown: [SequenceKey] = []
+    /// Sequences that fill the context, and would go on.
+    package internal(set) var full: [SequenceKey] = []
     private var spare = SpareTokens()
 
     package init() {}
@@ -24,6 +26,7 @@ package struct StepPlan: Sendable {
         places.removeAll(keepingCapacity: true)
         preempted.removeAll(keepingCapacity: true)
         outgrown.removeAll(keepingCapacity: true)
+        full.removeAll(keepingCapacity: true)
     }
 
     /// Adds tokens of the sequence that is at `place` in the composer.

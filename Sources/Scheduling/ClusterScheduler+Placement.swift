@@ -213,14 +213,14 @@ extension ClusterScheduler {
             .compactMap { workers[$0] }.filter { $0.wholeCapacity > capacity }
     }
 
-    /// Whether a sequence is too long for the worker that it is in, and only for that.
+    /// Whether a sequence that wants more is too long for the worker that it is in, and only for that.
     mutating func hasRoomElsewhere(_ sequence: SequenceID, outgrown id: WorkerID) -> Bool {
         guard let capacity = workers[id]?.wholeCapacity,
             let (choice, tokenCount) = sequences.with(sequence.rawValue, { ($0.choice, $0.tokenCount) }),
-            tokenCount > capacity
+            tokenCount >= capacity
         else { return false }
         settle(sequence)
-        guard let demand = demand(of: choice) else { return false }
+        guard let demand = demand(of: choice), demand.output.made < demand.output.max else { return false }
         return roomier(than: capacity, for: demand).contains { $0.state != .draining }
     }
 

@@ -61,10 +61,11 @@ extension ClusterScheduler {
             }
             switch report.entries[place].finish {
             case nil: break
-            case .stop, .length: end(choice, learns: true, now: now)
-            case .failed where report.entries[place].tokens.isEmpty && hasRoomElsewhere(sequence, outgrown: id):
+            case .length where report.entries[place].tokens.isEmpty && hasRoomElsewhere(sequence, outgrown: id),
+                .failed where report.entries[place].tokens.isEmpty && hasRoomElsewhere(sequence, outgrown: id):
                 answer.choices[place] = nil
                 requeue(sequence, .preempted, now: now, into: &answer.actions)
+            case .stop, .length: end(choice, learns: true, now: now)
             case .failed(let why):
                 end(choice, failing: .internalFailure(why), now: now, into: &answer.actions)
             case .unservable(let why):

@@ -111,10 +111,11 @@ struct WorkerRecord: Sendable {
         return tokens(inPages: description.pageCount)
     }
 
-    /// The same of a sequence that is alone in the worker, whatever the share is.
+    /// Tokens that a sequence can have which is alone in the worker, whatever the share is.
     var wholeCapacity: Int {
         guard description.pooledOutput == nil else { return description.contextLength }
-        return tokens(inPages: max(description.pageCount, description.wholePageCount))
+        return min(
+            description.contextLength, tokens(inPages: max(description.pageCount, description.wholePageCount)))
     }
 
     private func tokens(inPages pageCount: Int) -> Int {

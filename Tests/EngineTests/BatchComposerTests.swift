@@ -163,6 +163,9 @@ import Testing
             zip(second.slices, Self.ids(second, composer)).filter { [2, 3].contains($0.1) }
                 .allSatisfy { $0.0.tokens.count == rest })
         #expect(second.slices.count == 4)
+        let cached = composer.sequences.indices.map { (composer.sequences[$0].key.id, composer.takeCachedCount($0)) }
+        for (id, count) in cached where [2, 3].contains(id.rawValue) { #expect(count == prompt.count - rest, "\(id)") }
+        #expect(composer.hitTokenCount == 2 * (prompt.count - rest))
         Self.complete(second, &composer)
         #expect(composer.sequences.allSatisfy { $0.outputCount > 0 })
     }

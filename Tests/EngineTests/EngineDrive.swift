@@ -83,6 +83,10 @@ final class EngineDrive<Runtime: ModelRuntime> {
     private func note(_ entry: StepEntry) {
         var outcome = outcomes[entry.sequence] ?? Outcome()
         #expect(outcome.finish == nil, "nothing may follow the end")
+        switch entry.finish {
+        case .failed, .unservable: #expect(entry.tokens.isEmpty, "nobody would be given them")
+        case .stop, .length, nil: break
+        }
         outcome.tokens += entry.tokens
         outcome.logprobs += entry.logprobs
         // A prompt that was computed again reports again, from the first position.

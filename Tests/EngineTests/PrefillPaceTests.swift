@@ -69,6 +69,26 @@ import Testing
         #expect(pace.tokenMax(besideDecodeRows: 8) == .max)
     }
 
+    /// They look like prompts, but nothing holds them back, and they must hold back nobody.
+    @Test func `prompts of one token that come in every step do not keep a longer one waiting`() {
+        let runtime = ScriptedRuntime(contextLength: 512, stepTokenMax: 64)
+        var loop = StepLoop(runtime: runtime, options: EngineOptions(slotCount: 8, stepTokenBudget: 32))
+        loop.register(router: 0)
+        var (now, hasEnded) = (Instant(nanoseconds: 0), false)
+        loop.apply(.admit(.greedy(1, (0..<100).map { TokenID($0) }, maxTokens: 1)), from: 0, now: now)
+        for id in 2...400 as ClosedRange<UInt64> where !hasEnded {
+            loop.apply(.admit(.greedy(id, [TokenID(id % 100)], maxTokens: 1)), from: 0, now: now)
+            let events = loop.step {
+                now = now.advanced(bySeconds: 0.001)
+                return now
+            }
+            for case (_, .step(let report)) in events {
+                hasEnded = hasEnded || report.entries.contains { $0.sequence == SequenceID(1) && $0.finish != nil }
+            }
+        }
+        #expect(hasEnded)
+    }
+
     /// Steps take a millisecond for each token they compute.
     @Test func `a long prompt is cut while others decode, and not when it is alone`() {
         let runtime = ScriptedRuntime(contextLength: 4096, pageCount: 1024, stepTokenMax: 512)

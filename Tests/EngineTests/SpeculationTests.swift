@@ -57,6 +57,26 @@ import Testing
         #expect(pace.takeLimit() == 0, "two of eight do not pay")
     }
 
+    /// What comes before a failure does not hang on how it was computed.
+    @Test(arguments: [UInt64(1), 2, 3])
+    func `a draft that leads to a failure is taken as far as plain decoding comes`(seed: UInt64) {
+        var random = SeededRandom(seed: seed)
+        let requests = (1...200 as ClosedRange<UInt64>).map { id in
+            AdmittedSequence.greedy(
+                id, (0..<40).map { _ in TokenID.random(in: 0..<4, using: &random) }, maxTokens: 20)
+        }
+        func run(speculating: Bool) -> (outcomes: [SequenceID: Outcome], accepted: Int) {
+            let drive = EngineDrive(
+                ScriptedRuntime(vocabularySize: 4), EngineOptions(slotCount: 2, speculationEnabled: speculating))
+            drive.runtime.poison = 2
+            drive.run(requests)
+            return (drive.outcomes, drive.loop.statistics.acceptedDraftTokenCount)
+        }
+        let (plain, drafted) = (run(speculating: false), run(speculating: true))
+        #expect(drafted.outcomes == plain.outcomes, "seed \(seed)")
+        #expect(drafted.accepted > 0)
+    }
+
     /// A vocabulary of few tokens repeats itself by chance, so some drafts are right and most are not.
     @Test(arguments: [UInt64(1), 2, 3, 4, 5, 6])
     func `with drafts or without, alone or in company: the same answers`(seed: UInt64) {

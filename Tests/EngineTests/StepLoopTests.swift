@@ -31,6 +31,20 @@ import Testing
         #expect(drive.outcomes[SequenceID(1)]?.finish == .length)
     }
 
+    /// So that it can go on elsewhere before anybody has seen an end.
+    @Test func `a full context is told when all tokens have been`() {
+        let drive = EngineDrive(ScriptedRuntime(contextLength: 5))
+        drive.apply(.admit(.greedy(1, [5, 6, 7], maxTokens: 100)))
+        drive.apply(.admit(.greedy(2, [5, 6, 8], maxTokens: 2)))
+        var entries: [StepEntry] = []
+        while drive.loop.hasWork {
+            for case (_, .step(let report)) in drive.step() { entries += report.entries }
+        }
+        #expect(entries.filter { $0.sequence == SequenceID(1) }.map(\.tokens.count) == [1, 1, 0])
+        #expect(entries.filter { $0.sequence == SequenceID(1) }.map(\.finish) == [nil, nil, .length])
+        #expect(entries.filter { $0.sequence == SequenceID(2) }.map(\.finish) == [nil, .length])
+    }
+
     @Test func `no output wanted: the prompt is computed and scored, and no token comes`() {
         let drive = EngineDrive(ScriptedRuntime(contextLength: 8), EngineOptions(slotCount: 2, stepTokenBudget: 3))
         var sequence = AdmittedSequence.greedy(1, [5, 6, 7, 8, 9, 10, 11, 12], maxTokens: 0)

@@ -90,6 +90,37 @@ import Testing
         #expect(scheduler.invariantViolation() == nil)
     }
 
+    @Test func `what fills its worker's context goes on where there is a longer one`() throws {
+        var scheduler = ClusterScheduler.with([.small(context: 320), .small(context: 600)])
+        _ = scheduler.report(2, [], load: .full, at: 0)
+        var sequences: [SequenceID] = []
+        for (id, max) in [(1, 2000), (2, 280)] as [(UInt64, Int)] {
+            let admission = try scheduler.requestSubmitted(.plain(id, tokens: 40, max: max), now: .at(0)).admissions
+                .first
+            #expect(admission?.worker == 1)
+            sequences.append(try #require(admission?.sequence))
+        }
+        let tokens = [TokenID](repeating: 1, count: 280)
+        _ = scheduler.report(
+            1, [StepEntry(sequence: sequences[0], tokens: tokens), StepEntry(sequence: sequences[1], tokens: tokens)],
+            at: 1)
+
+        let full = scheduler.report(
+            1, sequences.map { StepEntry(sequence: $0, finish: .length) }, at: 2)
+
+        #expect(full.choices == [nil, ChoiceID(RequestID(2), 0)], "the second has all it asked for")
+        #expect(full.actions == [.moved(ChoiceID(RequestID(1), 0), .preempted)])
+        let free = WorkerLoad(freeSlots: 4, freePages: 64, runningSequences: 0, waitingPrefillTokens: 0)
+        let second = try #require(scheduler.report(2, [], load: free, at: 3).actions.admissions.first)
+        #expect(second.worker == 2)
+        _ = scheduler.report(
+            2, [StepEntry(sequence: second.sequence, tokens: [TokenID](repeating: 1, count: 280))], at: 4)
+        let ended = scheduler.report(2, [StepEntry(sequence: second.sequence, finish: .length)], at: 5)
+        #expect(ended.choices == [ChoiceID(RequestID(1), 0)] && ended.actions.isEmpty)
+        #expect(scheduler.openRequests == 0)
+        #expect(scheduler.invariantViolation() == nil)
+    }
+
     @Test func `no worker is kept for who could not end there`() throws {
         var limits = SchedulingLimits()
         limits.headPatienceSeconds = 1
