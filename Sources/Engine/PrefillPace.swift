@@ -1,12 +1,14 @@
 /// How many prompt tokens a step may compute beside sequences in decode, so that they do not wait long for their next
-/// token: prompts get `share` of a step's time, and a step takes about `target` at most. Learned from how long steps
-/// take; decides how prompts are cut, never what comes out.
+/// token: prompts get `share` of a step's time, and a step takes about `target` at most. Where decode alone takes that long,
+/// as with a large model, they get a quarter all the same. Learned from how long steps take; decides how prompts are cut,
+/// never what comes out.
 ///
 /// What decode takes shows in steps without prompts alone. Under load none comes by itself, so now and then one is made.
 struct PrefillPace {
-    /// So many are always allowed, but for steps that are to tell what decode takes: prompts must advance too. A few rows
-    /// ride on weights that decode reads anyway.
+    /// So many are always allowed, but for steps that are to tell what decode takes: prompts must advance too.
     static let tokenMin = 1
+    /// Of what decode takes, so much is allowed whatever the target.
+    private static let overTarget = 1.0 / 3
     private static let tile = 16
     /// Steps with prompts beside others between two that have none.
     static let mixedStepMax = 32
@@ -32,14 +34,16 @@ struct PrefillPace {
     ///     will cost the running ones then, they may cost now. Without this a full queue would be let in one by one,
     ///     each when those before have nearly ended, and batches would stay small.
     ///   - resumes: of sequences that ran elsewhere before: their clients wait for the next token as those of the ones
-    ///     in decode do, so they need not share.
+    ///     in decode do, so they may have all that the target leaves, and their share whatever the target.
     /// - Returns: 0 where this step is to have no prompts; never twice in a row.
     func tokenMax(besideDecodeRows rows: Int, prompts: Int = 1, resumes: Bool = false) -> Int {
         guard mixedSteps < Self.mixedStepMax, rows <= Self.growth * seenRows else { return 0 }
         guard let tokenSeconds = cost.tokenSeconds else { return .max }
         let decode = cost.seconds(decodeRows: rows)
         let full = cost.seconds(decodeRows: rows + max(0, prompts - 1))
-        let room = decode > 0 && !resumes ? min(target - decode, full * share / (1 - share)) : target - decode
+        let shared = full * share / (1 - share)
+        let spare = target - decode
+        let room = resumes ? max(spare, shared) : decode > 0 ? min(max(spare, decode * Self.overTarget), shared) : spare
         let count = room / tokenSeconds
         guard count >= Double(Self.tokenMin + 1) else { return Self.tokenMin }
         guard count < 1e6 else { return .max }

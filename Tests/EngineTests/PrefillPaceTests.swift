@@ -19,11 +19,20 @@ import Testing
         // A prompt alone has its step for itself.
         for _ in 0..<100 { pace.record(200 * 0.001, tokenCount: 200, promptTokenCount: 200) }
         #expect(pace.tokenMax(besideDecodeRows: 8) == 48)
-        // Sequences that resume need not share, and prompts always advance.
+        // Sequences that resume need not share.
         #expect(pace.tokenMax(besideDecodeRows: 1) == 32)
         #expect(pace.tokenMax(besideDecodeRows: 1, resumes: true) == 64)
-        for _ in 0..<100 { pace.record(0.3, tokenCount: 30, promptTokenCount: 0) }
-        #expect(pace.tokenMax(besideDecodeRows: 30) == PrefillPace.tokenMin)
+    }
+
+    @Test func `prompts advance where decode alone takes longer than a step should`() {
+        for (tokenSeconds, tokens, resuming) in [(0.005, 20, 48), (0.05, 2, 4), (1, 1, 1)] {
+            var pace = PrefillPace(target: 0.08, share: 0.45)
+            pace.record(0.3, tokenCount: 30, promptTokenCount: 0)
+            pace.record(0.3 + 8 * tokenSeconds, tokenCount: 38, promptTokenCount: 8)
+            // A quarter of the step, and nearly half of it.
+            #expect(pace.tokenMax(besideDecodeRows: 30) == tokens, "\(tokenSeconds) s")
+            #expect(pace.tokenMax(besideDecodeRows: 30, resumes: true) == resuming, "\(tokenSeconds) s")
+        }
     }
 
     @Test func `prompts that wait count as if they ran`() {

@@ -17,7 +17,7 @@ extension SimulatedWorker {
             let prompts = sequences.count { $0.isPrefill(thatResumes: resumes) }
             let paced = cost.promptTokenMax(
                 besideDecodeRows: rows, prompts: prompts, target: Self.stepSecondsTarget,
-                share: resumes ? nil : Self.prefillShare)
+                share: Self.prefillShare, resumes: resumes)
             let allowed = isAlone ? room : min(room, max(1, paced))
             used += prefill(thatResumes: resumes, budget: allowed - used, arriving: &arriving)
         }

@@ -37,12 +37,15 @@ package struct StepCost: Equatable, Sendable {
     }
 
     /// Prompt tokens that fit beside decode rows into their share of a step of `target` seconds at most, as the engine
-    /// learns to cut them; prompts behind the first count as rows for that. No share: those of sequences that resume.
-    func promptTokenMax(besideDecodeRows rows: Int, prompts: Int, target: Double, share: Double?) -> Int {
+    /// learns to cut them; prompts behind the first count as rows for that.
+    func promptTokenMax(
+        besideDecodeRows rows: Int, prompts: Int, target: Double, share: Double, resumes: Bool
+    ) -> Int {
         let decodeSeconds = fixedSeconds + Double(rows) * decodeRowSeconds
         let full = decodeSeconds + Double(max(0, prompts - 1)) * decodeRowSeconds
-        let most = share.map { full * $0 / (1 - $0) } ?? target
-        let count = min(target - decodeSeconds, most) / promptTokenSeconds
+        let (spare, shared) = (target - decodeSeconds, full * share / (1 - share))
+        let room = resumes ? max(spare, shared) : min(max(spare, decodeSeconds / 3), shared)
+        let count = room / promptTokenSeconds
         return count < 2 ? 1 : count < 32 ? Int(count) : count < 1e6 ? Int(count) / 16 * 16 : .max
     }
 }
