@@ -71,28 +71,35 @@ struct ModelCatalogue {
                 contextLength: model.contextLength, numericsID: nil, created: created))
     }
 
-    /// Says which numerics ids serve a name now. While it is none, what was listed stays.
-    mutating func serve(_ name: String, numericsIDs: Set<String>) {
+    /// Says who serves a name now. While it is nobody, what was listed stays.
+    /// - Parameter contextLength: the longest that one of them has. A longer one that was listed stays until all are gone:
+    ///   the worker that has it may be about to come back.
+    mutating func serve(_ name: String, numericsIDs: Set<String>, contextLength: Int) {
         guard let listed = byName[name], let one = numericsIDs.first else { return }
         let id = numericsIDs.count == 1 ? one : nil
-        guard id != listed.numericsID else { return }
-        put(listed, listed.tokenizer, listed.chatTemplate, numericsID: id)
+        guard id != listed.numericsID || contextLength > listed.contextLength else { return }
+        put(
+            listed, listed.tokenizer, listed.chatTemplate, contextLength: max(contextLength, listed.contextLength),
+            numericsID: id)
     }
 
     /// Lists a model with the chat template of another tokenizer of the same tokens.
     mutating func takeTemplate(of tokenizer: Tokenizer, _ name: String, logger: Logger) {
         guard let listed = byName[name] else { return }
-        put(listed, tokenizer, Self.template(tokenizer, logger), numericsID: listed.numericsID)
+        put(
+            listed, tokenizer, Self.template(tokenizer, logger), contextLength: listed.contextLength,
+            numericsID: listed.numericsID)
     }
 
     /// Lists a model anew, with some of it changed.
     private mutating func put(
-        _ listed: ServedModel, _ tokenizer: Tokenizer, _ template: ChatTemplate?, numericsID: String?
+        _ listed: ServedModel, _ tokenizer: Tokenizer, _ template: ChatTemplate?, contextLength: Int,
+        numericsID: String?
     ) {
         put(
             ServedModel(
                 name: listed.name, tokenizer: tokenizer, chatTemplate: template,
-                contextLength: listed.contextLength, numericsID: numericsID, created: listed.created,
+                contextLength: contextLength, numericsID: numericsID, created: listed.created,
                 pooledOutput: listed.pooledOutput))
     }
 

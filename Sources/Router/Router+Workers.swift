@@ -154,6 +154,7 @@ extension Router: WorkerLinkDelegate {
     /// the one that is listed.
     private func updateCatalogue(_ model: String) {
         var numericsIDs: Set<String> = []
+        var contextLength = 0
         var hasTemplate = false
         var newest: (peer: WorkerPeer, tokenizer: Tokenizer)?
         for peer in peersByID.values {
@@ -161,10 +162,11 @@ extension Router: WorkerLinkDelegate {
                 continue
             }
             numericsIDs.insert(description.numericsID)
+            contextLength = max(contextLength, description.contextLength)
             hasTemplate = hasTemplate || catalogue.hasTemplate(of: tokenizer, model)
             if newest.map({ $0.peer.id < peer.id }) ?? true { newest = (peer, tokenizer) }
         }
-        catalogue.serve(model, numericsIDs: numericsIDs)
+        catalogue.serve(model, numericsIDs: numericsIDs, contextLength: contextLength)
         guard let newest, !hasTemplate else { return }
         logger.info(
             "chat template changed: no worker has the one listed before",

@@ -12,7 +12,7 @@ extension ClusterScheduler {
         case group(String)
     }
 
-    private struct Place {
+    struct Place {
         var worker: WorkerID
         var cachedTokens: Int
     }
@@ -24,6 +24,7 @@ extension ClusterScheduler {
     ) {
         if let reporter, workers[reporter]?.isOffered != true { return }
         guard hasRoom(model) else { return }
+        giveUpUselessReservations(model, on: reporter)
         var hasAdmitted = false
         var blocked: Set<Line> = []
         while hasRoom(model), let (line, head) = firstHead(model, except: blocked) {
@@ -45,6 +46,7 @@ extension ClusterScheduler {
             }
             blocked.insert(line)
         }
+        admitHolders(model, on: reporter, now: now, into: &actions)
     }
 
     /// Admits the only choice of a request that has just come where nobody waits, without a place in line: what going in
@@ -83,7 +85,7 @@ extension ClusterScheduler {
         } == true
     }
 
-    private mutating func hasRoom(_ model: ModelID) -> Bool { models.with(model) { $0.availableCount > 0 } == true }
+    mutating func hasRoom(_ model: ModelID) -> Bool { models.with(model) { $0.availableCount > 0 } == true }
 
     private func heads(_ line: Line, of model: ModelID, limit: Int) -> [ChoiceID] {
         switch line {
@@ -108,14 +110,14 @@ extension ClusterScheduler {
 
     // MARK: - One choice
 
-    private mutating func demand(of id: ChoiceID) -> Demand? {
+    mutating func demand(of id: ChoiceID) -> Demand? {
         guard var demand = requests.with(id.request, { $0.demand(of: id) }) ?? nil else { return nil }
         demand.output.expected = models.with(demand.model) { $0.outputs.expected } ?? 0
         return demand
     }
 
     /// The worker where a choice costs least; nil when none has room.
-    private mutating func place(_ id: ChoiceID, including reporter: WorkerID?, now: Instant) -> Place? {
+    mutating func place(_ id: ChoiceID, including reporter: WorkerID?, now: Instant) -> Place? {
         guard let demand = demand(of: id) else { return nil }
         var best: (rank: WorkerRank, place: Place)?
         for numericsID in numericsIDs(for: demand) {
@@ -174,7 +176,7 @@ extension ClusterScheduler {
             worker.model == demand.model,
             demand.numericsID == nil || demand.numericsID == worker.description.numericsID,
             demand.tokenCount <= worker.description.contextLength,
-            worker.reservation == nil || worker.reservation == demand.id,
+            !isKept(worker, from: demand),
             worker.pausedUntil.map({ $0 <= now }) ?? true,
             couldEnd(demand, on: worker)
         else { return false }
@@ -198,7 +200,7 @@ extension ClusterScheduler {
 
     /// Whether a choice with the output that is expected of it fits the worker's pages, all of which it gets when it is
     /// alone. Where it does not, it goes to a roomier worker, or to the roomiest, which says so if even that is too small.
-    private func couldEnd(_ demand: Demand, on worker: WorkerRecord) -> Bool {
+    func couldEnd(_ demand: Demand, on worker: WorkerRecord) -> Bool {
         let own = worker.wholeCapacity
         let target = demand.promptCount + demand.output.target(margin: worker.description.pageTokenCount)
         if target <= own { return true }
@@ -230,32 +232,7 @@ extension ClusterScheduler {
         return waiting == 0 || waiting + uncachedTokens <= limits.prefillStepsMax * worker.description.stepTokenBudget
     }
 
-    // MARK: - Reservations, ranks
-
-    /// Keeps a worker for a head that has waited long enough. Others pass it everywhere else. A suspect cannot be tried
-    /// where others come without end, and they can wait for as long as its first token takes.
-    private mutating func reserve(_ id: WorkerID, for head: ChoiceID, now: Instant) {
-        guard reservations[head] == nil, let choice = record(of: head), let demand = demand(of: head),
-            let worker = workers[id],
-            now.seconds(since: choice.waitingSince)
-                >= (choice.isOnTrial ? limits.trialPauseSeconds : limits.headPatienceSeconds),
-            worker.state == .ready, worker.reservation == nil,
-            requests[head.request]?.model == worker.model,
-            choice.numericsID == nil || choice.numericsID == worker.description.numericsID,
-            choice.tokenCount <= worker.description.contextLength, couldEnd(demand, on: worker)
-        else { return }
-        workers[id]?.reservation = head
-        reservations[head] = id
-    }
-
-    mutating func clearReservation(of id: ChoiceID) {
-        guard let worker = reservations.removeValue(forKey: id) else { return }
-        workers[worker]?.reservation = nil
-    }
-
-    mutating func giveUpReservation(on id: WorkerID) {
-        if let choice = workers[id]?.reservation { clearReservation(of: choice) }
-    }
+    // MARK: - Ranks
 
     /// Brings a worker's place among those with room up to date.
     mutating func refresh(_ id: WorkerID) {

@@ -8,6 +8,8 @@ struct Demand {
     var promptCount: Int
     var tokenCount: Int
     var ticket: UInt64
+    var priority: Int
+    var hasRun: Bool
     var isOnTrial: Bool
     /// When it may run again.
     var triableFrom: Instant?
@@ -21,7 +23,8 @@ extension RequestRecord {
         return Demand(
             id: id, model: model, numericsID: choices[id.index].numericsID,
             promptCount: choices[id.index].promptCount, tokenCount: choices[id.index].tokenCount,
-            ticket: choices[id.index].ticket, isOnTrial: choices[id.index].isOnTrial,
+            ticket: choices[id.index].ticket, priority: spec.priority, hasRun: choices[id.index].hasRun,
+            isOnTrial: choices[id.index].isOnTrial,
             triableFrom: choices[id.index].triableFrom,
             output: OutputDemand(expected: 0, made: choices[id.index].outputCount, max: spec.maxTokens))
     }

@@ -110,7 +110,8 @@ final class ScriptedLink: WorkerLink {
 
     // MARK: - What the test does
 
-    func welcome(_ tokenizer: Tokenizer = Oracle.tokenizer) {
+    func welcome(_ tokenizer: Tokenizer = Oracle.tokenizer, contextLength: Int = 512) {
+        description.contextLength = contextLength
         (sent, seen, isLinked) = (0, 0, true)
         mailbox.removeAll()
         running.removeAll()

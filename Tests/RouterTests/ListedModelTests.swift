@@ -5,8 +5,8 @@ import Text
 
 @testable import Router
 
-/// Which tokenizer and chat template a model is listed with, and for how long.
-@Suite struct ListedTokenizerTests {
+/// Which tokenizer, chat template and context length a model is listed with, and for how long.
+@Suite struct ListedModelTests {
     @Test func `workers that differ in their chat template serve together, by one that a worker there has`() throws {
         let bench = RouterBench(workers: 2, slots: 8, welcomes: false)
         bench.links[0].welcome(try Self.tokenizer(template: "old"))
@@ -44,6 +44,22 @@ import Text
         bench.links[1].welcome()
 
         #expect(old.object == nil)
+    }
+
+    @Test func `a model is listed with the longest context that a worker has, whoever came first`() {
+        let bench = RouterBench(workers: 2, welcomes: false)
+        var listed: [Int] { bench.router.models.map(\.contextLength) }
+        bench.links[0].welcome(contextLength: 128)
+        #expect(listed == [128])
+        bench.links[1].welcome(contextLength: 256)
+        #expect(listed == [256])
+
+        // It may come back; once all are gone, the next one counts.
+        bench.links[1].die()
+        #expect(listed == [256])
+        bench.links[0].die()
+        bench.links[0].welcome(contextLength: 128)
+        #expect(listed == [128])
     }
 
     private static func tokenizer(template: String) throws -> Tokenizer {
