@@ -17,6 +17,8 @@ struct TextModelRequest: Sendable {
     /// Of the tensor that held the prompt.
     private(set) var shape: [Int] = []
     private(set) var sampling = JSONObject()
+    /// Of `sampling`, in bytes: whoever sends thousands is not to have each compared with all the others.
+    private var sampledNames: Set<[UInt8]> = []
     private(set) var outputs: [InferRequest.RequestedOutput] = []
     private(set) var isBinaryWanted = false
     private(set) var queueTimeoutSeconds: Double?
@@ -182,7 +184,7 @@ extension TextModelRequest {
 
     private mutating func add(_ name: String, _ value: JSONValue) throws(APIError) {
         guard value != .null else { return }
-        guard sampling[name] == nil else { throw Self.givenTwice(name) }
+        guard sampledNames.insert(Array(name.utf8)).inserted else { throw Self.givenTwice(name) }
         var value = value
         if case .string(let text) = value, Self.spelledOut.contains(name),
             let meant = try? JSONParser.parse(Array(text.lowercased().utf8))

@@ -244,6 +244,18 @@ import Testing
         #expect(asked.count == 2 && asked.first?.sampling == asked.last?.sampling)
     }
 
+    /// Who compares each with all the others is busy for minutes.
+    @Test(.timeLimit(.minutes(1))) func `hundreds of thousands of parameters are a moment's work`() {
+        let desk = GRPCDesk()
+        desk.call(
+            "ModelInfer",
+            Self.request { request in
+                for number in 0..<200_000 { request.parameters["\(100_000 + number)"] = .with { $0.boolParam = true } }
+            })
+        desk.loop.run()
+        #expect(desk.service.submitted.count == 1)
+    }
+
     @Test func `the client's deadline is the request's, and its leaving cancels`() throws {
         let desk = GRPCDesk()
         let call = desk.call("ModelInfer", Self.request(), timeout: "1500m")
