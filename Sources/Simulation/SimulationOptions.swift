@@ -77,6 +77,8 @@ package struct SimulationReport: Equatable, Sendable {
     package var passedSecondsMax = 0.0
     /// The longest that an engine hung before a router that had sequences there noticed.
     package var noticeSecondsMax = 0.0
+    /// The longest that a worker had nothing to do while something waited that it could run.
+    package var idleSecondsMax = 0.0
     package var hash = EventHash()
     package var violation: Violation?
     /// The last events before a violation, when asked for.

@@ -19,6 +19,7 @@ extension SimulatedCluster {
         guard routers[router].isUp, routers[router].life == life else { return }
         perform(routers[router].scheduler.timePassed(now))
         checkHung(by: router)
+        checkIdle(by: router)
         queue.schedule(.ticked(router: router, life: life), at: after(plan.tickSeconds))
     }
 

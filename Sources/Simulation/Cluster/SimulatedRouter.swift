@@ -32,6 +32,8 @@ struct SimulatedLink: Sendable {
     var isServing = false
     /// Since when it has taken sequences without a break.
     var servingSince: Instant?
+    /// Since when it has nothing to do while something of the router's waits that it could run.
+    var idleSince: Instant?
     var workerID = WorkerID(0)
     var isSuspect = false
     var saysDraining = false

@@ -40,6 +40,7 @@ struct SimulationTotal: Sendable {
     var faults: [String: Int] = [:]
     var passedSecondsMax = 0.0
     var noticeSecondsMax = 0.0
+    var idleSecondsMax = 0.0
     var failedSeeds: [UInt64] = []
 
     mutating func add(_ report: SimulationReport) {
@@ -55,6 +56,7 @@ struct SimulationTotal: Sendable {
         one.faults = report.faults
         one.passedSecondsMax = report.passedSecondsMax
         one.noticeSecondsMax = report.noticeSecondsMax
+        one.idleSecondsMax = report.idleSecondsMax
         if report.violation != nil { one.failedSeeds = [report.seed] }
         add(one)
     }
@@ -71,6 +73,7 @@ struct SimulationTotal: Sendable {
         faults.merge(other.faults, uniquingKeysWith: +)
         passedSecondsMax = max(passedSecondsMax, other.passedSecondsMax)
         noticeSecondsMax = max(noticeSecondsMax, other.noticeSecondsMax)
+        idleSecondsMax = max(idleSecondsMax, other.idleSecondsMax)
         failedSeeds += other.failedSeeds
     }
 
@@ -82,7 +85,8 @@ struct SimulationTotal: Sendable {
         moves: \(SimulationText.counts(moves, before: ""))
         faults: \(SimulationText.counts(faults, before: ""))
         longest time that others passed one: \(String(format: "%.2f", passedSecondsMax)) s; \
-        that an engine hung unnoticed: \(String(format: "%.2f", noticeSecondsMax)) s
+        that an engine hung unnoticed: \(String(format: "%.2f", noticeSecondsMax)) s; \
+        that a worker idled beside a request that fits: \(String(format: "%.2f", idleSecondsMax)) s
         """
     }
 }
