@@ -192,8 +192,11 @@ extension ClusterScheduler {
             !request.choices[demand.id.index].isAccused
         else { return false }
         let isTriedElsewhere = request.choices.indices.contains { index in
-            guard index != demand.id.index, case .running = request.choices[index].state else { return false }
-            return request.choices[index].isOnTrial
+            guard index != demand.id.index, case .running(let sequence) = request.choices[index].state else {
+                return false
+            }
+            // Its record does not have its tokens yet.
+            return request.choices[index].isOnTrial && sequences[sequence.rawValue]?.isUnproven == true
         }
         return !isTriedElsewhere && !worker.assigned.contains { sequences[$0.rawValue]?.isUnproven == true }
     }

@@ -191,6 +191,23 @@ import Testing
         #expect(scheduler.invariantViolation() == nil)
     }
 
+    @Test func `choices of one request are tried one after the other, and run side by side`() throws {
+        var scheduler = ClusterScheduler.with([.small()])
+        #expect(try scheduler.requestSubmitted(.plain(1, choices: 3), now: .at(0)).admissions.count == 3)
+        _ = scheduler.workerWelcomed(WorkerID(2), .small(), now: .at(0))
+
+        var tried = Self.die(1, at: 1, &scheduler).admissions
+        for step in 1...2 {
+            #expect(tried.map(\.worker) == [2])
+            // Its answer goes on.
+            let token = StepEntry(sequence: try #require(tried.first?.sequence), tokens: [5])
+            tried = scheduler.report(2, [token], at: 1.1 + Double(step) / 10).actions.admissions
+        }
+        #expect(tried.map(\.worker) == [2])
+        #expect(scheduler.runningCount("m") == 3)
+        #expect(scheduler.invariantViolation() == nil)
+    }
+
     @Test func `a request with many choices has one of them tried at a time`() throws {
         var scheduler = ClusterScheduler.with([.small()])
         _ = try scheduler.requestSubmitted(.plain(1, choices: 3), now: .at(0))
