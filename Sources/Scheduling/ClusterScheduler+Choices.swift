@@ -114,6 +114,7 @@ extension ClusterScheduler {
         }
         if !choice.isCopy { drainRate.count(load, at: now) }
         clearReservation(of: id)
+        giveUpReservation(on: worker, passedBy: id, now: now)
         if !choice.hasRun, !choice.isCopy {
             chargePrompt(choice.promptCount, cached: cachedTokens, to: choice.tenant, model)
         }

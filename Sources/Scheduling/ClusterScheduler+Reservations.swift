@@ -46,7 +46,7 @@ extension ClusterScheduler {
     mutating func reserve(_ id: WorkerID, for head: ChoiceID, now: Instant) {
         guard reservations[head] == nil, let choice = record(of: head), let demand = demand(of: head),
             let worker = workers[id],
-            now.seconds(since: choice.waitingSince)
+            now.seconds(since: max(choice.waitingSince, choice.passedAt ?? choice.waitingSince))
                 >= (choice.isOnTrial ? limits.trialPauseSeconds : limits.headPatienceSeconds),
             worker.state == .ready, worker.reservation == nil,
             requests[head.request]?.model == worker.model,
@@ -55,6 +55,14 @@ extension ClusterScheduler {
         else { return }
         workers[id]?.reservation = head
         reservations[head] = id
+    }
+
+    /// A worker takes a choice. Where it is kept for another, that one begins to wait anew: as long as those come that go
+    /// before it, its reservation would keep away others, and be of no use to it.
+    mutating func giveUpReservation(on id: WorkerID, passedBy choice: ChoiceID, now: Instant) {
+        guard let holder = workers.with(id, { $0.reservation }) ?? nil, holder != choice else { return }
+        clearReservation(of: holder)
+        requests[holder.request]?.choices[holder.index].passedAt = now
     }
 
     mutating func clearReservation(of id: ChoiceID) {

@@ -24,6 +24,8 @@ struct ChoiceRecord: Sendable {
     /// Built for the first worker considered.
     var chain: PrefixChain?
     var waitingSince: Instant
+    /// When a worker that was kept for it took one that goes before it.
+    var passedAt: Instant?
     /// What it counts for in the queue's token bound while it waits.
     var queuedTokens = 0
 

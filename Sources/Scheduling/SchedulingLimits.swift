@@ -41,7 +41,7 @@ package struct SchedulingLimits: Equatable, Sendable {
     package var sharedPrefillFactor = 2
     /// Waiting choices looked at behind one that fits nowhere now.
     package var lookahead = 8
-    /// After waiting so long at the head, a choice reserves the next worker that reports: nobody passes it there.
+    /// After waiting so long at the head, a choice reserves the next worker that reports: only what goes before it gets in there.
     package var headPatienceSeconds = 0.5
     /// Workers compared for a choice, besides the one that has just reported: those with most of its prefix, and
     /// those with the least to do.

@@ -33,6 +33,10 @@ import Testing
 
         #expect(urgent == Array(10..<22))
         #expect(scheduler.waitingCount("m") == 2)
+        // As long as such come it is of no use that others are kept away.
+        #expect(scheduler.report(1, [], load: Self.load(7), at: 1.8).actions.admissions.map(\.request) == [3])
+        #expect(scheduler.report(1, [], load: Self.load(6), at: 2.8).actions.isEmpty)
+        #expect(try scheduler.requestSubmitted(.plain(4), now: .at(2.9)).isEmpty, "it is kept again")
         #expect(scheduler.invariantViolation() == nil)
     }
 
