@@ -136,7 +136,8 @@ extension ClusterScheduler {
             // Where few have room, those are all.
             if group.available.count > idle.count {
                 if let reporter { candidates.append(reporter) }
-                candidates += group.prefixes.warmest(for: chain, limit: limits.warmCandidatesMax, turn: demand.ticket)
+                candidates += group.prefixes.warmest(
+                    for: chain, limit: limits.warmCandidatesMax, turn: demand.place.ticket)
                 candidates += hosts
             }
             for worker in candidates {

@@ -5,11 +5,10 @@ import Inference
 extension ClusterScheduler {
     /// Whether a worker is kept for another choice, which goes before this one or came before it.
     func isKept(_ worker: WorkerRecord, from demand: Demand) -> Bool {
-        guard let holder = worker.reservation, holder != demand.id,
-            let priority = requests[holder.request]?.spec.priority
-        else { return false }
-        if demand.priority != priority { return demand.priority < priority }
-        return !demand.hasRun || record(of: holder)?.hasRun == true
+        guard let holder = worker.reservation, holder != demand.id, let request = requests[holder.request] else {
+            return false
+        }
+        return !demand.place.outranks(request.place(of: request.choices[holder.index]))
     }
 
     /// Choices of a model that workers are kept for, where these may have changed.
@@ -60,7 +59,7 @@ extension ClusterScheduler {
     /// A worker takes a choice. Where it is kept for another, that one begins to wait anew: as long as those come that go
     /// before it, its reservation would keep away others, and be of no use to it.
     mutating func giveUpReservation(on id: WorkerID, passedBy choice: ChoiceID, now: Instant) {
-        guard let holder = workers.with(id, { $0.reservation }) ?? nil, holder != choice else { return }
+        guard !reservations.isEmpty, let holder = workers[id]?.reservation, holder != choice else { return }
         clearReservation(of: holder)
         requests[holder.request]?.choices[holder.index].passedAt = now
     }

@@ -7,9 +7,7 @@ struct Demand {
     var numericsID: String?
     var promptCount: Int
     var tokenCount: Int
-    var ticket: UInt64
-    var priority: Int
-    var hasRun: Bool
+    var place: LinePlace
     var isOnTrial: Bool
     /// When it may run again.
     var triableFrom: Instant?
@@ -23,8 +21,7 @@ extension RequestRecord {
         return Demand(
             id: id, model: model, numericsID: choices[id.index].numericsID,
             promptCount: choices[id.index].promptCount, tokenCount: choices[id.index].tokenCount,
-            ticket: choices[id.index].ticket, priority: spec.priority, hasRun: choices[id.index].hasRun,
-            isOnTrial: choices[id.index].isOnTrial,
+            place: place(of: choices[id.index]), isOnTrial: choices[id.index].isOnTrial,
             triableFrom: choices[id.index].triableFrom,
             output: OutputDemand(expected: 0, made: choices[id.index].outputCount, max: spec.maxTokens))
     }

@@ -138,11 +138,14 @@ struct RequestRecord: Sendable {
         return QueueLoad(requests: 1, tokens: choices[index].queuedTokens, bytes: heldBytes)
     }
 
+    func place(of choice: ChoiceRecord) -> LinePlace {
+        LinePlace(priority: spec.priority, hasRun: choice.hasRun, ticket: choice.ticket)
+    }
+
     private func waiting(_ index: Int, isOnly: Bool) -> Waiting {
         Waiting(
             tenant: tenant, numericsID: choices[index].numericsID,
-            place: LinePlace(
-                priority: spec.priority, hasRun: choices[index].hasRun, ticket: choices[index].ticket),
+            place: place(of: choices[index]),
             load: QueueLoad(
                 requests: isOnly ? 1 : 0, tokens: choices[index].queuedTokens, bytes: isOnly ? heldBytes : 0))
     }

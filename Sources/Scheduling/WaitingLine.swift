@@ -12,6 +12,9 @@ struct LinePlace: Comparable, Sendable {
         if a.hasRun != b.hasRun { return a.hasRun }
         return a.ticket < b.ticket
     }
+
+    /// Whether this goes first, whoever came first.
+    func outranks(_ other: Self) -> Bool { Self(priority: priority, hasRun: hasRun, ticket: other.ticket) < other }
 }
 
 typealias WaitingLine = IndexedHeap<ChoiceID, LinePlace>

@@ -9,15 +9,11 @@ extension SimulatedCluster {
     /// After each of the router's looks at the clock.
     mutating func checkIdle(by router: Int) {
         for place in links(from: router) {
-            guard isIdle(place), isWanted(place) else {
+            guard isIdle(place), couldUse(place) else {
                 self[place].idleSince = nil
                 continue
             }
-            guard let since = self[place].idleSince else {
-                self[place].idleSince = now
-                continue
-            }
-            let seconds = now.seconds(since: since)
+            let seconds = self[place].idleSince.seconds(until: now)
             report.idleSecondsMax = max(report.idleSecondsMax, seconds)
             if seconds > Self.idleSecondsMax {
                 violate(
@@ -26,24 +22,9 @@ extension SimulatedCluster {
         }
     }
 
-    /// Nothing runs there, nothing is on its way, and the router may use it.
+    /// No router's sequence is there, and this router may send some.
     private func isIdle(_ place: LinkPlace) -> Bool {
-        guard self[place].isServing, let worker = machines[place.machine].worker, !worker.hasWork else { return false }
-        let id = self[place].workerID
-        return routers[place.router].scheduler.workerState(id) == .ready
-            && !requests.values.contains { $0.choices.contains { $0.worker == id } }
-    }
-
-    /// A choice of the router's waits that never ran and would fit, to its end.
-    private func isWanted(_ place: LinkPlace) -> Bool {
-        let machine = machines[place.machine]
-        let capacity = min(machine.tokenShareMin, machine.description.contextLength)
-        return requests.values.contains { request in
-            request.router == place.router
-                && request.choices.contains { choice in
-                    choice.sequence == nil && !choice.isFinished && !choice.hasRun
-                        && choice.prompt.count + request.spec.maxTokens <= capacity
-                }
-        }
+        self[place].isServing && machines[place.machine].worker?.hasWork == false
+            && routers[place.router].scheduler.workerState(self[place].workerID) == .ready
     }
 }

@@ -22,11 +22,7 @@ extension SimulatedCluster {
                 guard choice.sequence == nil, !choice.isFinished, !choice.hasRun,
                     choice.prompt.count + request.spec.maxTokens <= capacity
                 else { continue }
-                guard let since = choice.passedSince else {
-                    requests[other]?.choices[place].passedSince = now
-                    continue
-                }
-                let seconds = now.seconds(since: since)
+                let seconds = requests[other]?.choices[place].passedSince.seconds(until: now) ?? 0
                 report.passedSecondsMax = max(report.passedSecondsMax, seconds)
                 if seconds > Self.passingSecondsMax {
                     violate("\(ChoiceID(other, place)) has waited while others were admitted for \(seconds) s.")
@@ -45,11 +41,7 @@ extension SimulatedCluster {
             guard link.isServing, !link.isSuspect, !link.saysDraining, couldUse(place) else {
                 continue
             }
-            guard let since = routers[router].starvedSince else {
-                routers[router].starvedSince = now
-                continue
-            }
-            let seconds = now.seconds(since: since)
+            let seconds = routers[router].starvedSince.seconds(until: now)
             report.passedSecondsMax = max(report.passedSecondsMax, seconds)
             if seconds > Self.passingSecondsMax {
                 violate("Router \(router) got nothing for \(seconds) s where others did, and had nothing there.")
@@ -58,7 +50,7 @@ extension SimulatedCluster {
     }
 
     /// Whether something of the router's waits that fits its share, and nothing of its own runs there.
-    private func couldUse(_ place: LinkPlace) -> Bool {
+    func couldUse(_ place: LinkPlace) -> Bool {
         let worker = self[place].workerID
         let capacity = machines[place.machine].tokenShareMin
         var isWanted = false
@@ -80,5 +72,14 @@ extension SimulatedCluster {
         for id in requests.keys {
             for place in requests[id]?.choices.indices ?? 0..<0 { requests[id]?.choices[place].passedSince = nil }
         }
+    }
+}
+
+extension Instant? {
+    /// Seconds since the first look; this is the first one where there was none.
+    mutating func seconds(until now: Instant) -> Double {
+        let since = self ?? now
+        self = since
+        return now.seconds(since: since)
     }
 }
